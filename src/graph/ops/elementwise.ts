@@ -1,0 +1,46 @@
+// Operations on each element alone; two operands broadcast as in numpy.
+
+import type { DType } from "../../tensor/dtype.ts";
+import type { OpName } from "../op.ts";
+import { value } from "../trace.ts";
+import { broadcastShapes, describe, type Value } from "../value.ts";
+
+type Binary = "add" | "sub" | "mul" | "div" | "min";
+type Unary = "neg" | "exp" | "log" | "sqrt" | "sigmoid" | "silu";
+
+function binary(op: Binary): (a: Value, b: Value) => Value {
+  return (a, b) => {
+    if (a.dtype !== b.dtype) throw new TypeError(`${op}: ${describe(a)} and ${describe(b)} differ in dtype`);
+    return value(op, [a, b], {}, { dtype: a.dtype, shape: broadcastShapes(a.shape, b.shape) });
+  };
+}
+
+function unary(op: Unary): (x: Value) => Value {
+  return (x) => value<OpName>(op, [x], {}, x);
+}
+
+export const add = binary("add");
+export const sub = binary("sub");
+export const mul = binary("mul");
+export const div = binary("div");
+/** The smaller of two, element by element. */
+export const min = binary("min");
+
+export const neg = unary("neg");
+export const exp = unary("exp");
+export const log = unary("log");
+export const sqrt = unary("sqrt");
+/** 1 / (1 + e⁻ˣ). */
+export const sigmoid = unary("sigmoid");
+/** x · sigmoid(x), also called swish. */
+export const silu = unary("silu");
+
+/** The same numbers in another dtype. */
+export function cast(x: Value, to: DType): Value {
+  return x.dtype === to ? x : value("cast", [x], { to }, { dtype: to, shape: x.shape });
+}
+
+/** `x`, but computed no earlier than `signal`: what is built on it is executed late, however early `x` is known. */
+export function after(x: Value, signal: Value): Value {
+  return value("after", [x, signal], {}, x);
+}

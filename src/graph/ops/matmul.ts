@@ -1,0 +1,35 @@
+// Matrix products, over the last two axes of their operands.
+
+import { value } from "../trace.ts";
+import { broadcastShapes, type Dim, describe, type Value } from "../value.ts";
+
+/** How the operands of a product are read, and a factor on the result. */
+export interface MatmulOptions {
+  /** Read `a` with its last two axes swapped. */
+  transA?: boolean;
+  /** Read `b` with its last two axes swapped. */
+  transB?: boolean;
+  /** Multiplies the product; costs nothing. */
+  alpha?: number;
+}
+
+/** alpha · a · b: `[…, M, K] × […, K, N] → […, M, N]`; leading axes broadcast. */
+export function matmul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 }: MatmulOptions = {}): Value {
+  if (a.shape.length < 2 || b.shape.length < 2) {
+    throw new TypeError(`matmul: needs two axes or more, found ${describe(a)} and ${describe(b)}`);
+  }
+  const [m, k] = lastTwo(a, transA);
+  const [l, n] = lastTwo(b, transB);
+  if (k !== l) {
+    throw new TypeError(
+      `matmul: ${describe(a)}${transA ? "ᵀ" : ""} · ${describe(b)}${transB ? "ᵀ" : ""}: ${k} meets ${l}`,
+    );
+  }
+  const shape = [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
+  return value("matmul", [a, b], { transA, transB, alpha }, { dtype: a.dtype, shape });
+}
+
+function lastTwo(x: Value, swapped: boolean): [Dim, Dim] {
+  const [rows, columns] = x.shape.slice(-2) as [Dim, Dim];
+  return swapped ? [columns, rows] : [rows, columns];
+}

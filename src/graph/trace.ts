@@ -1,0 +1,127 @@
+// Makes graphs: inside `trace(...)` the operations' functions record nodes, equal nodes becoming one. What the outputs
+// do not need is left out. Knows no operation by name.
+
+import type { DataOf, DType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Attributes, OpName } from "./op.ts";
+import type { Node, Shape, Type, Value } from "./value.ts";
+
+/** A computation: what it reads, what it gives, and the nodes between, inputs before users. */
+export interface Graph {
+  readonly inputs: readonly Value[];
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly nodes: readonly Node[];
+}
+
+interface Trace {
+  readonly known: Map<string, Node>;
+  readonly scopes: string[];
+  count: number;
+}
+
+let current: Trace | undefined;
+
+/** Runs `build` and gives the graph of the outputs that it returns. */
+export function trace(build: () => Record<string, Value>): Graph {
+  const outer = current;
+  current = { known: new Map(), scopes: [], count: 0 };
+  try {
+    return graphOf(build());
+  } finally {
+    current = outer;
+  }
+}
+
+/** Marks the nodes that `build` makes as belonging to `name`. */
+export function scope<T>(name: string, build: () => T): T {
+  const { scopes } = active();
+  scopes.push(name);
+  try {
+    return build();
+  } finally {
+    scopes.pop();
+  }
+}
+
+/** The node of operation `op` on `inputs`: a new one, or the equal one that is there. */
+export function node<N extends OpName>(
+  op: N,
+  inputs: readonly Value[],
+  attributes: Attributes<N>,
+  types: readonly Type[],
+): Node<N> {
+  const here = active();
+  const reads = inputs.map((value) => `${value.node.id}.${value.index}`).join();
+  const key = `${op}(${reads})${JSON.stringify(attributes, attributeKey)}`;
+  const found = here.known.get(key);
+  if (found) return found as Node<N>;
+  const outputs: Value[] = [];
+  const made: Node<N> = { op, inputs, attributes, outputs, scope: here.scopes.at(-1) ?? "", id: here.count++ };
+  for (const [index, { dtype, shape }] of types.entries()) outputs.push({ node: made, index, dtype, shape });
+  here.known.set(key, made);
+  return made;
+}
+
+/** The only output of a new or equal node. */
+export function value<N extends OpName>(
+  op: N,
+  inputs: readonly Value[],
+  attributes: Attributes<N>,
+  type: Type,
+): Value {
+  return node(op, inputs, attributes, [type]).outputs[0] as Value;
+}
+
+/** A tensor that is given by name when the graph runs. */
+export function input(name: string, dtype: DType, shape: Shape): Value {
+  return value("input", [], { name }, { dtype, shape });
+}
+
+/** A tensor that is part of the graph. */
+export function constant<D extends DType>(tensor: Tensor<D>): Value {
+  return value("constant", [], { tensor: tensor as Tensor }, tensor);
+}
+
+/** A float32 constant: a scalar, or a vector. */
+export function float(number: number | readonly number[]): Value {
+  const numbers = typeof number === "number" ? [number] : number;
+  const shape = typeof number === "number" ? [] : [numbers.length];
+  return constant({ dtype: "float32", shape, data: Float32Array.from(numbers) });
+}
+
+function graphOf(outputs: Record<string, Value>): Graph {
+  const nodes: Node[] = [];
+  const seen = new Set<Node>();
+  const stack = Object.values(outputs).map((output) => output.node);
+  while (stack.length > 0) {
+    const top = stack.pop() as Node;
+    if (seen.has(top)) continue;
+    seen.add(top);
+    nodes.push(top);
+    stack.push(...top.inputs.map((read) => read.node));
+  }
+  nodes.sort((a, b) => a.id - b.id);
+  const inputs = nodes.filter((made) => made.op === "input").map((made) => made.outputs[0] as Value);
+  const names = inputs.map((made) => (made.node as Node<"input">).attributes.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new TypeError(`trace: two inputs of different types are named ${twice}`);
+  return { inputs, outputs, nodes };
+}
+
+function active(): Trace {
+  if (!current) throw new TypeError("graph values can only be made inside trace(() => …)");
+  return current;
+}
+
+const identities = new WeakMap<object, number>();
+let identityCount = 0;
+
+// Small tensors are equal when their contents are; large ones only when they are the same array.
+function attributeKey(key: string, attribute: unknown): unknown {
+  if (key !== "tensor") return attribute;
+  const { dtype, shape, data } = attribute as Tensor;
+  if (data.length <= 16) return { dtype, shape, values: Array.from(data as DataOf<"float32">, String) };
+  let identity = identities.get(data);
+  if (identity === undefined) identities.set(data, (identity = identityCount++));
+  return { dtype, shape, identity };
+}

@@ -1,0 +1,40 @@
+// The decoder, defined once. What kind of graph it becomes (training, evaluation, decoding) is up to the KvStore.
+
+import { add, gather, matmul, rmsNorm } from "../graph/ops.ts";
+import { input, scope } from "../graph/trace.ts";
+import type { Value } from "../graph/value.ts";
+import type { ModelConfig } from "./config.ts";
+import type { KvStore } from "./kv.ts";
+import { attention, mlp, type Weights } from "./layers.ts";
+import { parameters } from "./parameters.ts";
+
+/** The model's parameters as graph inputs, by name. */
+export function weightInputs(config: ModelConfig): Map<string, Value> {
+  return new Map(parameters(config).map(({ name, shape }) => [name, input(name, "float32", shape)]));
+}
+
+/** Looks parameters up; a name the model does not have is a defect of the caller. */
+export function weightsOf(values: ReadonlyMap<string, Value>): Weights {
+  return (name) => {
+    const found = values.get(name);
+    if (!found) throw new TypeError(`weights: the model has no parameter ${name}`);
+    return found;
+  };
+}
+
+/** Token ids `[N]` (int32) to normed hidden states `[N, C]`, on which `logits` works. */
+export function transformer(config: ModelConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
+  let x = gather(weights("embed"), tokens); // [N, C]
+  for (let layer = 0; layer < config.layers; layer++) {
+    x = scope(`layers.${layer}`, () => {
+      const attended = add(x, attention(config, weights, layer, x, kv));
+      return add(attended, mlp(config, weights, layer, attended));
+    });
+  }
+  return rmsNorm(x, weights("norm"), config.normEpsilon);
+}
+
+/** Scores of every token of the vocabulary: `[N, C] → [N, V]`. */
+export function logits(config: ModelConfig, weights: Weights, hidden: Value): Value {
+  return matmul(hidden, weights(config.tiedEmbeddings ? "embed" : "head"), { transB: true });
+}

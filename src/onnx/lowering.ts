@@ -1,0 +1,176 @@
+// How every operation is written as ONNX nodes, one row each: opset 21, and ONNX Runtime's own operators where they
+// were measured faster on CPU (FusedMatMul, SimplifiedLayerNormalization, RotaryEmbedding).
+
+import type { OpName } from "../graph/op.ts";
+import type { Dim, Node, Shape, Value } from "../graph/value.ts";
+import type { DType } from "../tensor/dtype.ts";
+
+/** What an ONNX attribute can hold here; integers stay apart from floats. */
+export type OnnxAttribute = { int: number } | { float: number } | { ints: readonly number[] } | { string: string };
+
+/** Where a lowering writes its nodes. */
+export interface Emitter {
+  /** The ONNX name of a value. */
+  name(value: Value): string;
+  /** A fresh name for something between two nodes. */
+  fresh(): string;
+  /** The name of an int64 vector that is part of the model. */
+  ints(numbers: readonly number[]): string;
+  /** The name of a float32 scalar that is part of the model. */
+  float(number: number): string;
+  /** Writes a node. */
+  emit(
+    opType: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes?: Record<string, OnnxAttribute>,
+    domain?: string,
+  ): void;
+}
+
+type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
+
+/** ONNX's TensorProto.DataType. */
+export const dataTypes: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
+
+const microsoft = "com.microsoft";
+
+function plain(opType: string): Lowering<OpName> {
+  return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name));
+}
+
+function reduction(opType: string): Lowering<"sum" | "max"> {
+  return ({ inputs, outputs, attributes: { axes, keepDims } }, to) =>
+    to.emit(opType, [...inputs.map(to.name), to.ints(axes)], outputs.map(to.name), { keepdims: { int: Number(keepDims) } });
+}
+
+/** The lowering of every operation. */
+export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
+  input: () => {},
+  constant: () => {},
+
+  add: plain("Add"),
+  sub: plain("Sub"),
+  mul: plain("Mul"),
+  div: plain("Div"),
+  min: plain("Min"),
+  neg: plain("Neg"),
+  exp: plain("Exp"),
+  log: plain("Log"),
+  sqrt: plain("Sqrt"),
+  sigmoid: plain("Sigmoid"),
+  silu: ({ inputs, outputs }, to) => {
+    const [x] = inputs.map(to.name) as [string];
+    const sigmoid = to.fresh();
+    to.emit("Sigmoid", [x], [sigmoid]);
+    to.emit("Mul", [x, sigmoid], outputs.map(to.name));
+  },
+  cast: ({ inputs, outputs, attributes }, to) =>
+    to.emit("Cast", inputs.map(to.name), outputs.map(to.name), { to: { int: dataTypes[attributes.to] } }),
+  // x + 0·(an element of signal): a dependency that no optimiser can see through.
+  after: ({ inputs: [x, signal], outputs }, to) => {
+    const [flat, element, nothing] = [to.fresh(), to.fresh(), to.fresh()];
+    to.emit("Reshape", [to.name(signal as Value), to.ints([-1])], [flat]);
+    to.emit("Slice", [flat, to.ints([0]), to.ints([1]), to.ints([0])], [element]);
+    to.emit("Mul", [element, to.float(0)], [nothing]);
+    to.emit("Add", [to.name(x as Value), nothing], outputs.map(to.name));
+  },
+
+  matmul: ({ inputs, outputs, attributes: { transA, transB, alpha } }, to) => {
+    const names = inputs.map(to.name);
+    if (!transA && !transB && alpha === 1) return to.emit("MatMul", names, outputs.map(to.name));
+    const attributes = {
+      transA: { int: Number(transA) },
+      transB: { int: Number(transB) },
+      alpha: { float: alpha },
+    };
+    to.emit("FusedMatMul", names, outputs.map(to.name), attributes, microsoft);
+  },
+
+  reshape: ({ inputs: [x], outputs, attributes: { shape } }, to) =>
+    to.emit("Reshape", [to.name(x as Value), to.ints(target(shape, (x as Value).shape))], outputs.map(to.name)),
+  transpose: ({ inputs, outputs, attributes: { perm } }, to) =>
+    to.emit("Transpose", inputs.map(to.name), outputs.map(to.name), { perm: { ints: perm } }),
+  expand: ({ inputs: [x], outputs, attributes: { shape } }, to) =>
+    to.emit("Expand", [to.name(x as Value), to.ints(shape.map(fixed))], outputs.map(to.name)),
+  concat: ({ inputs, outputs, attributes: { axis } }, to) =>
+    to.emit("Concat", inputs.map(to.name), outputs.map(to.name), { axis: { int: axis } }),
+  slice: ({ inputs: [x], outputs, attributes: { axis, start, end } }, to) =>
+    to.emit(
+      "Slice",
+      [to.name(x as Value), to.ints([start]), to.ints([end]), to.ints([axis])],
+      outputs.map(to.name),
+    ),
+  pad: ({ inputs: [x], outputs, attributes: { axis, before, after } }, to) =>
+    to.emit(
+      "Pad",
+      [to.name(x as Value), to.ints([before, after]), "", to.ints([axis])],
+      outputs.map(to.name),
+    ),
+
+  sum: reduction("ReduceSum"),
+  max: reduction("ReduceMax"),
+  sumSquares: ({ inputs, outputs }, to) =>
+    to.emit("ReduceSumSquare", inputs.map(to.name), outputs.map(to.name), { keepdims: { int: 0 } }),
+
+  softmax: plain("Softmax"),
+  logSumExp: ({ inputs, outputs }, to) =>
+    to.emit("ReduceLogSumExp", [...inputs.map(to.name), to.ints([-1])], outputs.map(to.name), { keepdims: { int: 0 } }),
+  rmsNorm: ({ inputs, outputs, attributes: { epsilon } }, to) =>
+    to.emit("SimplifiedLayerNormalization", inputs.map(to.name), outputs.map(to.name), {
+      axis: { int: -1 },
+      epsilon: { float: epsilon },
+      stash_type: { int: 1 },
+    }),
+  softmaxWeighted: ({ inputs: [scores, values], outputs: [out, weights] }, to) => {
+    to.emit("Softmax", [to.name(scores as Value)], [to.name(weights as Value)]);
+    to.emit("MatMul", [to.name(weights as Value), to.name(values as Value)], [to.name(out as Value)]);
+  },
+
+  rotary: plain2("RotaryEmbedding"),
+
+  gather: plain("Gather"),
+  // ScatterND(reduction=add) loses updates with several threads (ONNX Runtime 1.30); ScatterElements does not.
+  scatterAdd: ({ inputs: [table, indices, rows], outputs }, to) => {
+    const [column, spread] = [to.fresh(), to.fresh()];
+    to.emit("Reshape", [to.name(indices as Value), to.ints([-1, 1])], [column]);
+    to.emit("Expand", [column, to.ints((rows as Value).shape.map(fixed))], [spread]);
+    to.emit("ScatterElements", [to.name(table as Value), spread, to.name(rows as Value)], outputs.map(to.name), {
+      axis: { int: 0 },
+      reduction: { string: "add" },
+    });
+  },
+  pick: ({ inputs: [x, indices], outputs }, to) => {
+    const [column, found] = [to.fresh(), to.fresh()];
+    to.emit("Reshape", [to.name(indices as Value), to.ints([-1, 1])], [column]);
+    to.emit("GatherElements", [to.name(x as Value), column], [found], { axis: { int: 1 } });
+    to.emit("Reshape", [found, to.ints([-1])], outputs.map(to.name));
+  },
+  pickAdd: ({ inputs: [x, indices, amounts], outputs }, to) => {
+    const [column, added] = [to.fresh(), to.fresh()];
+    to.emit("Reshape", [to.name(indices as Value), to.ints([-1, 1])], [column]);
+    to.emit("Reshape", [to.name(amounts as Value), to.ints([-1, 1])], [added]);
+    to.emit("ScatterElements", [to.name(x as Value), column, added], outputs.map(to.name), {
+      axis: { int: 1 },
+      reduction: { string: "add" },
+    });
+  },
+};
+
+function plain2(opType: string): Lowering<OpName> {
+  return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name), {}, microsoft);
+}
+
+function fixed(dim: Dim): number {
+  if (typeof dim === "number") return dim;
+  throw new TypeError(`onnx: dimension ${dim} must be fixed here`);
+}
+
+// ONNX's Reshape: 0 copies the dimension at the same place, −1 stands for the one that remains.
+function target(shape: Shape, from: Shape): number[] {
+  const numbers = shape.map((dim, axis) => (typeof dim === "number" ? dim : from[axis] === dim ? 0 : -1));
+  if (numbers.filter((number) => number === -1).length > 1) {
+    throw new TypeError(`onnx: reshape of [${from.join(", ")}] to [${shape.join(", ")}] moves two named dimensions`);
+  }
+  return numbers;
+}

@@ -1,0 +1,109 @@
+// A graph as the bytes of an ONNX model. Inputs that are bound to tensors become initialisers, which ONNX Runtime packs
+// once instead of at every run.
+
+import type { OpName } from "../graph/op.ts";
+import type { Graph } from "../graph/trace.ts";
+import type { Node, Type, Value } from "../graph/value.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { dataTypes, type Emitter, lowerings, type OnnxAttribute } from "./lowering.ts";
+import { type AttributeProto, encodeModel, type NodeProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
+
+/** The largest model that protobuf, and so ONNX Runtime, takes in one piece. */
+export const maximumBytes = 2 ** 31 - 1;
+
+/** The ONNX model of `graph`, with the inputs that `bound` names as part of it. */
+export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
+  const node: NodeProto[] = [];
+  const initializer = new Map<string, TensorProto>();
+  const names = new Map<Value, string>();
+  let count = 0;
+
+  for (const made of graph.nodes) {
+    for (const output of made.outputs) names.set(output, nameOf(made, output.index));
+  }
+  for (const [name, output] of Object.entries(graph.outputs)) {
+    if (output.node.op !== "input" && output.node.op !== "constant" && !isOutput(names.get(output))) {
+      names.set(output, `out:${name}`);
+    }
+  }
+
+  let at: Node | undefined;
+  const to: Emitter = {
+    name: (value) => names.get(value) as string,
+    fresh: () => `t${count++}`,
+    ints: (numbers) => {
+      const name = `ints:${numbers.join()}`;
+      const rawData = new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer);
+      initializer.set(name, { name, dims: [numbers.length], dataType: dataTypes.int64, rawData });
+      return name;
+    },
+    float: (number) => {
+      const name = `float:${number}`;
+      const rawData = new Uint8Array(Float32Array.of(number).buffer);
+      initializer.set(name, { name, dims: [], dataType: dataTypes.float32, rawData });
+      return name;
+    },
+    emit: (opType, input, output, attributes = {}, domain = "") => {
+      const name = `${at?.scope ? `${at.scope}/` : ""}${opType}_${node.length}`;
+      const attribute = Object.entries(attributes).map(([key, set]) => attributeProto(key, set));
+      node.push({ opType, domain, name, input: [...input], output: [...output], attribute });
+    },
+  };
+
+  const input: ValueInfoProto[] = [];
+  for (const made of graph.nodes) {
+    at = made;
+    const [output] = made.outputs as [Value];
+    const name = to.name(output);
+    if (made.op === "constant") {
+      initializer.set(name, tensorProto(name, (made as Node<"constant">).attributes.tensor));
+    } else if (made.op === "input") {
+      const tensor = bound[name];
+      if (tensor) initializer.set(name, tensorProto(name, tensor));
+      else input.push(valueInfo(name, output));
+    } else {
+      (lowerings[made.op] as (node: Node<OpName>, to: Emitter) => void)(made, to);
+    }
+  }
+  const output = Object.entries(graph.outputs).map(([name, value]) => {
+    if (to.name(value) !== `out:${name}`) to.emit("Identity", [to.name(value)], [`out:${name}`]);
+    return valueInfo(`out:${name}`, value);
+  });
+
+  return encodeModel({
+    irVersion: 10,
+    producerName: "crosslayer",
+    opsetImport: [
+      { domain: "", version: 21 },
+      { domain: "com.microsoft", version: 1 },
+    ],
+    graph: { name: "crosslayer", node, initializer: [...initializer.values()], input, output },
+  });
+}
+
+function nameOf(node: Node, index: number): string {
+  if (node.op === "input") return (node as Node<"input">).attributes.name;
+  return index === 0 ? `v${node.id}` : `v${node.id}.${index}`;
+}
+
+function isOutput(name: string | undefined): boolean {
+  return name?.startsWith("out:") ?? false;
+}
+
+function tensorProto(name: string, { dtype, shape, data }: Tensor): TensorProto {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, dims: [...shape], dataType: dataTypes[dtype], rawData };
+}
+
+function valueInfo(name: string, { dtype, shape }: Type): ValueInfoProto {
+  const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
+  return { name, type: { tensorType: { elemType: dataTypes[dtype], shape: { dim } } } };
+}
+
+// AttributeProto.AttributeType: FLOAT 1, INT 2, STRING 3, INTS 7.
+function attributeProto(name: string, set: OnnxAttribute): AttributeProto {
+  if ("int" in set) return { name, i: set.int, type: 2 };
+  if ("float" in set) return { name, f: set.float, type: 1 };
+  if ("string" in set) return { name, s: new TextEncoder().encode(set.string), type: 3 };
+  return { name, ints: [...set.ints], type: 7 };
+}

@@ -1,0 +1,59 @@
+// Programs by ONNX Runtime's CPU provider in Node: the only file that imports onnxruntime-node.
+
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { toOnnx } from "../onnx/model.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import type { Compile, Program } from "./program.ts";
+
+/** Compiles a graph for the CPU. */
+export const compile: Compile = async (graph, { threads, bound = {}, arena = true } = {}) => {
+  const session = await InferenceSession.create(toOnnx(graph, bound), {
+    executionProviders: ["cpu"],
+    graphOptimizationLevel: "all",
+    enableCpuMemArena: arena,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  return new OnnxProgram(session);
+};
+
+class OnnxProgram implements Program {
+  readonly #session: InferenceSession;
+
+  constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  async run(feeds: Tensors, into: Tensors = {}): Promise<Tensors> {
+    const inputs: Record<string, OrtTensor> = {};
+    for (const name of this.#session.inputNames) {
+      const feed = feeds[name];
+      if (!feed) throw new TypeError(`run: no tensor for input ${name}`);
+      inputs[name] = toOrt(feed);
+    }
+    const outputs: Record<string, OrtTensor | null> = {};
+    for (const name of this.#session.outputNames) {
+      const place = into[name.slice(outputPrefix.length)];
+      outputs[name] = place ? toOrt(place) : null;
+    }
+    const results = await this.#session.run(inputs, outputs);
+    return Object.fromEntries(
+      Object.entries(results).map(([name, result]) => [name.slice(outputPrefix.length), fromOrt(result as OrtTensor)]),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    void this.#session.release();
+  }
+}
+
+const outputPrefix = "out:";
+
+function toOrt({ dtype, data, shape }: Tensor): OrtTensor {
+  return new OrtTensor(dtype, data as never, shape);
+}
+
+function fromOrt({ type, data, dims }: OrtTensor): Tensor {
+  return { dtype: type, data, shape: dims } as unknown as Tensor;
+}

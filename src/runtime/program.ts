@@ -1,0 +1,26 @@
+// What it is to run a graph: compile once, feed tensors by name, get tensors by name. Knows no runtime.
+
+import type { Graph } from "../graph/trace.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+
+/** How to compile a graph. */
+export interface CompileOptions {
+  /** Threads for each operation; all cores by default. */
+  threads?: number;
+  /** Inputs that are constant from now on; they are packed once, which makes matrix products with them faster. */
+  bound?: Tensors;
+  /** Keep freed memory for reuse: faster steps, a higher peak. Default true. */
+  arena?: boolean;
+}
+
+/** A compiled graph. */
+export interface Program extends Disposable {
+  /**
+   * Runs the graph. `feeds` are read in place and must hold every input that is not bound. Where `into` holds an
+   * output's name, that tensor is also written in place and may be one of the feeds (see `Step`).
+   */
+  run(feeds: Tensors, into?: Tensors): Promise<Tensors>;
+}
+
+/** Turns graphs into programs. */
+export type Compile = (graph: Graph, options?: CompileOptions) => Promise<Program>;

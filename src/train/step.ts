@@ -1,0 +1,69 @@
+// One optimisation step as graphs: loss, gradients, clipping and AdamW. With several micro-batches a second graph adds
+// up gradients first. Knows no data, no schedule and no runtime.
+
+import { gradient } from "../autodiff/gradient.ts";
+import { add, mul, reshape, slice } from "../graph/ops.ts";
+import { float, type Graph, input, trace } from "../graph/trace.ts";
+import type { Value } from "../graph/value.ts";
+import { causalStore } from "../model/causal-store.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { crossEntropy } from "../model/loss.ts";
+import { parameters } from "../model/parameters.ts";
+import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
+import { type AdamW, adamwUpdate, globalNorm } from "./optimizer.ts";
+
+/** What fixes a step's graphs. */
+export interface StepOptions {
+  /** Sequences in a micro-batch. */
+  batch: number;
+  /** Tokens predicted in each sequence. */
+  length: number;
+  optimizer: AdamW;
+  /** Micro-batches whose gradients make one step; 1 needs no second graph. */
+  accumulate?: number;
+  /** Compute each layer's inner values again in the backward pass instead of keeping them. */
+  recompute?: boolean;
+  /** Tokens per attention block (see `causalStore`). */
+  block?: number;
+}
+
+/** The name of a parameter's summed gradient while micro-batches accumulate. */
+export const sumName = (name: string) => `sum.${name}`;
+
+/**
+ * The graph that ends a step. Inputs: `tokens [B, T + 1]` (int32), parameters, moments, step scalars, and gradient sums
+ * if micro-batches accumulate. Outputs: `loss` (this micro-batch's mean, nats), `norm` (before clipping), and new
+ * parameters and moments under the names of the old, which they may overwrite.
+ */
+export function updateGraph(config: ModelConfig, options: StepOptions): Graph {
+  return trace(() => {
+    const { weights, loss, gradients } = differentiate(config, options);
+    const norm = globalNorm(gradients);
+    return { loss, norm, ...adamwUpdate(options.optimizer, parameters(config), weights, gradients, norm) };
+  });
+}
+
+/** The graph of every micro-batch but the last: `loss`, and the gradient sums with this one's share added. */
+export function accumulateGraph(config: ModelConfig, options: StepOptions): Graph {
+  return trace(() => {
+    const { loss, gradients } = differentiate(config, options);
+    const sums = parameters(config).map(({ name }, i) => [sumName(name), gradients[i] as Value]);
+    return { loss, ...Object.fromEntries(sums) };
+  });
+}
+
+function differentiate(config: ModelConfig, { batch, length, accumulate = 1, recompute = false, block }: StepOptions) {
+  const tokens = input("tokens", "int32", [batch, length + 1]);
+  const flat = (start: number) => reshape(slice(tokens, 1, start, start + length), [batch * length]);
+  const values = weightInputs(config);
+  const weights = weightsOf(values);
+  const kv = causalStore(config, { batch, length, ...(block === undefined ? {} : { block }) });
+  const loss = crossEntropy(config, weights, transformer(config, weights, flat(0), kv), flat(1));
+  const own = gradient(loss, [...values.values()], recompute ? { recompute: (scope) => scope.startsWith("layers.") } : {});
+  const shared = own.map((part) => (accumulate === 1 ? part : mul(part, float(1 / accumulate))));
+  const gradients = shared.map((part, i) => {
+    const { name, shape } = parameters(config)[i] as { name: string; shape: readonly number[] };
+    return accumulate === 1 ? part : add(part, input(sumName(name), "float32", shape));
+  });
+  return { weights, loss, gradients };
+}
