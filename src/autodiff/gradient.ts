@@ -25,7 +25,8 @@ export function gradient(loss: Value, wrt: readonly Value[], { recompute }: Grad
     const arrived = reached.outputs.map((output) => sums.get(output));
     const [signal, ...rest] = arrived;
     if (signal === undefined) {
-      if (rest.some((other) => other !== undefined)) throw new TypeError(`gradient: only the first output of ${reached.op} has one`);
+      if (rest.some((other) => other !== undefined))
+        throw new TypeError(`gradient: only the first output of ${reached.op} has one`);
       continue;
     }
     const seen = replay ? replay.node(reached, signal) : reached;
@@ -52,7 +53,8 @@ function influential(loss: Value, wrt: readonly Value[]): Node[] {
     const known = influences.get(at);
     if (known !== undefined) return known;
     influences.set(at, false);
-    const does = at.inputs.map((read) => visit(read.node)).includes(true) || at.outputs.some((made) => wanted.has(made));
+    const does =
+      at.inputs.map((read) => visit(read.node)).includes(true) || at.outputs.some((made) => wanted.has(made));
     influences.set(at, does);
     return does;
   };

@@ -76,13 +76,22 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
 
   matmul: ({ inputs, attributes: { transA, transB, alpha } }, [g]) => {
     const [a, b] = pair(inputs);
-    const da = transA ? matmul(b, g, { transA: transB, transB: true, alpha }) : matmul(g, b, { transB: !transB, alpha });
-    const db = transB ? matmul(g, a, { transA: true, transB: transA, alpha }) : matmul(a, g, { transA: !transA, alpha });
+    const da = transA
+      ? matmul(b, g, { transA: transB, transB: true, alpha })
+      : matmul(g, b, { transB: !transB, alpha });
+    const db = transB
+      ? matmul(g, a, { transA: true, transB: transA, alpha })
+      : matmul(a, g, { transA: !transA, alpha });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
 
   reshape: ({ inputs }, [g]) => [reshape(g, shape(first(inputs)))],
-  transpose: ({ attributes: { perm } }, [g]) => [transpose(g, perm.map((_, axis) => perm.indexOf(axis)))],
+  transpose: ({ attributes: { perm } }, [g]) => [
+    transpose(
+      g,
+      perm.map((_, axis) => perm.indexOf(axis)),
+    ),
+  ],
   expand: ({ inputs }, [g]) => [sumTo(g, shape(first(inputs)))],
   concat: ({ inputs, attributes: { axis } }, [g]) => {
     let start = 0;
@@ -163,5 +172,13 @@ function shape(value: Value | undefined): Shape {
 }
 
 function zerosLike(x: Value): Value {
-  return expand(constant(zeros(x.dtype, x.shape.map(() => 1))), x.shape);
+  return expand(
+    constant(
+      zeros(
+        x.dtype,
+        x.shape.map(() => 1),
+      ),
+    ),
+    x.shape,
+  );
 }

@@ -63,12 +63,7 @@ export function node<N extends OpName>(
 }
 
 /** The only output of a new or equal node. */
-export function value<N extends OpName>(
-  op: N,
-  inputs: readonly Value[],
-  attributes: Attributes<N>,
-  type: Type,
-): Value {
+export function value<N extends OpName>(op: N, inputs: readonly Value[], attributes: Attributes<N>, type: Type): Value {
   return node(op, inputs, attributes, [type]).outputs[0] as Value;
 }
 

@@ -39,7 +39,8 @@ export function cachedStore(config: ModelConfig, limit: number): CachedStore {
       return [owner, { keys: cached(name.keys), values: cached(name.values) }];
     }),
   );
-  const split = (x: Value, count: number) => splitHeads(reshape(x, [1, x.shape[0] as string, count * headDim]), count, config);
+  const split = (x: Value, count: number) =>
+    splitHeads(reshape(x, [1, x.shape[0] as string, count * headDim]), count, config);
 
   return {
     written,

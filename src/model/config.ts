@@ -62,7 +62,12 @@ export type ModelOptions = Pick<ModelConfig, "layers" | "width" | "heads" | "hea
  */
 export function modelConfig(options: ModelOptions): ModelConfig {
   const { layers, heads, width } = options;
-  const filled = { kvHeads: heads, context: 2048, sharing: unshared(Math.min(Math.max(layers, 0) || 0, 65536)), ...dropUndefined(options) };
+  const filled = {
+    kvHeads: heads,
+    context: 2048,
+    sharing: unshared(Math.min(Math.max(layers, 0) || 0, 65536)),
+    ...dropUndefined(options),
+  };
   const parsed = schema.safeParse(filled);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -71,10 +76,14 @@ export function modelConfig(options: ModelOptions): ModelConfig {
   const config = { initStd: Math.sqrt(1 / (3 * width)), ...parsed.data };
   if (config.heads % config.kvHeads !== 0) {
     const divisors = Array.from({ length: heads }, (_, i) => i + 1).filter((count) => heads % count === 0);
-    throw new InputError(`model: ${heads} heads cannot share ${config.kvHeads} KV heads evenly; use ${divisors.join(", ")}`);
+    throw new InputError(
+      `model: ${heads} heads cannot share ${config.kvHeads} KV heads evenly; use ${divisors.join(", ")}`,
+    );
   }
   if (config.headDim % 2 !== 0) {
-    throw new InputError(`model: headDim must be even for rotary embedding, found ${config.headDim}; use ${config.headDim + 1}`);
+    throw new InputError(
+      `model: headDim must be even for rotary embedding, found ${config.headDim}; use ${config.headDim + 1}`,
+    );
   }
   checkSharing(config.sharing, layers);
   return config;

@@ -61,7 +61,9 @@ function headCount(headDim: number, width: number): number {
   if (width === 2048 && headDim === 90) return 22;
   if (headDim < 1 || width % headDim !== 0) {
     const near = [16, 24, 32, 48, 64, 96, 128, 256].filter((dim) => width % dim === 0);
-    throw new InputError(`model name: head dim ${headDim} does not divide width ${width}; use ${near.join(", ") || width}`);
+    throw new InputError(
+      `model name: head dim ${headDim} does not divide width ${width}; use ${near.join(", ") || width}`,
+    );
   }
   return width / headDim;
 }

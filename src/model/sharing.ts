@@ -51,7 +51,9 @@ export function share(layers: number, factor: number, pattern: Pattern = "even")
   const borrow = (owner: number, count: number) => new Array<number>(count).fill(owner);
   const wants = (least: number) => {
     if (layers >= least && owners + 1 <= layers) return;
-    throw new InputError(`sharing: ${pattern} at factor ${factor} needs ${Math.max(least, 3)} layers or more, found ${layers}`);
+    throw new InputError(
+      `sharing: ${pattern} at factor ${factor} needs ${Math.max(least, 3)} layers or more, found ${layers}`,
+    );
   };
   switch (pattern) {
     case "even": {

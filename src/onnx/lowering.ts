@@ -31,7 +31,14 @@ export interface Emitter {
 type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 
 /** ONNX's TensorProto.DataType. */
-export const dataTypes: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
+export const dataTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};
 
 const microsoft = "com.microsoft";
 
@@ -41,7 +48,9 @@ function plain(opType: string): Lowering<OpName> {
 
 function reduction(opType: string): Lowering<"sum" | "max"> {
   return ({ inputs, outputs, attributes: { axes, keepDims } }, to) =>
-    to.emit(opType, [...inputs.map(to.name), to.ints(axes)], outputs.map(to.name), { keepdims: { int: Number(keepDims) } });
+    to.emit(opType, [...inputs.map(to.name), to.ints(axes)], outputs.map(to.name), {
+      keepdims: { int: Number(keepDims) },
+    });
 }
 
 /** The lowering of every operation. */
@@ -96,17 +105,9 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   concat: ({ inputs, outputs, attributes: { axis } }, to) =>
     to.emit("Concat", inputs.map(to.name), outputs.map(to.name), { axis: { int: axis } }),
   slice: ({ inputs: [x], outputs, attributes: { axis, start, end } }, to) =>
-    to.emit(
-      "Slice",
-      [to.name(x as Value), to.ints([start]), to.ints([end]), to.ints([axis])],
-      outputs.map(to.name),
-    ),
+    to.emit("Slice", [to.name(x as Value), to.ints([start]), to.ints([end]), to.ints([axis])], outputs.map(to.name)),
   pad: ({ inputs: [x], outputs, attributes: { axis, before, after } }, to) =>
-    to.emit(
-      "Pad",
-      [to.name(x as Value), to.ints([before, after]), "", to.ints([axis])],
-      outputs.map(to.name),
-    ),
+    to.emit("Pad", [to.name(x as Value), to.ints([before, after]), "", to.ints([axis])], outputs.map(to.name)),
 
   sum: reduction("ReduceSum"),
   max: reduction("ReduceMax"),

@@ -2,10 +2,10 @@
 // runtime may order nodes otherwise and reuses freed memory imperfectly, so this is an estimate; tests hold it to
 // what a process really took.
 
-import { bytesPer } from "../tensor/dtype.ts";
-import { sizeOf } from "../tensor/tensor.ts";
 import type { Graph } from "../graph/trace.ts";
 import { fixedShape, type Node, type Value } from "../graph/value.ts";
+import { bytesPer } from "../tensor/dtype.ts";
+import { sizeOf } from "../tensor/tensor.ts";
 
 // Operations whose output is their first input's memory under another shape.
 const views = new Set(["reshape"]);
@@ -14,7 +14,8 @@ const views = new Set(["reshape"]);
 export function graphMemory(graph: Graph): { inputs: number; outputs: number; peak: number } {
   const outputs = new Set(Object.values(graph.outputs));
   const uses = new Map<Value, number>();
-  for (const { inputs } of graph.nodes) for (const read of inputs) uses.set(owner(read), (uses.get(owner(read)) ?? 0) + 1);
+  for (const { inputs } of graph.nodes)
+    for (const read of inputs) uses.set(owner(read), (uses.get(owner(read)) ?? 0) + 1);
   for (const output of outputs) uses.set(owner(output), (uses.get(owner(output)) ?? 0) + 1);
 
   let alive = 0;

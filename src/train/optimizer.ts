@@ -39,7 +39,11 @@ export function adamwUpdate(
   gradients: readonly Value[],
   norm: Value,
 ): Record<string, Value> {
-  const [rate, epsilon, kept] = ["rate", "epsilon", "kept"].map((name) => input(name, "float32", [])) as [Value, Value, Value];
+  const [rate, epsilon, kept] = ["rate", "epsilon", "kept"].map((name) => input(name, "float32", [])) as [
+    Value,
+    Value,
+    Value,
+  ];
   const scale = min(float(1), div(float(clip), add(norm, float(1e-6)))); // as torch.nn.utils.clip_grad_norm_
   const updated: Record<string, Value> = {};
   for (const [i, { name, shape, role }] of parameters.entries()) {
@@ -61,7 +65,11 @@ export function adamwUpdate(
  * The scalars of step `step` (from 0) at `learningRate`, with the bias corrections folded in:
  * lr·m̂/(√v̂ + ε) = rate·m/(√v + epsilon). `kept` is what decay leaves of a weight.
  */
-export function stepScalars({ beta1, beta2, epsilon, weightDecay }: AdamW, step: number, learningRate: number): Tensors {
+export function stepScalars(
+  { beta1, beta2, epsilon, weightDecay }: AdamW,
+  step: number,
+  learningRate: number,
+): Tensors {
   const [first, second] = [1 - beta1 ** (step + 1), Math.sqrt(1 - beta2 ** (step + 1))];
   return {
     rate: scalar((learningRate * second) / first),

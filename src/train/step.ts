@@ -59,7 +59,11 @@ function differentiate(config: ModelConfig, { batch, length, accumulate = 1, rec
   const weights = weightsOf(values);
   const kv = causalStore(config, { batch, length, ...(block === undefined ? {} : { block }) });
   const loss = crossEntropy(config, weights, transformer(config, weights, flat(0), kv), flat(1));
-  const own = gradient(loss, [...values.values()], recompute ? { recompute: (scope) => scope.startsWith("layers.") } : {});
+  const own = gradient(
+    loss,
+    [...values.values()],
+    recompute ? { recompute: (scope) => scope.startsWith("layers.") } : {},
+  );
   const shared = own.map((part) => (accumulate === 1 ? part : mul(part, float(1 / accumulate))));
   const gradients = shared.map((part, i) => {
     const { name, shape } = parameters(config)[i] as { name: string; shape: readonly number[] };

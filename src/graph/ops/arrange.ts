@@ -65,5 +65,8 @@ export function pad(x: Value, axis: number, before: number, after: number): Valu
 
 function volume(shape: Shape): { size: number; names: string } {
   const names = shape.filter((dim) => typeof dim === "string").sort();
-  return { size: shape.reduce<number>((size, dim) => (typeof dim === "number" ? size * dim : size), 1), names: names.join() };
+  return {
+    size: shape.reduce<number>((size, dim) => (typeof dim === "number" ? size * dim : size), 1),
+    names: names.join(),
+  };
 }

@@ -5,7 +5,12 @@ import { describe, type Value } from "../value.ts";
 
 /** Rows of `table [V, C]` at `indices […]`: `[…, C]`. */
 export function gather(table: Value, indices: Value): Value {
-  return value("gather", [table, indices], {}, { dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] });
+  return value(
+    "gather",
+    [table, indices],
+    {},
+    { dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] },
+  );
 }
 
 /** `table [V, C]` with `rows [N, C]` added at `indices [N]`; rows of equal index add up. */
