@@ -82,7 +82,10 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     to.emit("Reshape", [to.name(signal as Value), to.ints([-1])], [flat]);
     to.emit("Slice", [flat, to.ints([0]), to.ints([1]), to.ints([0])], [element]);
     to.emit("Mul", [element, to.float(0)], [nothing]);
-    to.emit("Add", [to.name(x as Value), nothing], outputs.map(to.name));
+    const isScalar = (x as Value).shape.length === 0; // a sum with [1] would be a vector
+    const zero = isScalar ? to.fresh() : nothing;
+    if (isScalar) to.emit("Reshape", [nothing, to.ints([])], [zero]);
+    to.emit("Add", [to.name(x as Value), zero], outputs.map(to.name));
   },
 
   matmul: ({ inputs, outputs, attributes: { transA, transB, alpha } }, to) => {

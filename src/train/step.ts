@@ -32,14 +32,14 @@ export const sumName = (name: string) => `sum.${name}`;
 
 /**
  * The graph that ends a step. Inputs: `tokens [B, T + 1]` (int32), parameters, moments, step scalars, and gradient sums
- * if micro-batches accumulate. Outputs: `loss` (this micro-batch's mean, nats), `norm` (before clipping), and new
- * parameters and moments under the names of the old, which they may overwrite.
+ * if micro-batches accumulate. Outputs: `loss` (this micro-batch's mean, nats), `gradNorm` (before clipping), and new
+ * parameters and moments under the names of the old, which they may overwrite. (`norm` is the final norm's scale.)
  */
 export function updateGraph(config: ModelConfig, options: StepOptions): Graph {
   return trace(() => {
     const { weights, loss, gradients } = differentiate(config, options);
     const norm = globalNorm(gradients);
-    return { loss, norm, ...adamwUpdate(options.optimizer, parameters(config), weights, gradients, norm) };
+    return { loss, gradNorm: norm, ...adamwUpdate(options.optimizer, parameters(config), weights, gradients, norm) };
   });
 }
 

@@ -1,0 +1,37 @@
+// What the operating system's refusals mean to whoever named the path: a full disk, a missing permission, a wrong
+// directory become InputErrors with advice; everything else passes through as it came.
+
+import { InputError } from "../error.ts";
+
+const advice: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; free some space, or choose a path on another disk",
+  EDQUOT: "the disk quota is used up; free some space, or choose a path on another disk",
+  EFBIG: "the file would exceed the allowed size; raise the limit (ulimit -f), or choose another file system",
+  EACCES: "permission denied; choose a path you may use, or change its permissions",
+  EPERM: "not permitted; choose a path you may use, or change its permissions",
+  EROFS: "the file system is read-only; choose a path that can be written",
+  ENOTDIR: "a part of the path is a file, not a directory; choose another path",
+  ENOENT: "no such file or directory; check the path, or create its directory first",
+  EISDIR: "this is a directory, a file is needed; choose another path",
+  ENOTEMPTY: "this is a directory, a file is needed; choose another path",
+  EEXIST: "a file of this name is in the way; choose another path, or remove it",
+  ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
+  ELOOP: "its symbolic links lead in a circle; choose another path",
+  EMFILE: "too many files are open; raise the limit (ulimit -n)",
+};
+
+/** The system's code of an error, such as `ENOENT`; undefined if it has none. */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return typeof code === "string" ? code : undefined;
+}
+
+/**
+ * The error to throw after `cannot <action> <path>`: an InputError with advice where the system's code has any,
+ * the error itself where not.
+ */
+export function fileError(action: string, path: string, error: unknown): unknown {
+  const code = errorCode(error);
+  const known = code === undefined ? undefined : advice[code];
+  return known ? new InputError(`cannot ${action} ${path}: ${known} (${code})`, { cause: error }) : error;
+}

@@ -1,0 +1,73 @@
+// Charts as strings: Observable Plot on a document without a browser, made into SVG that stands on its own. Knows how
+// drawings look (colours, type, background), not what they show.
+
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+
+/** How a drawing sits on its page. */
+export interface DrawingOptions {
+  /** Pixels; default 720. */
+  width?: number;
+  /** No background, and the page's text colour: for inlining where light and dark are handled. Default: a white card. */
+  transparent?: boolean;
+}
+
+/** Mid-tones that read on white and on near-black. */
+export const palette = [
+  "#3b74d9",
+  "#d1495b",
+  "#2a9d6f",
+  "#b8860b",
+  "#8e5bd0",
+  "#0e97a7",
+  "#d9661f",
+  "#c2498f",
+  "#6b7a8f",
+  "#8a6a45",
+] as const;
+
+/** The colour of model or slot number `i`. */
+export const colorOf = (i: number): string => palette[i % palette.length] as string;
+
+/** Type in every drawing: fonts that are there already. */
+export const fontFamily = "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif";
+
+/** What lies behind marks, for outlines around text. */
+export const paper = ({ transparent }: DrawingOptions) => (transparent ? "var(--surface, #ffffff)" : "#ffffff");
+
+/** Pixels that `text` takes at `size` pixels in the widest of the fonts. */
+export function textWidth(text: string, size: number): number {
+  return [...text].length * size * 0.64;
+}
+
+/** Text made safe to stand in HTML and SVG, attributes included. */
+export function escaped(text: string): string {
+  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return text.replace(/[&<>"']/g, (letter) => entities[letter] as string);
+}
+
+/** Draws a plot; `label` says what it shows to those who cannot see it. The result is one `<svg>` that loads nothing. */
+export function draw(options: Plot.PlotOptions, label: string, drawing: DrawingOptions = {}): string {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const svg = Plot.plot({ ...options, document, inset: 0 }) as Element;
+  svg.querySelector("style")?.remove(); // sets by CSS what is set by attributes here, which every renderer knows
+  const attributes = {
+    xmlns: "http://www.w3.org/2000/svg",
+    role: "img",
+    "aria-label": label,
+    "font-family": fontFamily,
+    "font-size": "12",
+    style: "display:block;max-width:100%;height:auto",
+    ...(drawing.transparent ? {} : { color: "#1f2328" }),
+  };
+  svg.removeAttribute("class");
+  for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
+  if (!drawing.transparent) {
+    const card = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [name, value] of Object.entries({ width: "100%", height: "100%", fill: "#ffffff", rx: "6" })) {
+      card.setAttribute(name, value);
+    }
+    svg.insertBefore(card, svg.firstChild);
+  }
+  return svg.outerHTML.replace(/(\d+\.\d{2})\d+/g, "$1"); // hundredths of a pixel are enough
+}

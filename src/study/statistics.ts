@@ -1,0 +1,99 @@
+// Means, their standard errors, and differences paired by seed. Runs of one seed see the same data in the same order, so
+// pairing takes out what they share. Knows nothing of why models differ.
+
+import { InputError } from "../error.ts";
+import type { Result } from "./result.ts";
+
+/** A mean over `n` runs. `standardError` is undefined for fewer than two: one run says nothing of spread. */
+export interface Estimate {
+  readonly mean: number;
+  readonly standardError: number | undefined;
+  readonly n: number;
+}
+
+/** The arithmetic mean; NaN of nothing. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** √(Σ(x − mean)²/(n − 1)/n), or undefined if n < 2. */
+export function standardError(values: readonly number[]): number | undefined {
+  if (values.length < 2) return undefined;
+  const center = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - center) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1) / values.length);
+}
+
+/** Mean, standard error and count of `values`. */
+export function estimate(values: readonly number[]): Estimate {
+  return { mean: mean(values), standardError: standardError(values), n: values.length };
+}
+
+/**
+ * `of(a) − of(b)` over the seeds that both have, and its standard error. `n` is 0 and the mean NaN if they share none.
+ * @throws InputError if a side has a seed twice, for then runs of different settings are mixed.
+ */
+export function pairedDifference(
+  a: readonly Result[],
+  b: readonly Result[],
+  of: (result: Result) => number = ({ validation }) => validation.loss,
+): Estimate {
+  const [left, right] = [bySeed(a), bySeed(b)];
+  const pairs = [...left].flatMap(([seed, one]) => {
+    const other = right.get(seed);
+    return other ? [of(one) - of(other)] : [];
+  });
+  return estimate(pairs);
+}
+
+// Student's t at 97.5 % for n − 1 = 1, 2, … degrees of freedom; between listed values the larger one holds.
+const quantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+
+/** How many standard errors a mean of `n` must lie from zero: Student's t at 95 %, and never under 2. */
+export function separatingErrors(n: number): number {
+  if (n < 2) return Number.POSITIVE_INFINITY;
+  return quantiles[n - 2] ?? (n <= 15 ? 2.228 : n <= 30 ? 2.131 : 2.042);
+}
+
+/**
+ * Whether a paired difference is told from zero. Never for one run, never within two standard errors; for few runs the
+ * bar is higher (4.3 for three). A spread of exactly zero means the seeds changed nothing, and tells nothing.
+ */
+export function separates({ mean, standardError, n }: Estimate): boolean {
+  if (standardError === undefined || !(standardError > 0)) return false;
+  return Math.abs(mean) > separatingErrors(n) * standardError;
+}
+
+/** Runs by learning rate, ascending. */
+export function byLearningRate(results: readonly Result[]): Map<number, Result[]> {
+  const rates = [...new Set(results.map(({ learningRate }) => learningRate))].sort((a, b) => a - b);
+  return new Map(rates.map((rate) => [rate, results.filter(({ learningRate }) => learningRate === rate)]));
+}
+
+/**
+ * The learning rate of the lowest mean validation loss among one model's runs; a rate at which any run diverged comes
+ * after all others, and of equals the lower is taken.
+ */
+export function bestLearningRate(results: readonly Result[]): number {
+  let best: { rate: number; loss: number } | undefined;
+  for (const [rate, runs] of byLearningRate(results)) {
+    const found = mean(runs.map(({ validation }) => validation.loss));
+    const loss = Number.isFinite(found) ? found : Number.POSITIVE_INFINITY;
+    if (!best || loss < best.loss) best = { rate, loss };
+  }
+  if (!best) throw new InputError("best learning rate: found no results; a model needs at least one run");
+  return best.rate;
+}
+
+function bySeed(results: readonly Result[]): Map<number, Result> {
+  const found = new Map<number, Result>();
+  for (const result of results) {
+    if (found.has(result.seed)) {
+      throw new InputError(
+        `paired difference: ${result.name} has seed ${result.seed} twice; compare runs of one learning rate`,
+      );
+    }
+    found.set(result.seed, result);
+  }
+  return found;
+}

@@ -1,0 +1,40 @@
+// A summary as a table, for the terminal and for Markdown. Both show the same cells.
+
+import Table from "cli-table3";
+import { countText, estimateText, integerText, rateText } from "./quantity.ts";
+import type { SummaryRow } from "./summary.ts";
+
+/** The columns' heads, in order; the first is text, the others numbers. */
+export const heads = ["model", "KV B/token", "params", "LR", "seeds", "perplexity", "bits/byte", "front"] as const;
+
+/** A summary's cells in the order of `heads`. `params` leaves the embedding out; bytes are float32. */
+export function cells(summary: readonly SummaryRow[]): string[][] {
+  return summary.map((row) => [
+    row.name,
+    integerText(row.kvBytesPerToken),
+    countText(row.parameters.nonEmbedding),
+    rateText(row.learningRate),
+    String(row.seeds.length),
+    estimateText(row.perplexity, 2),
+    estimateText(row.bitsPerByte, 4),
+    row.onFront ? "●" : "",
+  ]);
+}
+
+/** A table of plain text; ● marks models that no other beats in both bytes and perplexity. */
+export function terminalTable(summary: readonly SummaryRow[]): string {
+  const table = new Table({
+    head: [...heads],
+    colAligns: heads.map((_, i) => (i === 0 ? "left" : i === heads.length - 1 ? "center" : "right")),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...cells(summary));
+  return table.toString();
+}
+
+/** A Markdown table of the same cells. */
+export function markdownTable(summary: readonly SummaryRow[]): string {
+  const line = (row: readonly string[]) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const rule = heads.map((_, i) => (i === 0 ? "---" : i === heads.length - 1 ? ":-:" : "--:"));
+  return [line(heads), `|${rule.join("|")}|`, ...cells(summary).map(line)].join("\n");
+}

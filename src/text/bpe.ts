@@ -1,0 +1,103 @@
+// Byte-pair encoding of one piece of text: the merge of lowest rank first, leftmost first among equals, in
+// O(n log n), with a cache of pieces seen. Knows no patterns, no special tokens and no files.
+
+import { spell } from "./byte-alphabet.ts";
+import { Heap } from "./heap.ts";
+import type { TokenBuffer } from "./token-buffer.ts";
+
+/** Two neighbouring tokens and the token that takes their place. A merge's rank is its index in the list. */
+export interface Merge {
+  readonly left: number;
+  readonly right: number;
+  readonly result: number;
+}
+
+/** What fixes an encoder. */
+export interface BpeOptions {
+  /** One more than the largest token id. */
+  readonly vocab: number;
+  /** The token of each byte. */
+  readonly byteTokens: ArrayLike<number>;
+  readonly merges: readonly Merge[];
+  /** Tokens by spelling, where a piece that is a token is taken whole (`ignore_merges`). */
+  readonly whole?: ReadonlyMap<string, number>;
+}
+
+const longestCached = 64; // UTF-16 code units
+const mostCached = 1 << 17;
+const positions = 2 ** 32;
+
+/** Turns pieces into token ids. */
+export class Bpe {
+  readonly #options: BpeOptions;
+  readonly #ranks = new Map<number, number>();
+  readonly #cache = new Map<string, number[]>();
+  readonly #encoder = new TextEncoder();
+
+  constructor(options: BpeOptions) {
+    this.#options = options;
+    options.merges.forEach(({ left, right }, rank) => {
+      this.#ranks.set(left * options.vocab + right, rank);
+    });
+  }
+
+  /** Appends the tokens of `piece` to `out`. A lone surrogate counts as U+FFFD, as in every UTF-8 encoder. */
+  encode(piece: string, out: TokenBuffer): void {
+    let ids = this.#cache.get(piece);
+    if (ids === undefined) {
+      ids = this.#encode(this.#encoder.encode(piece));
+      if (piece.length <= longestCached) {
+        if (this.#cache.size >= mostCached) this.#cache.clear();
+        this.#cache.set(detached(piece), ids);
+      }
+    }
+    out.append(ids);
+  }
+
+  #encode(bytes: Uint8Array): number[] {
+    const whole = this.#options.whole?.get(spell(bytes));
+    return whole === undefined ? this.#merge(bytes) : [whole];
+  }
+
+  #merge(bytes: Uint8Array): number[] {
+    const { byteTokens, merges, vocab } = this.#options;
+    const length = bytes.length;
+    const tokens = Uint32Array.from(bytes, (byte) => byteTokens[byte] as number);
+    const next = Uint32Array.from({ length }, (_, i) => i + 1); // `length` ends the list
+    const previous = Int32Array.from({ length }, (_, i) => i - 1);
+    const rankAt = (at: number): number | undefined => {
+      const after = next[at] as number;
+      return after < length ? this.#ranks.get((tokens[at] as number) * vocab + (tokens[after] as number)) : undefined;
+    };
+    const heap = new Heap<number>((a, b) => a < b);
+    const offer = (at: number) => {
+      const rank = rankAt(at);
+      if (rank !== undefined) heap.push(rank * positions + at);
+    };
+    for (let i = 0; i + 1 < length; i++) offer(i);
+
+    const gone = new Uint8Array(length);
+    for (let entry = heap.pop(); entry !== undefined; entry = heap.pop()) {
+      const at = entry % positions;
+      const rank = (entry - at) / positions;
+      if (gone[at] || rankAt(at) !== rank) continue; // the pair was merged away after it was offered
+      const taken = next[at] as number;
+      const after = next[taken] as number;
+      tokens[at] = (merges[rank] as Merge).result;
+      gone[taken] = 1;
+      next[at] = after;
+      if (after < length) previous[after] = at;
+      offer(at);
+      const before = previous[at] as number;
+      if (before >= 0) offer(before);
+    }
+    const ids: number[] = [];
+    for (let at = 0; at < length; at = next[at] as number) ids.push(tokens[at] as number);
+    return ids;
+  }
+}
+
+/** A copy of `piece` that does not keep alive the text it was sliced from (V8 slices of 13 or more units do). */
+export function detached(piece: string): string {
+  return piece.length < 13 ? piece : ` ${piece}`.slice(1);
+}

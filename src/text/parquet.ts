@@ -1,0 +1,55 @@
+// One column of a parquet file, a row group at a time. Knows not where the file lies.
+
+import zlib from "node:zlib";
+import { type Compressors, parquetMetadataAsync, parquetScan, parquetSchema } from "hyparquet";
+import { InputError } from "../error.ts";
+import type { StoredFile } from "./stored-file.ts";
+
+// Snappy comes with the library. Node has zstd from 22.15 on.
+const zstd = (zlib as { zstdDecompressSync?: (input: Uint8Array) => Buffer }).zstdDecompressSync;
+const compressors: Compressors = {
+  GZIP: (input) => zlib.gunzipSync(input),
+  BROTLI: (input) => zlib.brotliDecompressSync(input),
+  ZSTD: (input) => {
+    if (!zstd) throw new Error(`it is compressed by zstd, which needs Node 22.15; this is ${process.version}`);
+    return zstd(input);
+  },
+};
+
+/**
+ * The strings of column `field`, in order; a null is an empty string.
+ * @throws InputError where the file is not parquet, or the column is missing or not of strings.
+ */
+export async function* parquetColumn(stored: StoredFile, field: string): AsyncGenerator<string> {
+  const file = {
+    byteLength: stored.size,
+    slice: (start: number, end: number = stored.size) =>
+      stored.read(start < 0 ? stored.size + start : start, Math.min(end, stored.size)),
+  };
+  const metadata = await readable(stored, parquetMetadataAsync(file));
+  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  if (!columns.includes(field)) {
+    throw new InputError(`${stored.name}: no column "${field}"; the columns are ${columns.join(", ")}`);
+  }
+  const scan = await readable(stored, parquetScan({ file, metadata, columns: [field], compressors }));
+  for (const range of scan.ranges) {
+    const texts = await readable(stored, scan.readColumn({ column: field, ...range }));
+    for (let i = 0; i < texts.length; i++) {
+      const text: unknown = texts[i] ?? "";
+      if (typeof text !== "string") {
+        throw new InputError(`${stored.name}: row ${range.rowStart + i} of column "${field}" is not a string`);
+      }
+      yield text;
+    }
+  }
+}
+
+/** `reading`, with what the library throws said of this file. */
+async function readable<T>(file: StoredFile, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    if ((cause as Error).name === "AbortError") throw cause;
+    throw new InputError(`${file.name}: cannot be read as parquet: ${(cause as Error).message}`, { cause });
+  }
+}

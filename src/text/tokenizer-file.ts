@@ -1,0 +1,36 @@
+// Tokenizers in files: tokenizer.json read and written. Knows no training and no sources.
+
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { InputError } from "../error.ts";
+import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+/**
+ * The tokenizer in a tokenizer.json file.
+ * @throws InputError where the file is missing, or not a byte-level BPE tokenizer.
+ */
+export async function openTokenizer(path: string, options: { endOfText?: string } = {}): Promise<Tokenizer> {
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(`tokenizer: "${path}" cannot be read (${cause.code}); give a tokenizer.json`, { cause });
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new InputError(`tokenizer: "${path}" is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  return loadTokenizer(json, options);
+}
+
+/** Writes a tokenizer as tokenizer.json, whole or not at all. */
+export function saveTokenizer(tokenizer: Tokenizer, path: string): void {
+  const temporary = `${path}.${process.pid}.partial`;
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    writeFileSync(temporary, JSON.stringify(tokenizer.json, null, 1));
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}

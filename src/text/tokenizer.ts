@@ -1,0 +1,127 @@
+// Text to token ids and back, from a standard tokenizer.json (byte-level BPE). Adds no tokens of its own: what begins
+// or ends a document is the caller's business. Knows no files.
+
+import { InputError } from "../error.ts";
+import { Bpe } from "./bpe.ts";
+import { type Pretokenizer, pretokenizer } from "./pretokenizer.ts";
+import { TokenBuffer } from "./token-buffer.ts";
+import { readTokenizerJson, type TokenizerTables } from "./tokenizer-json.ts";
+
+/** How text becomes token ids and back. */
+export interface Tokenizer {
+  /** The number of tokens; ids are 0 … vocab − 1. */
+  readonly vocab: number;
+  /** The id of the token that stands between documents. */
+  readonly endOfText: number;
+  /** Special tokens by their text. */
+  readonly special: ReadonlyMap<string, number>;
+  /** The ids of `text`. Special tokens spelled out in it are plain text, unless `special` is set. */
+  encode(text: string, options?: { special?: boolean }): Uint32Array;
+  /** The text of `ids`; bytes that are not UTF-8 become U+FFFD. Throws InputError for an id outside the vocabulary. */
+  decode(ids: Iterable<number>): string;
+  /** The bytes of one token. Throws InputError for an id outside the vocabulary. */
+  bytesOf(id: number): Uint8Array;
+  /** The tokenizer.json it was read from. */
+  readonly json: object;
+}
+
+/** The texts by which the end-of-text token is found, if it is not named. */
+const endings = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>"];
+
+/**
+ * The tokenizer that a parsed tokenizer.json describes.
+ * @param options.endOfText the text of the token between documents; found among the usual ones if not given.
+ * @throws InputError naming the first thing that is wrong, or that is not byte-level BPE.
+ */
+export function loadTokenizer(json: unknown, options: { endOfText?: string } = {}): Tokenizer {
+  const tables = readTokenizerJson(json);
+  const sought = options.endOfText === undefined ? endings : [options.endOfText];
+  const ending = sought.flatMap((content) => tables.added.filter((token) => token.content === content))[0];
+  if (!ending) {
+    const listed = tables.added.map(({ content }) => content).join(" ") || "none";
+    throw new InputError(`tokenizer: no token ${sought.join(" or ")} among the added tokens; found ${listed}`);
+  }
+  return new ByteLevelTokenizer(json as object, tables, ending.id);
+}
+
+class ByteLevelTokenizer implements Tokenizer {
+  readonly vocab: number;
+  readonly endOfText: number;
+  readonly special: ReadonlyMap<string, number>;
+  readonly json: object;
+  readonly #bytes: readonly Uint8Array[];
+  readonly #added: ReadonlyMap<string, number>;
+  readonly #plain: RegExp | undefined; // the added tokens that are not special: found in any text
+  readonly #all: RegExp | undefined;
+  readonly #normalizer: readonly string[];
+  readonly #cut: Pretokenizer;
+  readonly #bpe: Bpe;
+
+  constructor(json: object, tables: TokenizerTables, endOfText: number) {
+    const { bytes, byteTokens, merges, ids, added } = tables;
+    this.json = json;
+    this.vocab = bytes.length;
+    this.endOfText = endOfText;
+    this.special = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
+    this.#bytes = bytes;
+    this.#added = new Map(added.map(({ content, id }) => [content, id]));
+    this.#plain = anyOf(added.filter(({ special }) => !special).map(({ content }) => content));
+    this.#all = anyOf(added.map(({ content }) => content));
+    this.#normalizer = tables.normalizer;
+    this.#cut = pretokenizer(tables.pretokenizer);
+    this.#bpe = new Bpe({ vocab: this.vocab, byteTokens, merges, ...(tables.ignoreMerges ? { whole: ids } : {}) });
+  }
+
+  encode(text: string, { special = false } = {}): Uint32Array {
+    const out = new TokenBuffer(text.length / 3);
+    const visit = (piece: string) => this.#bpe.encode(piece, out);
+    const section = (part: string) => {
+      if (part !== "") this.#cut(this.#normalized(part), visit);
+    };
+    const pattern = special ? this.#all : this.#plain;
+    let start = 0;
+    if (pattern) {
+      for (const { 0: content, index } of text.matchAll(pattern)) {
+        section(text.slice(start, index));
+        out.append([this.#added.get(content) as number]);
+        start = index + content.length;
+      }
+    }
+    section(start === 0 ? text : text.slice(start));
+    return out.toArray();
+  }
+
+  decode(ids: Iterable<number>): string {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for (const id of ids) {
+      const part = this.bytesOf(id);
+      parts.push(part);
+      length += part.length;
+    }
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  }
+
+  bytesOf(id: number): Uint8Array {
+    const bytes = this.#bytes[id];
+    if (!bytes) throw new InputError(`tokenizer: no token ${id}; ids are 0 to ${this.vocab - 1}`);
+    return bytes;
+  }
+
+  #normalized(text: string): string {
+    return this.#normalizer.reduce((part, form) => part.normalize(form), text);
+  }
+}
+
+/** What finds the longest of `contents` at each place; undefined for none. */
+function anyOf(contents: readonly string[]): RegExp | undefined {
+  if (contents.length === 0) return undefined;
+  const longestFirst = contents.toSorted((a, b) => b.length - a.length);
+  return new RegExp(longestFirst.map((content) => content.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"), "g");
+}

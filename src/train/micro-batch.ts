@@ -1,0 +1,59 @@
+// How many sequences a step computes at once: the most that fit in memory, by the step's own graph, so that sharing,
+// vocabulary and recomputation are all counted.
+
+import { freemem } from "node:os";
+import { InputError } from "../error.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { graphMemory } from "../plan/graph-memory.ts";
+import { adamw } from "./optimizer.ts";
+import { accumulateGraph, updateGraph } from "./step.ts";
+
+/** The largest share of free memory that a step is given; the estimate is not exact, and others need some. */
+const share = 0.8;
+
+/** Bytes a step is expected to take: parameters, moments, gradients and what is alive at the fullest moment. */
+export function stepMemory(
+  config: ModelConfig,
+  { microBatch, accumulate, recompute }: { microBatch: number; accumulate: number; recompute: boolean },
+): number {
+  const options = { batch: microBatch, length: config.context, optimizer: adamw, accumulate, recompute };
+  const graphs = accumulate > 1 ? [accumulateGraph, updateGraph] : [updateGraph];
+  return Math.max(
+    ...graphs.map((build) => {
+      const { inputs, peak } = graphMemory(build(config, options));
+      return inputs + peak;
+    }),
+  );
+}
+
+/**
+ * The largest divisor of `batch` whose step fits in `available` bytes, by default what the machine has free.
+ * @throws InputError where not even one sequence fits, with what it would need.
+ */
+export function fittingMicroBatch(
+  config: ModelConfig,
+  { batch, recompute, available = freeMemory() }: { batch: number; recompute: boolean; available?: number },
+): number {
+  let needed = 0;
+  for (let microBatch = batch; microBatch >= 1; microBatch--) {
+    if (batch % microBatch !== 0) continue;
+    needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute });
+    if (needed <= share * available) return microBatch;
+  }
+  const advice = recompute ? "a smaller model or a shorter context" : "--recompute, a smaller model or a shorter context";
+  throw new InputError(
+    `memory: a training step with one sequence of ${config.context} tokens needs about ${gigabytes(needed)}, ` +
+      `${gigabytes(available)} is free; try ${advice}`,
+  );
+}
+
+/** Bytes this process may still take: the machine's free memory, or its container's limit. */
+function freeMemory(): number {
+  const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY;
+  const free = process.availableMemory?.() ?? freemem();
+  return Math.min(free, limit - process.memoryUsage().rss);
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -1,0 +1,105 @@
+// A training run from its first or its next step to its last: data in, steps out, checkpoints and metrics on the way.
+// A generator, so that the caller prints, stops and validates as it likes. Knows no command line and no evaluation.
+
+import type { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import type { Recipe } from "./recipe.ts";
+import { type StepReport, Trainer } from "./trainer.ts";
+
+/** Batches in an order that is fixed by their seed, from any position. */
+export interface BatchSource {
+  next(): Promise<{ tokens: Tensor<"int32"> }> | { tokens: Tensor<"int32"> };
+  /** Sequences given so far. */
+  readonly position: number;
+  seek(position: number): void;
+}
+
+/** What to train, on what, and where to keep it. */
+export interface TrainOptions {
+  model: ModelConfig;
+  recipe: Recipe;
+  /** Micro-batches `[microBatch, context + 1]`. */
+  batches: BatchSource;
+  /** Where checkpoints and metrics go; nothing is kept if not given. Its checkpoint, if it has one, is continued. */
+  directory?: RunDirectory;
+  /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
+  validate?: (weights: Tensors) => Promise<number>;
+  /** Stops the run after the step in hand, with a checkpoint. */
+  signal?: AbortSignal;
+}
+
+/** A step, with what it took. */
+export interface TrainStep extends StepReport {
+  /** Held-out loss in nats per token, where this step was validated. */
+  readonly validation?: number;
+  /** Seconds that the step took, without validation and checkpoint. */
+  readonly seconds: number;
+  readonly tokensPerSecond: number;
+}
+
+/**
+ * Trains, yielding every step. Continued from a checkpoint it gives the same numbers, bit for bit, as a run that never
+ * stopped. Returns the final weights and whether all steps were done (false after `signal`).
+ * @throws InputError where the loss is no number any more.
+ */
+export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
+  const { model, recipe, batches, directory, validate, signal } = options;
+  using trainer = await Trainer.create(model, recipe);
+  await resume(trainer, batches, directory);
+  const save = async () => {
+    await directory?.saveCheckpoint(trainer.state, { step: trainer.steps, position: batches.position });
+  };
+  const tokens = recipe.batch * model.context;
+  let saved = trainer.steps;
+  while (trainer.steps < recipe.steps && !signal?.aborted) {
+    const start = performance.now();
+    const report = await trainer.step(async () => (await batches.next()).tokens);
+    const seconds = (performance.now() - start) / 1000;
+    checkFinite(report, recipe, saved);
+    const last = report.step === recipe.steps;
+    const validated = validate && recipe.validateEvery > 0 && (last || report.step % recipe.validateEvery === 0);
+    const step: TrainStep = {
+      ...report,
+      ...(validated ? { validation: await validate(trainer.weights) } : {}),
+      seconds,
+      tokensPerSecond: tokens / seconds,
+    };
+    await directory?.appendMetrics(step);
+    if (last || (recipe.checkpointEvery > 0 && report.step % recipe.checkpointEvery === 0)) {
+      await save();
+      saved = report.step;
+    }
+    yield step;
+    await breathe();
+  }
+  const finished = trainer.steps >= recipe.steps;
+  if (saved !== trainer.steps) await save();
+  if (finished) await directory?.saveModel(trainer.weights);
+  return { weights: trainer.weights, finished };
+}
+
+async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDirectory): Promise<void> {
+  const checkpoint = await directory?.loadCheckpoint();
+  const step = Number(checkpoint?.state.step ?? 0);
+  if (checkpoint) {
+    trainer.restore(checkpoint.tensors, step);
+    batches.seek(Number(checkpoint.state.position));
+  }
+  await directory?.truncateMetrics(step);
+}
+
+function checkFinite({ step, loss, norm, learningRate }: StepReport, recipe: Recipe, saved: number): void {
+  if (Number.isFinite(loss) && Number.isFinite(norm)) return;
+  const kept = saved > 0 ? ` The checkpoint of step ${saved} is kept.` : "";
+  throw new InputError(
+    `training: step ${step} gave loss ${loss} and gradient norm ${norm} at learning rate ${learningRate.toPrecision(3)}; ` +
+      `try a peak below ${(recipe.learningRate / 2).toPrecision(2)} or a longer warm-up.${kept}`,
+  );
+}
+
+/** Lets timers and signals be seen between steps, which block the event loop. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,216 @@
+// The oracle: a graph computed in float64, node by node, with plain loops and no regard for speed. It shares with the
+// rest only the graph itself: not a shape, a gradient rule or an ONNX operator. Every result's shape is held to the one
+// the graph declares, so shape inference is tested wherever a graph is interpreted.
+
+import type { OpName } from "../../src/graph/op.ts";
+import type { Graph } from "../../src/graph/trace.ts";
+import type { Node, Value } from "../../src/graph/value.ts";
+import {
+  at,
+  type Given,
+  generate,
+  multiply,
+  type Numbers,
+  numbers,
+  reduce,
+  rowOf,
+  rows,
+  size,
+  softmax,
+} from "./numbers.ts";
+
+/** What a graph is fed: tensors, or float64 numbers where the graph has float32. */
+export type Feeds = Readonly<Record<string, Given>>;
+
+type Sizes = ReadonlyMap<string, number>;
+type Evaluator<N extends OpName> = (
+  node: Node<N>,
+  inputs: readonly [Numbers, Numbers, Numbers, Numbers],
+  around: { feeds: Feeds; sizes: Sizes },
+) => Numbers[];
+
+/** The outputs of `graph`. Named dimensions get their sizes from the feeds. */
+export function interpret(graph: Graph, feeds: Feeds): Record<string, Numbers> {
+  const results = new Map<Value, Numbers>();
+  const sizes = new Map<string, number>();
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((read) => results.get(read) as Numbers);
+    const made = (evaluators[node.op] as Evaluator<OpName>)(node, inputs as never, { feeds, sizes });
+    for (const [i, output] of node.outputs.entries()) {
+      expectShape(output, made[i] as Numbers, sizes);
+      results.set(output, made[i] as Numbers);
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(graph.outputs).map(([name, output]) => [name, results.get(output) as Numbers]),
+  );
+}
+
+/** How every operation is computed. */
+export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
+  input: ({ attributes: { name } }, _, { feeds }) => {
+    const feed = feeds[name];
+    if (!feed) throw new Error(`interpret: no feed for ${name}`);
+    return [numbers(feed)];
+  },
+  constant: ({ attributes: { tensor } }) => [numbers(tensor)],
+
+  add: binary((a, b) => a + b),
+  sub: binary((a, b) => a - b),
+  mul: binary((a, b) => a * b),
+  div: (node, inputs, around) =>
+    binary(node.outputs[0]?.dtype === "float32" ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(node, inputs, around),
+  min: binary(Math.min),
+  neg: unary((x) => -x),
+  exp: unary(Math.exp),
+  log: unary(Math.log),
+  sqrt: unary(Math.sqrt),
+  sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
+  silu: unary((x) => x / (1 + Math.exp(-x))),
+  cast: ({ attributes: { to } }, [x]) => {
+    const convert = to === "float32" ? (v: number) => v : to === "bool" ? (v: number) => Number(v !== 0) : Math.trunc;
+    return [{ shape: x.shape, data: x.data.map((v) => convert(v)) }];
+  },
+  after: (_, [x]) => [x],
+
+  matmul: ({ attributes: { transA, transB, alpha } }, [a, b]) => [multiply(a, b, transA, transB, alpha)],
+
+  reshape: ({ attributes: { shape } }, [x], { sizes }) => {
+    const known = shape.map((dim) => (typeof dim === "number" ? dim : sizes.get(dim)));
+    const rest = x.data.length / size(known.filter((dim) => dim !== undefined));
+    return [{ shape: known.map((dim) => dim ?? rest), data: x.data }];
+  },
+  transpose: ({ attributes: { perm } }, [x]) => {
+    const shape = perm.map((axis) => x.shape[axis] as number);
+    const source = x.shape.map(() => 0);
+    return [
+      generate(shape, (index) => {
+        for (const [to, from] of perm.entries()) source[from] = index[to] as number;
+        return at(x, source);
+      }),
+    ];
+  },
+  expand: ({ attributes: { shape } }, [x], { sizes }) => {
+    const to = shape.map((dim) => (typeof dim === "number" ? dim : (sizes.get(dim) as number)));
+    return [generate(to, (index) => at(x, index))];
+  },
+  concat: ({ attributes: { axis } }, inputs) => {
+    const parts: readonly Numbers[] = inputs;
+    const lengths = parts.map((part) => part.shape[axis] as number);
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    return [
+      generate((parts[0] as Numbers).shape.with(axis, total), (index) => {
+        let [which, place] = [0, index[axis] as number];
+        while (place >= (lengths[which] as number)) place -= lengths[which++] as number;
+        return at(parts[which] as Numbers, index.with(axis, place));
+      }),
+    ];
+  },
+  slice: ({ attributes: { axis, start, end } }, [x]) => [
+    generate(x.shape.with(axis, end - start), (index) => at(x, index.with(axis, (index[axis] as number) + start))),
+  ],
+  pad: ({ attributes: { axis, before, after } }, [x]) => {
+    const length = x.shape[axis] as number;
+    return [
+      generate(x.shape.with(axis, before + length + after), (index) => {
+        const place = (index[axis] as number) - before;
+        return place < 0 || place >= length ? 0 : at(x, index.with(axis, place));
+      }),
+    ];
+  },
+
+  sum: ({ attributes: { axes, keepDims } }, [x]) => [reduce(x, axes, keepDims, 0, (a, b) => a + b)],
+  max: ({ attributes: { axes, keepDims } }, [x]) => [reduce(x, axes, keepDims, Number.NEGATIVE_INFINITY, Math.max)],
+  sumSquares: (_, [x]) => [{ shape: [], data: Float64Array.of(x.data.reduce((sum, v) => sum + v * v, 0)) }],
+
+  softmax: (_, [x]) => [softmax(x)],
+  logSumExp: (_, [x]) => {
+    const sums = rows(x).map((row) => {
+      const top = Math.max(...row);
+      return top + Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
+    });
+    return [{ shape: x.shape.slice(0, -1), data: Float64Array.from(sums) }];
+  },
+  rmsNorm: ({ attributes: { epsilon } }, [x, scale]) => {
+    const reciprocals = rows(x).map((row) => 1 / Math.sqrt(mean(row.map((v) => v * v)) + epsilon));
+    const reciprocal = { shape: [...x.shape.slice(0, -1), 1], data: Float64Array.from(reciprocals) };
+    return [generate(x.shape, (index) => at(x, index) * at(reciprocal, index) * at(scale, index)), reciprocal];
+  },
+  softmaxWeighted: (_, [scores, values]) => {
+    const weights = softmax(scores);
+    return [multiply(weights, values, false, false, 1), weights];
+  },
+
+  rotary: (_, [x, positions, cos, sin]) => {
+    const half = cos.shape[1] as number;
+    return [
+      generate(x.shape, (index) => {
+        const [b, t, column] = index as [number, number, number];
+        const position = at(positions, [b, t]);
+        const within = column % (2 * half);
+        const turn = [position, within % half];
+        const [c, s] = [at(cos, turn), at(sin, turn)];
+        return within < half
+          ? at(x, index) * c - at(x, [b, t, column + half]) * s
+          : at(x, index) * c + at(x, [b, t, column - half]) * s;
+      }),
+    ];
+  },
+
+  gather: (_, [table, indices]) => {
+    const chosen = [...indices.data].map((row) => rowOf(table, row));
+    return [
+      { shape: [...indices.shape, ...table.shape.slice(1)], data: Float64Array.from(chosen.flatMap((r) => [...r])) },
+    ];
+  },
+  scatterAdd: (_, [table, indices, added]) => {
+    const data = table.data.slice();
+    for (const [n, row] of indices.data.entries()) {
+      const width = data.length / (table.shape[0] as number);
+      for (const [i, v] of rowOf(added, n).entries()) data[row * width + i] = (data[row * width + i] as number) + v;
+    }
+    return [{ shape: table.shape, data }];
+  },
+  pick: (_, [x, indices]) => [
+    generate(indices.shape, ([n]) => at(x, [n as number, indices.data[n as number] as number])),
+  ],
+  pickAdd: (_, [x, indices, amounts]) => [
+    generate(x.shape, (index) => {
+      const [n, v] = index as [number, number];
+      return at(x, index) + (indices.data[n] === v ? (amounts.data[n] as number) : 0);
+    }),
+  ],
+};
+
+function unary(f: (x: number) => number): Evaluator<OpName> {
+  return (_, [x]) => [{ shape: x.shape, data: x.data.map((v) => f(v)) }];
+}
+
+function binary(f: (a: number, b: number) => number): Evaluator<OpName> {
+  return (_, [a, b]) => {
+    const rank = Math.max(a.shape.length, b.shape.length);
+    const dim = (x: Numbers, axis: number) => x.shape[axis - rank + x.shape.length] ?? 1;
+    const shape = Array.from({ length: rank }, (_, axis) => (dim(a, axis) === 1 ? dim(b, axis) : dim(a, axis)));
+    if (a.data.length === b.data.length && size(shape) === a.data.length) {
+      return [{ shape, data: a.data.map((v, i) => f(v, b.data[i] as number)) }];
+    }
+    return [generate(shape, (index) => f(at(a, index), at(b, index)))];
+  };
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, v) => sum + v, 0) / values.length;
+}
+
+function expectShape(declared: Value, { shape, data }: Numbers, sizes: Map<string, number>): void {
+  const wrong = declared.shape.some((dim, axis) => {
+    const found = shape[axis] as number;
+    if (typeof dim === "string" && !sizes.has(dim)) sizes.set(dim, found);
+    return found !== (typeof dim === "string" ? sizes.get(dim) : dim);
+  });
+  if (wrong || shape.length !== declared.shape.length || data.length !== size(shape)) {
+    throw new Error(
+      `${declared.node.op}: declared [${declared.shape.join(", ")}], found [${shape}] with ${data.length}`,
+    );
+  }
+}

@@ -1,0 +1,54 @@
+// Graph inputs together with random contents to feed them: what the tests of single operations build on.
+
+import type { OpName } from "../../src/graph/op.ts";
+import { input } from "../../src/graph/trace.ts";
+import type { Shape, Value } from "../../src/graph/value.ts";
+import { allocate, type DataOf, type DType } from "../../src/tensor/dtype.ts";
+import { Random } from "../../src/tensor/random.ts";
+import { sizeOf, type Tensors } from "../../src/tensor/tensor.ts";
+
+/** A use of an operation: builds the value, or the values, to look at. */
+export type Case = (given: RandomInputs) => Value | readonly Value[];
+
+/** Uses of every operation by what they try. */
+export type Cases<Other = never> = { readonly [N in OpName]: Readonly<Record<string, Case>> | Other };
+
+/** Makes inputs `x0`, `x1` … inside a trace and keeps what to feed them in `feeds`. */
+export class RandomInputs {
+  readonly feeds: Tensors = {};
+  readonly #random: Random;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+  }
+
+  /** Standard normal numbers, times `scale`. `sizes` says how large named dimensions are. */
+  normal(shape: Shape, { scale = 1, ...sizes }: Record<string, number> = {}): Value {
+    return this.#fill("float32", shape, sizes, () => scale * this.#random.normal());
+  }
+
+  /** Numbers in [0.5, 2). */
+  positive(shape: Shape): Value {
+    return this.#fill("float32", shape, {}, () => 0.5 + 1.5 * this.#random.uniform());
+  }
+
+  /** Whole numbers in [0, below). */
+  indices(shape: Shape, below: number, dtype: "int32" | "int64" = "int32", sizes: Record<string, number> = {}): Value {
+    return this.#fill(dtype, shape, sizes, () => this.#random.below(below));
+  }
+
+  /** These very numbers. */
+  exactly(dtype: DType, shape: readonly number[], numbers: readonly number[]): Value {
+    let next = 0;
+    return this.#fill(dtype, shape, {}, () => numbers[next++] as number);
+  }
+
+  #fill(dtype: DType, shape: Shape, sizes: Record<string, number>, draw: () => number): Value {
+    const name = `x${Object.keys(this.feeds).length}`;
+    const fixed = shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] as number)));
+    const data = allocate(dtype, sizeOf(fixed)) as DataOf<"float32">;
+    for (let i = 0; i < data.length; i++) data[i] = (dtype === "int64" ? BigInt(draw()) : draw()) as number;
+    this.feeds[name] = { dtype, shape: fixed, data };
+    return input(name, dtype, shape);
+  }
+}
