@@ -12,8 +12,9 @@ const largestWrite = 2 ** 28; // bytes; the system takes less than 2 GiB at once
 let count = 0;
 
 /**
- * Replaces the file at `path` by `chunks` in order. When it resolves, the file survives a power cut; when it rejects,
- * `path` is as it was and nothing else is left behind. The chunks must not change meanwhile.
+ * Replaces the file at `path` by `chunks` in order. When it resolves, the file survives a power cut; when it rejects
+ * because the file could not be written, `path` is as it was and nothing else is left behind. The chunks must not change
+ * meanwhile.
  * @throws InputError if the disk is full, or the place cannot be written.
  */
 export async function writeAtomic(path: string, chunks: Iterable<Uint8Array>): Promise<void> {

@@ -4,10 +4,13 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 
-const host = hostname().replace(/[^A-Za-z0-9]/g, "_").slice(0, 64) || "_";
+const host =
+  hostname()
+    .replace(/[^A-Za-z0-9]/g, "_")
+    .slice(0, 64) || "_";
 
 /** This process's mark, `<pid>-<start>-<host>`; safe in file names. */
-export const ownMark = `${process.pid}-${startOf(process.pid) ?? 0}-${host}`;
+export const ownMark = `${process.pid}-${statOf(process.pid)?.start ?? 0}-${host}`;
 
 /** The parts of a mark, or undefined if `text` is none. */
 export function parseMark(text: string): { pid: number; start: number; host: string } | undefined {
@@ -20,8 +23,9 @@ export function mayRun(mark: string): boolean {
   const parsed = parseMark(mark);
   if (!parsed || parsed.host !== host) return true;
   const { pid, start } = parsed;
-  const started = startOf(pid);
-  if (started !== undefined && start !== 0) return started === start;
+  const stat = statOf(pid);
+  if (stat && ["Z", "X"].includes(stat.state)) return false; // it ended, only nobody has asked how
+  if (stat && start !== 0) return stat.start === start;
   try {
     process.kill(pid, 0);
     return true;
@@ -30,12 +34,13 @@ export function mayRun(mark: string): boolean {
   }
 }
 
-/** When a process started, in clock ticks since the boot (proc(5), stat, field 22); undefined where there is no /proc. */
-function startOf(pid: number): number | undefined {
+/** A process's state and start in clock ticks since the boot (proc(5), stat); undefined where /proc does not tell. */
+function statOf(pid: number): { state: string; start: number } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const start = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-    return Number.isSafeInteger(start) ? start : undefined;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // from field 3 on; the name before may have spaces
+    const start = Number(fields[19]);
+    return Number.isSafeInteger(start) ? { state: fields[0] as string, start } : undefined;
   } catch {
     return undefined;
   }

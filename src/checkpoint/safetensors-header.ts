@@ -4,6 +4,7 @@
 import { InputError } from "../error.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
+import { isObject } from "./json-file.ts";
 
 /** Types in files. `dtype` is what they are read as: the halves are widened, the rest stays as it is. */
 export const storedTypes = {
@@ -105,10 +106,6 @@ function tensorInfo(entry: unknown, fail: (problem: string) => InputError): Tens
     throw fail(`${stored} of shape ${quote(shape.join(", "))} needs ${needed} bytes, ${found}`);
   }
   return { dtype, stored: stored as StoredType, shape, begin, end };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCounts(value: unknown): value is number[] {

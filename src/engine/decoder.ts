@@ -1,7 +1,7 @@
 // One sequence, decoded with its shared cache: a chunk of tokens in, the logits after the last of them out.
 // Knows token ids only, and no sampling.
 
-import { slice } from "../graph/ops.ts";
+import { gather } from "../graph/ops.ts";
 import { input, trace } from "../graph/trace.ts";
 import { cachedStore } from "../model/cached-store.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -36,7 +36,8 @@ export class Decoder implements Disposable {
       const named = weightsOf(weightInputs(config));
       const store = cachedStore(config, capacity);
       const hidden = transformer(config, named, input("tokens", "int32", ["T"]), store);
-      return { logits: logits(config, named, slice(hidden, 0, -1, Number.MAX_SAFE_INTEGER)), ...store.written };
+      const last = gather(hidden, input("last", "int32", [1])); // [1, C]
+      return { logits: logits(config, named, last), ...store.written };
     });
     const program = await compile(graph, { ...(threads === undefined ? {} : { threads }), bound: weights });
     return new Decoder(config, new KvCache(config, capacity), program);
@@ -64,6 +65,7 @@ export class Decoder implements Disposable {
       mask.fill(Number.NEGATIVE_INFINITY, row * (past + count) + seen, (row + 1) * (past + count));
     }
     return {
+      last: { dtype: "int32", shape: [1], data: Int32Array.of(count - 1) },
       tokens: { dtype: "int32", shape: [count], data: Int32Array.from(tokens) },
       positions: { dtype: "int64", shape: [1, count], data: positions },
       mask: { dtype: "float32", shape: [count * repeat, past + count], data: mask },

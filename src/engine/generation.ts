@@ -28,7 +28,9 @@ export async function* generate(
   const drawn = sampling(rest);
   const room = decoder.cache.capacity - prompt.length;
   if (room < 1) {
-    throw new InputError(`prompt: has ${prompt.length} tokens; the model's context of ${decoder.cache.capacity} must hold one more`);
+    throw new InputError(
+      `prompt: has ${prompt.length} tokens; the model's context of ${decoder.cache.capacity} must hold one more`,
+    );
   }
   const random = new Random(seed).split("sample");
   decoder.cache.clear();

@@ -1,8 +1,8 @@
 // The memory that sharing saves: keys and values of one sequence, allocated per owner layer. Borrowers have no row here.
 // Knows nothing of attention.
 
-import type { ModelConfig } from "../model/config.ts";
 import { cacheNames } from "../model/cached-store.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { owners } from "../model/sharing.ts";
 import { type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 

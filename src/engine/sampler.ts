@@ -15,8 +15,10 @@ export interface Sampling {
 
 /** Resolves and checks sampling options. @throws InputError naming the one that is out of range. */
 export function sampling({ temperature = 0.8, topK = 0, topP = 1 }: Partial<Sampling> = {}): Sampling {
-  if (!(temperature >= 0 && temperature <= 100)) throw new InputError(`temperature: must be from 0 to 100, found ${temperature}`);
-  if (!(Number.isInteger(topK) && topK >= 0)) throw new InputError(`top-k: must be a whole number from 0 (off), found ${topK}`);
+  if (!(temperature >= 0 && temperature <= 100))
+    throw new InputError(`temperature: must be from 0 to 100, found ${temperature}`);
+  if (!(Number.isInteger(topK) && topK >= 0))
+    throw new InputError(`top-k: must be a whole number from 0 (off), found ${topK}`);
   if (!(topP > 0 && topP <= 1)) throw new InputError(`top-p: must be above 0 and at most 1 (off), found ${topP}`);
   return { temperature, topK, topP };
 }

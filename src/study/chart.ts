@@ -2,88 +2,254 @@
 // self-contained SVG; where a value is not finite (a run that diverged) nothing is drawn.
 
 import * as Plot from "@observablehq/plot";
-import { type DrawingOptions, colorOf, draw, paper, textWidth } from "./drawing.ts";
-import { boxesAlong, placeLabels, spread } from "./label-placement.ts";
+import { dot, endLabelRoom, endLabels, fontSize, type LegendEntry, leader, legend } from "./annotation.ts";
+import { colorOf, type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "./drawing.ts";
+import { type Box, boxesAlong, placeLabels } from "./label-placement.ts";
 import { paretoFront } from "./pareto.ts";
-import { bytesText, integerText, rateText } from "./quantity.ts";
-import type { CurvePoint } from "./result.ts";
-import type { Estimate } from "./statistics.ts";
-import type { SummaryRow } from "./summary.ts";
+import { bytesText, countText, rateText } from "./quantity.ts";
+import type { Result } from "./result.ts";
+import { type Estimate, mean } from "./statistics.ts";
+import { learningRateSweep, type SummaryRow, summarize } from "./summary.ts";
 
-const defaultWidth = 720;
-const fontSize = 12;
-const [own, shared] = [colorOf(0), colorOf(1)]; // colours of models without and with borrowers
-const grid = { stroke: "currentColor", strokeOpacity: 0.12 };
-const faint = 0.55;
+const [own, borrowed] = [colorOf(0), colorOf(1)]; // models in which every layer is an owner, and all others
+const faint = { "fill-opacity": 0.7 };
 
-interface Place {
-  x: number;
-  y: number;
-}
-
-/** Bytes per token (log₂) against perplexity with error bars of one standard error, and the front as a staircase. */
-export function paretoChart(summary: readonly SummaryRow[], options: DrawingOptions = {}): string {
-  const width = options.width ?? defaultWidth;
+/** Bytes per token (log₂) against perplexity, with error bars of one standard error and the front as a staircase. */
+export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
+  const { size, frame } = layout(drawing, { height: 440, marginTop: 60 });
   const rows = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
-  const size = { width, height: 440, marginLeft: 58, marginRight: 20, marginTop: 46, marginBottom: 52 };
-  const bytes = rows.map(({ kvBytesPerToken }) => kvBytesPerToken);
-  const x = axis(bytes, "log", [size.marginLeft, width - size.marginRight], 0.12);
-  const y = axis(rows.flatMap(({ perplexity }) => ends(perplexity)), "linear", [size.height - size.marginBottom, size.marginTop], 0.14);
-  const stairs = staircase(rows);
-  const at = (row: SummaryRow): Place => ({ x: x.at(row.kvBytesPerToken), y: y.at(row.perplexity.mean) });
-  const bars = rows.flatMap(({ kvBytesPerToken, perplexity }) => {
-    const [low, high] = ends(perplexity).map((value) => ({ x: x.at(kvBytesPerToken), y: y.at(value) }));
-    return low && high ? boxesAlong([low, high]) : [];
-  });
-  const boxes = placeLabels(
-    rows.map((row) => ({ ...at(row), width: textWidth(row.name, fontSize), height: 16 })),
-    {
-      frame: { x: size.marginLeft + 2, y: size.marginTop, width: width - size.marginLeft - size.marginRight, height: size.height - size.marginTop - size.marginBottom - 2 },
-      hard: bars,
-      soft: boxesAlong(stairs.map((step) => ({ x: x.at(step.bytes), y: y.at(step.loss) }))),
-    },
+  const [low, high] = padded(
+    rows.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken)),
+    0.1,
+    1,
   );
-  const color = ({ model }: SummaryRow) => (model.sharing.some((owner, layer) => owner !== layer) ? shared : own);
+  const front = paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean })));
+  const stairs = front.flatMap((point, i) => [
+    ...front.slice(Math.max(0, i - 1), i).map(({ loss }) => ({ bytes: point.bytes, loss })),
+    point,
+  ]);
+  const color = ({ model }: SummaryRow) => (model.sharing.some((owner, layer) => owner !== layer) ? borrowed : own);
+  const entries: LegendEntry[] = [
+    ["every layer keeps its own KV", own, true],
+    ["layers share KV", borrowed, true],
+    ["another model is better in both", "currentColor", false],
+  ];
+  const named = overlay(({ x, y }) => {
+    const points = rows.map(({ name, kvBytesPerToken, perplexity }) => ({
+      ...{ x: x(kvBytesPerToken), y: y(perplexity.mean) },
+      ...{ width: textWidth(name, fontSize), height: 15 },
+    }));
+    const bars = rows.flatMap(({ kvBytesPerToken, perplexity }) =>
+      boxesAlong(ends(perplexity).map((end) => ({ x: x(kvBytesPerToken), y: y(end) }))),
+    );
+    const line = boxesAlong(stairs.map(({ bytes, loss }) => ({ x: x(bytes), y: y(loss) })));
+    const boxes = placeLabels(points, { frame, hard: bars, soft: line });
+    const leaders = points.flatMap((point, i) => leader(point, boxes[i] as Box));
+    const names = rows.flatMap((row, i): Shape[] => {
+      const [point, box] = [points[i] as Box, boxes[i] as Box];
+      return [
+        dot(point.x, point.y, color(row), row.onFront, drawing),
+        textAt(box.x + box.width / 2, box.y + box.height / 2, row.name, drawing, { "text-anchor": "middle" }),
+      ];
+    });
+    return [...leaders, ...names];
+  });
   return draw(
     {
       ...size,
-      x: { type: "log", base: 2, domain: x.domain, label: null },
-      y: { domain: y.domain, label: null },
+      x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
+      y: {
+        domain: padded(
+          rows.flatMap(({ perplexity }) => ends(perplexity)),
+          0.12,
+          0.01,
+        ),
+        label: null,
+      },
       marks: [
-        Plot.gridY({ ...grid }),
-        Plot.axisX({ ticks: powersOfTwo(x.domain), tickFormat: bytesText, tickSize: 4, label: null }),
-        Plot.axisY({ tickSize: 0, label: null, ticks: 6 }),
-        Plot.line(stairs, { x: "bytes", y: "loss", stroke: "currentColor", strokeOpacity: 0.35, strokeWidth: 1.5 }),
-        Plot.ruleX(rows.filter(({ perplexity }) => perplexity.standardError !== undefined), {
+        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+        Plot.axisX({ ticks: powersOfTwo(low, high), tickFormat: bytesText, tickSize: 4, fontSize }),
+        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
+        Plot.line(stairs, { x: "bytes", y: "loss", strokeOpacity: 0.35, strokeWidth: 1.5 }),
+        Plot.ruleX(rows, {
           x: "kvBytesPerToken",
           y1: ({ perplexity }: SummaryRow) => ends(perplexity)[0],
           y2: ({ perplexity }: SummaryRow) => ends(perplexity)[1],
           stroke: color,
           strokeWidth: 1.5,
         }),
-        ...rows.flatMap((row, i) => leader(at(row), boxes[i] as Box, x, y)),
-        Plot.dot(rows, {
-          x: "kvBytesPerToken",
-          y: ({ perplexity }: SummaryRow) => perplexity.mean,
-          r: 5,
-          fill: (row: SummaryRow) => (row.onFront ? color(row) : paper(options)),
-          stroke: color,
-          strokeWidth: 2,
-        }),
-        ...rows.map((row, i) => {
-          const box = boxes[i] as Box;
-          return textAt({ x: box.x + box.width / 2, y: box.y + box.height / 2 }, row.name, "middle", options);
-        }),
-        ...legend([
-          ["every layer its own KV", own, true],
-          ["cross-layer sharing", shared, true],
-          ["another model is better in both", "currentColor", false],
-        ], size.marginLeft, 14, options),
-        textAt({ x: size.marginLeft, y: 34 }, "↑ validation perplexity (± standard error)", "start", options, faint),
-        textAt({ x: width - size.marginRight, y: size.height - 12 }, "KV cache, bytes per token (float32) →", "end", options, faint),
+        named,
+        overlay(() => legend(entries, 14, 18, drawing)),
+        titles(size, "↑ validation perplexity, ± standard error", "KV cache, bytes per token (float32) →", drawing),
       ],
     },
-    `KV cache bytes per token against validation perplexity of ${rows.length} models`,
-    options,
+    `Validation perplexity against KV cache bytes per token of ${rows.length} models`,
+    drawing,
   );
+}
+
+/** Mean validation loss (nats per token) at every learning rate that was tried, a line per model, the best filled. */
+export function learningRateChart(results: readonly Result[], drawing: DrawingOptions = {}): string {
+  const summary = summarize(results);
+  const points = learningRateSweep(results).filter(({ loss }) => Number.isFinite(loss.mean));
+  const lines = summary.map((row, i) => ({
+    ...{ name: row.name, color: colorOf(i), best: row.learningRate },
+    points: points.filter(({ name }) => name === row.name),
+  }));
+  const { size, frame } = layout(drawing, { marginRight: endLabelRoom(lines.map(({ name }) => name)) });
+  const rates = [...new Set(points.map(({ rate }) => rate))].sort((a, b) => a - b);
+  const [low, high] = padded(rates.map(Math.log), 0.04, 0.5);
+  return draw(
+    {
+      ...size,
+      x: { type: "log", domain: [Math.exp(low), Math.exp(high)], label: null },
+      y: {
+        domain: padded(
+          points.flatMap(({ loss }) => ends(loss)),
+          0.06,
+          0.01,
+        ),
+        label: null,
+      },
+      marks: [
+        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+        Plot.axisX({ ticks: apart(rates, frame.width / (high - low)), tickFormat: rateText, tickSize: 4, fontSize }),
+        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
+        ...lines.flatMap(({ points, color }) => [
+          Plot.line(points, { x: "rate", y: ({ loss }) => loss.mean, stroke: color, strokeWidth: 2 }),
+          Plot.ruleX(points, {
+            x: "rate",
+            y1: ({ loss }) => ends(loss)[0],
+            y2: ({ loss }) => ends(loss)[1],
+            stroke: color,
+          }),
+        ]),
+        overlay(({ x, y }) => [
+          ...endLabels(
+            lines.flatMap(({ points, name, color }) => {
+              const last = points.at(-1);
+              return last ? [{ x: x(last.rate), y: y(last.loss.mean), name, color }] : [];
+            }),
+            frame,
+            drawing,
+          ),
+          ...lines.flatMap(({ points, color, best }) =>
+            points.map(({ rate, loss }) => dot(x(rate), y(loss.mean), color, rate === best, drawing)),
+          ),
+        ]),
+        titles(size, "↑ validation loss, nats per token; filled: each model's best", "peak learning rate →", drawing),
+      ],
+    },
+    `Validation loss against learning rate of ${lines.length} models`,
+    drawing,
+  );
+}
+
+/**
+ * Mean loss (nats per token) by step of each model's runs at its best learning rate: validation loss where it was
+ * taken along the way, else training loss. The first tenth of the steps is left out, for it dwarfs all differences.
+ */
+export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
+  const validated = summary.every(({ runs }) => runs.every(({ curve }) => curve.filter(isValidated).length > 1));
+  const start = Math.max(0, ...summary.flatMap(({ runs }) => runs.map(({ steps }) => steps))) / 10;
+  const lines = summary.map(({ name, runs }, i) => {
+    const seen = runs.flatMap(({ curve }) =>
+      curve.flatMap(({ step, loss, validation }) => ({ step, loss: validated ? (validation ?? Number.NaN) : loss })),
+    );
+    const late = seen.filter(({ step, loss }) => step >= start && Number.isFinite(loss));
+    const steps = [...new Set(late.map(({ step }) => step))].sort((a, b) => a - b);
+    const meanAt = (step: number) => mean(late.filter((point) => point.step === step).map(({ loss }) => loss));
+    return { name, color: colorOf(i), points: steps.map((step) => ({ step, loss: meanAt(step) })) };
+  });
+  const { size, frame } = layout(drawing, { marginRight: endLabelRoom(lines.map(({ name }) => name)) });
+  const all = lines.flatMap(({ points }) => points);
+  const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first tenth of the steps`;
+  return draw(
+    {
+      ...size,
+      x: {
+        domain: padded(
+          all.map(({ step }) => step),
+          0,
+          1,
+        ),
+        label: null,
+      },
+      y: {
+        domain: padded(
+          all.map(({ loss }) => loss),
+          0.05,
+          0.01,
+        ),
+        label: null,
+      },
+      marks: [
+        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+        Plot.axisX({ ticks: 6, tickFormat: countText, tickSize: 4, fontSize }),
+        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
+        ...lines.map(({ points, color }) =>
+          Plot.line(points, { x: "step", y: "loss", stroke: color, strokeWidth: 1.75 }),
+        ),
+        overlay(({ x, y }) => {
+          const last = lines.flatMap(({ points, name, color }) =>
+            points.slice(-1).map(({ step, loss }) => ({ x: x(step), y: y(loss), name, color })),
+          );
+          return endLabels(last, frame, drawing);
+        }),
+        titles(size, title, "steps →", drawing),
+      ],
+    },
+    `Loss by training step of ${lines.length} models`,
+    drawing,
+  );
+}
+
+const isValidated = ({ validation }: { validation?: number | undefined }) => validation !== undefined;
+
+type Size = ReturnType<typeof layout>["size"];
+
+function layout({ width = 720 }: DrawingOptions, sizes: { height?: number; marginTop?: number; marginRight?: number }) {
+  const size = { width, height: 360, marginLeft: 56, marginRight: 16, marginTop: 40, marginBottom: 52, ...sizes };
+  const frame = {
+    x: size.marginLeft,
+    y: size.marginTop,
+    width: width - size.marginLeft - size.marginRight,
+    height: size.height - size.marginTop - size.marginBottom,
+  };
+  return { size, frame };
+}
+
+function titles({ width, height, marginTop, marginRight }: Size, y: string, x: string, drawing: DrawingOptions) {
+  const end = { ...faint, "text-anchor": "end" };
+  return overlay(() => [
+    textAt(14, marginTop - 18, y, drawing, faint),
+    textAt(width - marginRight, height - 14, x, drawing, end),
+  ]);
+}
+
+// The values' range and `share` of it on either side; at least `least` wide.
+function padded(values: readonly number[], share: number, least: number): [number, number] {
+  if (values.length === 0) return [0, 1];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const pad = Math.max((high - low) * share, (least - (high - low)) / 2);
+  return [low - pad, high + pad];
+}
+
+function ends({ mean, standardError = 0 }: Estimate): [number, number] {
+  return [mean - standardError, mean + standardError];
+}
+
+function powersOfTwo(low: number, high: number): number[] {
+  const step = Math.ceil((high - low) / 10);
+  const first = Math.ceil(low / step) * step;
+  return Array.from({ length: Math.floor((high - first) / step) + 1 }, (_, i) => 2 ** (first + i * step));
+}
+
+// Rates whose labels have room, at `pixels` for each factor of e.
+function apart(rates: readonly number[], pixels: number): number[] {
+  const kept: number[] = [];
+  for (const rate of rates) {
+    if (kept.length === 0 || Math.log(rate / (kept.at(-1) as number)) * pixels > 48) kept.push(rate);
+  }
+  return kept;
 }

@@ -46,6 +46,42 @@ export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => entities[letter] as string);
 }
 
+/** A piece of an overlay: an SVG element's name, its attributes (pixels), and its text if any. */
+export type Shape = readonly [name: string, attributes: Readonly<Record<string, string | number>>, text?: string];
+
+/** Pixels of values on a plot's axes. */
+export interface Scales {
+  x(value: number): number;
+  y(value: number): number;
+}
+
+/** A mark made of shapes in pixels, drawn over the marks before it. */
+export function overlay(shapesAt: (scales: Scales) => readonly Shape[]): Plot.Markish {
+  return (_index, scales, _values, _dimensions, { document }) => {
+    const element = (name: string) => document.createElementNS("http://www.w3.org/2000/svg", name);
+    const group = element("g") as SVGElement;
+    for (const [name, attributes, text] of shapesAt(scales as unknown as Scales)) {
+      const shape = element(name);
+      for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, String(value));
+      if (text !== undefined) shape.textContent = text;
+      group.appendChild(shape);
+    }
+    return group;
+  };
+}
+
+/** Text whose vertical middle is at `y`, outlined in the background so that it reads over lines. */
+export function textAt(
+  x: number,
+  y: number,
+  text: string,
+  drawing: DrawingOptions,
+  attributes: Readonly<Record<string, string | number>> = {},
+): Shape {
+  const outline = { stroke: paper(drawing), "stroke-width": 3, "stroke-linejoin": "round", "paint-order": "stroke" };
+  return ["text", { x, y, dy: "0.35em", "text-anchor": "start", ...outline, ...attributes }, text];
+}
+
 /** Draws a plot; `label` says what it shows to those who cannot see it. The result is one `<svg>` that loads nothing. */
 export function draw(options: Plot.PlotOptions, label: string, drawing: DrawingOptions = {}): string {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");

@@ -13,8 +13,16 @@ export function terminalChart(summary: readonly SummaryRow[]): string {
   const rows = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
   if (rows.length === 0) return "No model has a finite perplexity to draw.";
   const [x, y] = [
-    axis(rows.map((row) => Math.log2(row.kvBytesPerToken)), plotWidth, 0.5),
-    axis(rows.map((row) => row.perplexity.mean), height, 1e-3),
+    axis(
+      rows.map((row) => Math.log2(row.kvBytesPerToken)),
+      plotWidth,
+      0.5,
+    ),
+    axis(
+      rows.map((row) => row.perplexity.mean),
+      height,
+      1e-3,
+    ),
   ];
   const canvas = Array.from({ length: height }, () => new Array<string>(plotWidth).fill(" "));
   const places = rows.map((row) => ({

@@ -40,7 +40,9 @@ export function fittingMicroBatch(
     needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute });
     if (needed <= share * available) return microBatch;
   }
-  const advice = recompute ? "a smaller model or a shorter context" : "--recompute, a smaller model or a shorter context";
+  const advice = recompute
+    ? "a smaller model or a shorter context"
+    : "--recompute, a smaller model or a shorter context";
   throw new InputError(
     `memory: a training step with one sequence of ${config.context} tokens needs about ${gigabytes(needed)}, ` +
       `${gigabytes(available)} is free; try ${advice}`,

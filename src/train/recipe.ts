@@ -89,7 +89,9 @@ export function recipe(options: RecipeOptions): Recipe {
   const { microBatch } = parsed.data;
   if (parsed.data.batch % microBatch !== 0) {
     const divisors = Array.from({ length: batch }, (_, i) => i + 1).filter((size) => batch % size === 0);
-    throw new InputError(`recipe: micro-batches of ${microBatch} do not divide a batch of ${batch}; use ${divisors.join(", ")}`);
+    throw new InputError(
+      `recipe: micro-batches of ${microBatch} do not divide a batch of ${batch}; use ${divisors.join(", ")}`,
+    );
   }
   return parsed.data;
 }

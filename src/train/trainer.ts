@@ -19,7 +19,7 @@ export interface StepReport {
   /** Mean over the batch, nats per token, before the step. */
   readonly loss: number;
   /** The gradients' global norm before clipping. */
-  readonly norm: number;
+  readonly gradNorm: number;
   readonly learningRate: number;
 }
 

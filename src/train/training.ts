@@ -44,7 +44,9 @@ export interface TrainStep extends StepReport {
  * stopped. Returns the final weights and whether all steps were done (false after `signal`).
  * @throws InputError where the loss is no number any more.
  */
-export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
+export async function* train(
+  options: TrainOptions,
+): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
   const { model, recipe, batches, directory, validate, signal } = options;
   using trainer = await Trainer.create(model, recipe);
   await resume(trainer, batches, directory);
@@ -90,11 +92,11 @@ async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDir
   await directory?.truncateMetrics(step);
 }
 
-function checkFinite({ step, loss, norm, learningRate }: StepReport, recipe: Recipe, saved: number): void {
-  if (Number.isFinite(loss) && Number.isFinite(norm)) return;
+function checkFinite({ step, loss, gradNorm, learningRate }: StepReport, recipe: Recipe, saved: number): void {
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
   const kept = saved > 0 ? ` The checkpoint of step ${saved} is kept.` : "";
   throw new InputError(
-    `training: step ${step} gave loss ${loss} and gradient norm ${norm} at learning rate ${learningRate.toPrecision(3)}; ` +
+    `training: step ${step} gave loss ${loss} and gradient norm ${gradNorm} at learning rate ${learningRate.toPrecision(3)}; ` +
       `try a peak below ${(recipe.learningRate / 2).toPrecision(2)} or a longer warm-up.${kept}`,
   );
 }

@@ -100,21 +100,21 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
     const total = lengths.reduce((sum, length) => sum + length, 0);
     return [
       generate((parts[0] as Numbers).shape.with(axis, total), (index) => {
-        let [which, place] = [0, index[axis] as number];
-        while (place >= (lengths[which] as number)) place -= lengths[which++] as number;
-        return at(parts[which] as Numbers, index.with(axis, place));
+        let [which, start] = [0, 0];
+        while ((index[axis] as number) - start >= (lengths[which] as number)) start += lengths[which++] as number;
+        return beside(parts[which] as Numbers, index, axis, -start);
       }),
     ];
   },
   slice: ({ attributes: { axis, start, end } }, [x]) => [
-    generate(x.shape.with(axis, end - start), (index) => at(x, index.with(axis, (index[axis] as number) + start))),
+    generate(x.shape.with(axis, end - start), (index) => beside(x, index, axis, start)),
   ],
   pad: ({ attributes: { axis, before, after } }, [x]) => {
     const length = x.shape[axis] as number;
     return [
       generate(x.shape.with(axis, before + length + after), (index) => {
         const place = (index[axis] as number) - before;
-        return place < 0 || place >= length ? 0 : at(x, index.with(axis, place));
+        return place < 0 || place >= length ? 0 : beside(x, index, axis, -before);
       }),
     ];
   },
@@ -146,13 +146,11 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
     return [
       generate(x.shape, (index) => {
         const [b, t, column] = index as [number, number, number];
-        const position = at(positions, [b, t]);
-        const within = column % (2 * half);
-        const turn = [position, within % half];
-        const [c, s] = [at(cos, turn), at(sin, turn)];
-        return within < half
-          ? at(x, index) * c - at(x, [b, t, column + half]) * s
-          : at(x, index) * c + at(x, [b, t, column - half]) * s;
+        const turn = (positions.data[b * (x.shape[1] as number) + t] as number) * half + (column % half);
+        const [c, s] = [cos.data[turn] as number, sin.data[turn] as number];
+        return column % (2 * half) < half
+          ? at(x, index) * c - beside(x, index, 2, half) * s
+          : at(x, index) * c + beside(x, index, 2, -half) * s;
       }),
     ];
   },

@@ -52,6 +52,15 @@ export function at(x: Numbers, index: readonly number[]): number {
   return x.data[offset(x, index)] as number;
 }
 
+/** The element of `x` at `index` moved by `by` along `axis`; nothing is broadcast. */
+export function beside(x: Numbers, index: readonly number[], axis: number, by: number): number {
+  let place = 0;
+  for (let i = 0; i < x.shape.length; i++) {
+    place = place * (x.shape[i] as number) + (index[i] as number) + (i === axis ? by : 0);
+  }
+  return x.data[place] as number;
+}
+
 /** Where in `x.data` that element is. */
 export function offset({ shape }: Numbers, index: readonly number[]): number {
   const extra = index.length - shape.length;

@@ -62,17 +62,18 @@ export function lossGraph(config: ModelConfig, { batch, length, block }: Layout)
   });
 }
 
-/** `tokens [B·T]` to `logits`, with what `watch` makes of the store and the outputs it adds. */
-export function logitsGraph(config: ModelConfig, { batch, length, block }: Layout, watch = (kv: KvStore) => kv): Graph {
+/** `tokens [B·T]` to `logits [B·T, V]` and all that the layers wrote and read (see `watched`). */
+export function logitsGraph(config: ModelConfig, { batch, length, block }: Layout): Graph {
   return trace(() => {
     const weights = weightsOf(weightInputs(config));
-    const kv = watch(causalStore(config, { batch, length, block }));
+    const seen: Record<string, Value> = {};
+    const kv = watched(causalStore(config, { batch, length, block }), seen);
     const hidden = transformer(config, weights, input("tokens", "int32", [batch * length]), kv);
-    return { logits: logits(config, weights, hidden) };
+    return { logits: logits(config, weights, hidden), ...seen };
   });
 }
 
-/** A store that behaves as `kv` and keeps what passes: the keys and values of owners, what each layer attended to. */
+/** A store that behaves as `kv` and keeps in `seen` owners' `keys.<owner>`, `values.<owner>` and every `attended.<layer>`. */
 export function watched(kv: KvStore, seen: Record<string, Value>): KvStore {
   let layer = 0;
   return {

@@ -1,0 +1,51 @@
+// Whether tensors are a model's weights: every parameter there, of the right type and shape, and nothing else. Keys and
+// values that a borrower would not use are no mistake: other trainers store them, so they are left out and reported.
+
+import { InputError } from "../error.ts";
+import { type ModelConfig, modelName } from "../model/config.ts";
+import { parameters } from "../model/parameters.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+import { quote } from "./safetensors-header.ts";
+
+/** A model's weights. */
+export interface Weights {
+  /** Exactly the parameters, in their order. */
+  readonly tensors: Tensors;
+  /** Names of redundant tensors that were left out: keys and values of borrowers. */
+  readonly ignored: readonly string[];
+}
+
+/**
+ * Picks a model's parameters from `tensors`; `source` is named in errors.
+ * @throws InputError if one is missing, extra, or not float32 of its shape.
+ */
+export function pickWeights(source: string, config: ModelConfig, tensors: Tensors): Weights {
+  const expected = parameters(config);
+  const fail = (problem: string) => new InputError(`${source}: ${problem}; is it another model's?`);
+  const missing = expected.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
+  if (missing.length > 0) throw fail(`${modelName(config)} needs ${list(missing)}, which the file has not`);
+  const known = new Set(expected.map(({ name }) => name));
+  const others = Object.keys(tensors).filter((name) => !known.has(name));
+  const extra = others.filter((name) => !isRedundant(config, name));
+  if (extra.length > 0) throw fail(`${modelName(config)} has no ${list(extra)}, which the file has`);
+  const picked = expected.map(({ name, shape }) => {
+    const found = tensors[name] as Tensors[string];
+    if (found.dtype !== "float32" || found.shape.join() !== shape.join()) {
+      throw fail(`${name} must be float32 [${shape.join(", ")}], found ${found.dtype} [${found.shape.join(", ")}]`);
+    }
+    return [name, found] as const;
+  });
+  return { tensors: Object.fromEntries(picked), ignored: others };
+}
+
+/** Whether a tensor is a key, a value or their norm of a layer that borrows them. */
+function isRedundant({ sharing }: ModelConfig, name: string): boolean {
+  const [, layer] = /^layers\.(0|[1-9]\d*)\.attn\.(?:[kv](?:\.bias)?|kv_norm)$/.exec(name) ?? [];
+  const owner = sharing[Number(layer)];
+  return owner !== undefined && owner !== Number(layer);
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 3).map(quote).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

@@ -1,0 +1,69 @@
+// What is written on a chart beside its axes: legend, leader lines, labels at the ends of lines. All in pixels.
+
+import { type DrawingOptions, paper, type Shape, textAt, textWidth } from "./drawing.ts";
+import { type Box, spread } from "./label-placement.ts";
+
+/** Size of text on charts, in pixels. */
+export const fontSize = 12;
+
+/** A kind of mark and what it means. */
+export type LegendEntry = readonly [text: string, color: string, filled: boolean];
+
+/** Entries in a row from `left` on, their middle at `y`. */
+export function legend(entries: readonly LegendEntry[], left: number, y: number, drawing: DrawingOptions): Shape[] {
+  let x = left;
+  return entries.flatMap(([text, color, filled]): Shape[] => {
+    const at = x;
+    x += 30 + textWidth(text, fontSize);
+    return [dot(at + 5, y, color, filled, drawing), textAt(at + 16, y, text, drawing)];
+  });
+}
+
+/** A round mark, filled or hollow. */
+export function dot(cx: number, cy: number, color: string, filled: boolean, drawing: DrawingOptions): Shape {
+  return ["circle", { cx, cy, r: 5, fill: filled ? color : paper(drawing), stroke: color, "stroke-width": 2 }];
+}
+
+/** A thin line from a point to its label, if that is not right beside it. */
+export function leader(point: { x: number; y: number }, box: Box): Shape[] {
+  const x = Math.min(Math.max(point.x, box.x), box.x + box.width);
+  const y = Math.min(Math.max(point.y, box.y), box.y + box.height);
+  if (Math.hypot(x - point.x, y - point.y) < 13) return [];
+  return [line(point.x, point.y, x, y, "currentColor")];
+}
+
+/** The end of a model's line, and its name. */
+export interface LineEnd {
+  readonly x: number;
+  readonly y: number;
+  readonly name: string;
+  readonly color: string;
+}
+
+/** Room that `endLabels` need right of the frame. */
+export function endLabelRoom(names: readonly string[]): number {
+  return 34 + Math.max(0, ...names.map((name) => textWidth(name, fontSize)));
+}
+
+/** Names right of the frame, level with their lines' ends as far as they do not meet, and leaders to them. */
+export function endLabels(lines: readonly LineEnd[], frame: Box, drawing: DrawingOptions): Shape[] {
+  const levels = spread(
+    lines.map(({ y }) => y),
+    16,
+    frame.y,
+    frame.y + frame.height,
+  );
+  const right = frame.x + frame.width;
+  return lines.flatMap(({ x, y, name, color }, i): Shape[] => {
+    const level = levels[i] as number;
+    return [
+      line(x, y, right + 4, y, color),
+      line(right + 4, y, right + 18, level, color),
+      textAt(right + 22, level, name, drawing),
+    ];
+  });
+}
+
+function line(x1: number, y1: number, x2: number, y2: number, stroke: string): Shape {
+  return ["line", { x1, y1, x2, y2, stroke, "stroke-opacity": 0.45 }];
+}

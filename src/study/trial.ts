@@ -1,0 +1,139 @@
+// One run of a study: a model trained with one learning rate and one seed, evaluated, its cache measured, a text written.
+// Its directory keeps what is done, so that a killed trial goes on where it was.
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { Decoder } from "../engine/decoder.ts";
+import { generate } from "../engine/generation.ts";
+import { KvCache } from "../engine/kv-cache.ts";
+import { InputError } from "../error.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { flopsPerToken, parameterCount } from "../model/cost.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+import { Batches } from "../text/batches.ts";
+import type { Recipe } from "../train/recipe.ts";
+import { type TrainStep, train } from "../train/training.ts";
+import type { Corpus } from "./corpus.ts";
+import { thinCurve } from "./curve.ts";
+import { Evaluation } from "./evaluation.ts";
+import type { CurvePoint, Result, TextSize } from "./result.ts";
+import { versions } from "./versions.ts";
+
+/** What fixes a trial. */
+export interface Trial {
+  readonly name: string;
+  readonly model: ModelConfig;
+  readonly recipe: Recipe;
+  readonly corpus: Corpus;
+  readonly prompt: string;
+}
+
+/** A hash of all that a trial's numbers depend on. Threads and how often it saves are not among it. */
+export function trialKey({ model, recipe, corpus }: Trial): string {
+  const { threads: _, checkpointEvery: __, ...fixed } = recipe;
+  const data = { source: corpus.source, train: corpus.data.train.tokens, vocab: corpus.tokenizer.vocab };
+  return createHash("sha256")
+    .update(JSON.stringify({ model, recipe: fixed, data }))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+/**
+ * Runs a trial to its result, yielding its training steps; a run that diverges has a result too, its losses NaN.
+ * Returns undefined if `signal` stopped it.
+ */
+export async function* runTrial(
+  trial: Trial,
+  { directory, signal }: { directory: string; signal?: AbortSignal },
+): AsyncGenerator<TrainStep, Result | undefined> {
+  const { name, model, recipe, corpus } = trial;
+  const { microBatch, seed } = recipe;
+  const path = join(directory, `${name}-lr${recipe.learningRate}-seed${seed}-${trialKey(trial)}`);
+  const stored = { name, model, recipe, data: { source: corpus.source } };
+  const run = RunDirectory.exists(path)
+    ? await RunDirectory.open(path)
+    : await RunDirectory.create(path, stored, corpus.tokenizer.json);
+  using _lock = run.lock();
+  using evaluation = await Evaluation.create(model, corpus.data.validation, recipe.threads);
+  const batches = new Batches(corpus.data.train, { batch: microBatch, context: model.context, seed });
+  const validate = (weights: Tensors) => evaluation.quick(weights);
+  const steps = train({ model, recipe, batches, directory: run, validate, ...(signal ? { signal } : {}) });
+  let weights: Tensors | undefined;
+  try {
+    for (;;) {
+      const next = await steps.next();
+      if (next.done) {
+        if (!next.value.finished) return undefined;
+        weights = next.value.weights;
+        break;
+      }
+      yield next.value;
+    }
+  } catch (error) {
+    if (!(error instanceof InputError) || !error.message.startsWith("training: step")) throw error; // diverged
+  }
+  const rows = await run.metrics<CurvePoint & { seconds: number }>();
+  const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
+  const tokens = recipe.steps * recipe.batch * model.context;
+  const found = weights && (await evaluation.full(weights));
+  const written = await inspectCache(model, weights, trial);
+  const result: Result = {
+    key: trialKey(trial),
+    name,
+    model,
+    seed,
+    learningRate: recipe.learningRate,
+    steps: recipe.steps,
+    tokens,
+    parameters: parameterCount(model),
+    kvBytesPerToken: written.kvBytesPerToken,
+    flopsPerToken: flopsPerToken(model, model.context / 2),
+    validation: {
+      loss: found?.loss ?? Number.NaN,
+      perplexity: found?.perplexity ?? Number.NaN,
+      bitsPerByte: found?.bitsPerByte ?? Number.NaN,
+      wordPerplexity: found?.wordPerplexity ?? Number.NaN,
+    },
+    curve: thinCurve(rows.map(({ step, loss, validation }) => ({ step, loss, validation }))),
+    seconds,
+    tokensPerSecond: (rows.length * recipe.batch * model.context) / seconds,
+    sample: written.sample,
+    versions: versions(),
+    dataset: {
+      source: corpus.source,
+      vocab: corpus.tokenizer.vocab,
+      train: textSize(corpus.data.train),
+      validation: textSize(corpus.data.validation),
+    },
+  };
+  run.removeCheckpoint();
+  return result;
+}
+
+/** Decodes a text with the shared cache, and reads the cache's bytes per token off what was allocated for it. */
+async function inspectCache(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
+  if (!weights) {
+    const cache = new KvCache(model, model.context);
+    return { kvBytesPerToken: cache.bytes / cache.capacity, sample: undefined };
+  }
+  using decoder = await Decoder.create(model, weights, { threads: recipe.threads });
+  const { endOfText } = corpus.tokenizer;
+  const start = [endOfText, ...corpus.tokenizer.encode(prompt)];
+  const ids: number[] = [];
+  for await (const id of generate(decoder, start, {
+    maxTokens: 60,
+    temperature: 0.8,
+    topP: 0.95,
+    seed: 1,
+    endOfText,
+  })) {
+    ids.push(id);
+  }
+  const { cache } = decoder;
+  return { kvBytesPerToken: cache.bytes / cache.capacity, sample: prompt + corpus.tokenizer.decode(ids) };
+}
+
+function textSize({ tokens, documents, bytes, words }: TextSize): TextSize {
+  return { tokens, documents, bytes, words };
+}
