@@ -16,7 +16,12 @@ export const adam = { rate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight
 /** `--size a|b|c --threads n`, and whatever else `more` declares, with the sizes looked up; layers share in pairs. */
 export function options(more = {}) {
   const { values } = parseArgs({
-    options: { serve: { type: "boolean" }, size: { type: "string", default: "a" }, threads: { type: "string" }, ...more },
+    options: {
+      serve: { type: "boolean" },
+      size: { type: "string", default: "a" },
+      threads: { type: "string" },
+      ...more,
+    },
   });
   const size = sizes[values.size];
   if (!size) throw new Error(`--size: found ${values.size}; expected one of ${Object.keys(sizes).join(", ")}`);

@@ -26,7 +26,7 @@ export function depthFamily(depth: number, vocab: number, context: number): Fami
   return { layers: depth, width, mlpWidth: Math.round((width * 8) / 3 / 32) * 32, vocab, context };
 }
 
-const scheme = /^H(\d+)-(MHA|MQA|GQA(\d+))(?:-CLA(?:\(([\d,]+)\)|(\d+)(?:-(\w+))?))?$/;
+const scheme = /^H(\d+)-(MHA|MQA|GQA(\d+))(?:-CLA(?:\((\d+(?:,\d+)*)\)|(\d+)(?:-(\w+))?))?$/;
 
 /** The model `name` in `family`. Throws an InputError that shows the scheme, or the value that would be right. */
 export function namedModel(name: string, family: Family): ModelConfig {

@@ -40,7 +40,8 @@ export function unshared(layers: number): Sharing {
 
 /**
  * The sharing of `layers` layers at a sharing factor: groups of `factor` neighbours of which the first owns, the short
- * group first (paper §3). The other patterns at factor n have ⌈layers/n⌉ owners and, but for Tail, one more.
+ * group first (paper §3). At factor n Tail has ⌈layers/n⌉ owners, DenseFront and DenseBack one more; KeepEnds has its
+ * ends and groups of n between them.
  */
 export function share(layers: number, factor: number, pattern: Pattern = "even"): Sharing {
   if (!Number.isInteger(factor) || factor < 1 || factor > layers) {
@@ -49,11 +50,9 @@ export function share(layers: number, factor: number, pattern: Pattern = "even")
   const owners = Math.ceil(layers / factor);
   const own = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
   const borrow = (owner: number, count: number) => new Array<number>(count).fill(owner);
-  const wants = (least: number) => {
-    if (layers >= least && owners + 1 <= layers) return;
-    throw new InputError(
-      `sharing: ${pattern} at factor ${factor} needs ${Math.max(least, 3)} layers or more, found ${layers}`,
-    );
+  const checkRoom = () => {
+    if (layers < 3) throw new InputError(`sharing: ${pattern} needs 3 layers or more, found ${layers}`);
+    if (factor < 2) throw new InputError(`sharing: ${pattern} needs a factor of 2 or more, found ${factor}`);
   };
   switch (pattern) {
     case "even": {
@@ -61,13 +60,13 @@ export function share(layers: number, factor: number, pattern: Pattern = "even")
       return own(0, layers).map((layer) => (layer < short ? 0 : layer - ((layer - short) % factor)));
     }
     case "KeepEnds":
-      wants(3);
+      checkRoom();
       return [0, ...share(layers - 2, Math.min(factor, layers - 2)).map((owner) => owner + 1), layers - 1];
     case "DenseFront":
-      wants(3);
+      checkRoom();
       return [...own(0, owners), ...borrow(owners - 1, layers - owners - 1), layers - 1];
     case "DenseBack":
-      wants(3);
+      checkRoom();
       return [0, 1, ...borrow(1, layers - owners - 1), ...own(layers - owners + 1, layers)];
     case "Tail":
       return [...own(0, owners), ...borrow(owners - 1, layers - owners)];

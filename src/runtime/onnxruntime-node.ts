@@ -1,6 +1,6 @@
 // Programs by ONNX Runtime's CPU provider in Node: the only file that imports onnxruntime-node.
 
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { toOnnx } from "../onnx/model.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Compile, Program } from "./program.ts";
@@ -57,3 +57,6 @@ function toOrt({ dtype, data, shape }: Tensor): OrtTensor {
 function fromOrt({ type, data, dims }: OrtTensor): Tensor {
   return { dtype: type, data, shape: dims } as unknown as Tensor;
 }
+
+/** The version of ONNX Runtime that runs programs. */
+export const runtimeVersion: string = env.versions.node ?? env.versions.common;

@@ -1,7 +1,7 @@
 // What is written on a chart beside its axes: legend, leader lines, labels at the ends of lines. All in pixels.
 
 import { type DrawingOptions, paper, type Shape, textAt, textWidth } from "./drawing.ts";
-import { type Box, spread } from "./label-placement.ts";
+import { type Box, distance, spread } from "./label-placement.ts";
 
 /** Size of text on charts, in pixels. */
 export const fontSize = 12;
@@ -28,7 +28,7 @@ export function dot(cx: number, cy: number, color: string, filled: boolean, draw
 export function leader(point: { x: number; y: number }, box: Box): Shape[] {
   const x = Math.min(Math.max(point.x, box.x), box.x + box.width);
   const y = Math.min(Math.max(point.y, box.y), box.y + box.height);
-  if (Math.hypot(x - point.x, y - point.y) < 13) return [];
+  if (distance(point, box) < 16) return [];
   return [line(point.x, point.y, x, y, "currentColor")];
 }
 

@@ -29,10 +29,11 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
     point,
   ]);
   const color = ({ model }: SummaryRow) => (model.sharing.some((owner, layer) => owner !== layer) ? borrowed : own);
+  const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
   const entries: LegendEntry[] = [
     ["every layer keeps its own KV", own, true],
     ["layers share KV", borrowed, true],
-    ["another model is better in both", "currentColor", false],
+    ["another model is as small and as good", "currentColor", false],
   ];
   const named = overlay(({ x, y }) => {
     const points = rows.map(({ name, kvBytesPerToken, perplexity }) => ({
@@ -47,10 +48,7 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
     const leaders = points.flatMap((point, i) => leader(point, boxes[i] as Box));
     const names = rows.flatMap((row, i): Shape[] => {
       const [point, box] = [points[i] as Box, boxes[i] as Box];
-      return [
-        dot(point.x, point.y, color(row), row.onFront, drawing),
-        textAt(box.x + box.width / 2, box.y + box.height / 2, row.name, drawing, { "text-anchor": "middle" }),
-      ];
+      return [dot(point.x, point.y, color(row), row.onFront, drawing), nameIn(box, point.x, row.name, drawing)];
     });
     return [...leaders, ...names];
   });
@@ -62,7 +60,7 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
         domain: padded(
           rows.flatMap(({ perplexity }) => ends(perplexity)),
           0.12,
-          0.01,
+          0.5,
         ),
         label: null,
       },
@@ -80,7 +78,12 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
         }),
         named,
         overlay(() => legend(entries, 14, 18, drawing)),
-        titles(size, "↑ validation perplexity, ± standard error", "KV cache, bytes per token (float32) →", drawing),
+        titles(
+          size,
+          `↑ validation perplexity${spreads ? ", ± standard error over seeds" : ""}`,
+          "KV cache, bytes per token (float32) →",
+          drawing,
+        ),
       ],
     },
     `Validation perplexity against KV cache bytes per token of ${rows.length} models`,
@@ -96,7 +99,7 @@ export function learningRateChart(results: readonly Result[], drawing: DrawingOp
     ...{ name: row.name, color: colorOf(i), best: row.learningRate },
     points: points.filter(({ name }) => name === row.name),
   }));
-  const { size, frame } = layout(drawing, { marginRight: endLabelRoom(lines.map(({ name }) => name)) });
+  const { size, frame } = layout(drawing, endRoom(lines));
   const rates = [...new Set(points.map(({ rate }) => rate))].sort((a, b) => a - b);
   const [low, high] = padded(rates.map(Math.log), 0.04, 0.5);
   return draw(
@@ -147,11 +150,11 @@ export function learningRateChart(results: readonly Result[], drawing: DrawingOp
 
 /**
  * Mean loss (nats per token) by step of each model's runs at its best learning rate: validation loss where it was
- * taken along the way, else training loss. The first tenth of the steps is left out, for it dwarfs all differences.
+ * taken along the way, else training loss. The first quarter of the steps is left out, for it dwarfs all differences.
  */
 export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
   const validated = summary.every(({ runs }) => runs.every(({ curve }) => curve.filter(isValidated).length > 1));
-  const start = Math.max(0, ...summary.flatMap(({ runs }) => runs.map(({ steps }) => steps))) / 10;
+  const start = Math.max(0, ...summary.flatMap(({ runs }) => runs.map(({ steps }) => steps))) / 4;
   const lines = summary.map(({ name, runs }, i) => {
     const seen = runs.flatMap(({ curve }) =>
       curve.flatMap(({ step, loss, validation }) => ({ step, loss: validated ? (validation ?? Number.NaN) : loss })),
@@ -161,9 +164,9 @@ export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOption
     const meanAt = (step: number) => mean(late.filter((point) => point.step === step).map(({ loss }) => loss));
     return { name, color: colorOf(i), points: steps.map((step) => ({ step, loss: meanAt(step) })) };
   });
-  const { size, frame } = layout(drawing, { marginRight: endLabelRoom(lines.map(({ name }) => name)) });
+  const { size, frame } = layout(drawing, endRoom(lines));
   const all = lines.flatMap(({ points }) => points);
-  const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first tenth of the steps`;
+  const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first quarter of the steps`;
   return draw(
     {
       ...size,
@@ -204,7 +207,19 @@ export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOption
   );
 }
 
+// A name in the box that was found for it, beginning or ending at the side of its point.
+function nameIn({ x, y, width, height }: Box, at: number, name: string, drawing: DrawingOptions): Shape {
+  const anchor = x >= at ? "start" : x + width <= at ? "end" : "middle";
+  const from = { start: x, end: x + width, middle: x + width / 2 }[anchor];
+  return textAt(from, y + height / 2, name, drawing, { "text-anchor": anchor });
+}
+
 const isValidated = ({ validation }: { validation?: number | undefined }) => validation !== undefined;
+
+// Room right of the frame for the lines' names, and height for all of them.
+function endRoom(lines: readonly { readonly name: string }[]) {
+  return { marginRight: endLabelRoom(lines.map(({ name }) => name)), height: Math.max(360, 16 * lines.length + 96) };
+}
 
 type Size = ReturnType<typeof layout>["size"];
 

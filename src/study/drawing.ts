@@ -105,5 +105,6 @@ export function draw(options: Plot.PlotOptions, label: string, drawing: DrawingO
     }
     svg.insertBefore(card, svg.firstChild);
   }
-  return svg.outerHTML.replace(/(\d+\.\d{2})\d+/g, "$1"); // hundredths of a pixel are enough
+  // Hundredths of a pixel are enough; text between tags stays as it is.
+  return svg.outerHTML.replace(/<[^>]+>/g, (tag) => tag.replace(/(\d+\.\d{2})\d+/g, "$1"));
 }

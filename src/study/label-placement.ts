@@ -23,7 +23,7 @@ export interface Surroundings {
   readonly soft?: readonly Box[];
 }
 
-const distances = [7, 12, 18, 26, 36, 48, 62, 78, 96, 120, 150];
+const distances = [10, 15, 21, 28, 37, 48, 62, 78, 96, 120, 150];
 const directions = [
   [1, 0],
   [-1, 0],
@@ -34,43 +34,66 @@ const directions = [
   [-1, -1],
   [-1, 1],
 ] as const;
+const passes = 4;
 
-/** A box for each label inside `frame`, near its point; labels overlap only where the frame has no room left. */
+/**
+ * A box for each label inside `frame`, near its point and nearer to it than to others. Labels overlap only where the
+ * frame has no room left. Each is placed in turn and, a few times, again in sight of all others.
+ */
 export function placeLabels(points: readonly Labelled[], { frame, hard = [], soft = [] }: Surroundings): Box[] {
-  const taken = [...hard, ...points.map(({ x, y }) => ({ x: x - 5, y: y - 5, width: 10, height: 10 }))];
-  return points.map((point) => {
-    const candidates = distances.flatMap((distance, far) =>
-      directions.map(([dx, dy], turn) => ({ box: boxAt(point, dx, dy, distance), cost: far * 24 + turn * 2 })),
+  const marks = points.map(({ x, y }) => ({ x: x - 6, y: y - 6, width: 12, height: 12 }));
+  const choices = points.map((point) => {
+    const all = distances.flatMap((distance, far) =>
+      directions.map(([dx, dy], turn) => ({ box: boxAt(point, dx, dy, distance), cost: far * 20 + turn * 2 })),
     );
-    const inside = candidates.filter(({ box }) => contains(frame, box));
-    let best: { box: Box; cost: number } | undefined;
-    for (const { box, cost } of inside.length > 0 ? inside : candidates) {
-      const total = cost + 1e4 * covered(box, taken) + 0.8 * covered(box, soft);
-      if (!best || total < best.cost) best = { box, cost: total };
-    }
-    const { box } = best as { box: Box };
-    taken.push(box);
-    return box;
+    const inside = all.filter(({ box }) => contains(frame, box));
+    return (inside.length > 0 ? inside : all).map(({ box, cost }) => {
+      const near = distance(point, box);
+      const mistaken = points.reduce(
+        (sum, other) => (other === point ? sum : sum + Math.max(0, near + 10 - distance(other, box))),
+        0,
+      );
+      const fixed = 1e4 * (covered(box, hard) + covered(box, marks)) + 0.5 * covered(box, soft);
+      return { box, cost: cost + fixed + 5 * mistaken };
+    });
   });
+  const placed: (Box | undefined)[] = points.map(() => undefined);
+  for (let pass = 0; pass < passes; pass++) {
+    for (const [i, candidates] of choices.entries()) {
+      const others = placed.filter((box, j): box is Box => box !== undefined && j !== i);
+      let best: { box: Box; cost: number } | undefined;
+      for (const { box, cost } of candidates) {
+        const total = cost + 1e4 * covered(box, others);
+        if (!best || total < best.cost) best = { box, cost: total };
+      }
+      placed[i] = best?.box;
+    }
+  }
+  return placed as Box[];
 }
 
 /**
- * Moves `places` on a line apart to at least `gap`, in their order and as little as one pass can, within
+ * Moves `places` on a line apart to at least `gap`, in their order and as little as can be (least squares), within
  * `[low, high]` if there is room.
  */
 export function spread(places: readonly number[], gap: number, low: number, high: number): number[] {
   const order = places.map((_, i) => i).sort((a, b) => (places[a] as number) - (places[b] as number));
-  const moved = [...places];
-  let next = low;
-  for (const i of order) {
-    moved[i] = Math.max(moved[i] as number, next);
-    next = (moved[i] as number) + gap;
+  // With i·gap taken off, being apart means not to fall: runs that do fall are pooled at their mean.
+  const pools: { sum: number; count: number }[] = [];
+  for (const [rank, i] of order.entries()) {
+    let pool = { sum: (places[i] as number) - rank * gap, count: 1 };
+    for (let last = pools.at(-1); last && last.sum / last.count > pool.sum / pool.count; last = pools.at(-1)) {
+      pool = { sum: pool.sum + last.sum, count: pool.count + last.count };
+      pools.pop();
+    }
+    pools.push(pool);
   }
-  let last = Math.max(high, low + gap * (places.length - 1));
-  for (const i of order.reverse()) {
-    moved[i] = Math.min(moved[i] as number, last);
-    last = (moved[i] as number) - gap;
-  }
+  const most = Math.max(low, high - gap * (places.length - 1));
+  const levels = pools.flatMap(({ sum, count }) =>
+    new Array<number>(count).fill(Math.min(Math.max(sum / count, low), most)),
+  );
+  const moved = new Array<number>(places.length);
+  for (const [rank, i] of order.entries()) moved[i] = (levels[rank] as number) + rank * gap;
   return moved;
 }
 
@@ -98,6 +121,13 @@ function boxAt({ x, y, width, height }: Labelled, dx: number, dy: number, distan
     width,
     height,
   };
+}
+
+/** Pixels from a point to the nearest of a box. */
+export function distance({ x, y }: { readonly x: number; readonly y: number }, box: Box): number {
+  const dx = Math.max(box.x - x, 0, x - box.x - box.width);
+  const dy = Math.max(box.y - y, 0, y - box.y - box.height);
+  return Math.hypot(dx, dy);
 }
 
 function contains(frame: Box, box: Box): boolean {

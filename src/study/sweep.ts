@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
 import { recipe } from "../train/recipe.ts";
 import type { TrainStep } from "../train/training.ts";
-import { type Corpus, openCorpus } from "./corpus.ts";
+import { type Corpus, type CorpusOptions, openCorpus } from "./corpus.ts";
 import { planModel, planRecipe, type StudyPlan } from "./plan.ts";
 import { appendResult, type Result, readResults } from "./result.ts";
 import { mean } from "./statistics.ts";
@@ -13,7 +13,6 @@ import { runTrial, type Trial, trialKey } from "./trial.ts";
 
 /** What a study tells as it goes. */
 export type StudyEvent =
-  | { readonly kind: "corpus"; readonly stage: "tokenizer" | "tokens" }
   | { readonly kind: "trial"; readonly trial: Trial; readonly done: number; readonly atLeast: number }
   | { readonly kind: "step"; readonly trial: Trial; readonly step: TrainStep }
   | { readonly kind: "result"; readonly result: Result; readonly skipped: boolean };
@@ -24,6 +23,8 @@ export interface SweepOptions {
   directory: string;
   threads?: number;
   signal?: AbortSignal;
+  /** Told before a tokenizer is trained and text is tokenized. */
+  onCorpus?: CorpusOptions["onProgress"];
 }
 
 /** The file of a study's results. */
@@ -32,14 +33,11 @@ export const resultsPath = (directory: string) => join(directory, "results.jsonl
 /** Runs a plan; returns its results, or undefined if `signal` stopped it. The same call later goes on. */
 export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGenerator<StudyEvent, Result[] | undefined> {
   const { directory, signal, threads } = options;
-  const stages: ("tokenizer" | "tokens")[] = [];
-  const opening = openCorpus({
+  const corpus = await openCorpus({
     ...plan.data,
     directory: join(directory, "data"),
-    onProgress: (stage) => stages.push(stage),
+    ...(options.onCorpus ? { onProgress: options.onCorpus } : {}),
   });
-  const corpus = await opening;
-  for (const stage of stages) yield { kind: "corpus", stage };
   using _data = corpus.data;
   const known = new Map((await readResults(resultsPath(directory))).map((result) => [result.key, result]));
   const found: Result[] = [];

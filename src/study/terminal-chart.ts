@@ -6,7 +6,7 @@ import type { SummaryRow } from "./summary.ts";
 const width = 72;
 const margin = 9; // the perplexity axis
 const plotWidth = width - margin;
-const height = 18;
+const height = 17;
 
 /** Models as ● (on the front) and ○, with their names where there is room and in a list below where not. */
 export function terminalChart(summary: readonly SummaryRow[]): string {
@@ -21,7 +21,7 @@ export function terminalChart(summary: readonly SummaryRow[]): string {
     axis(
       rows.map((row) => row.perplexity.mean),
       height,
-      1e-3,
+      0.1,
     ),
   ];
   const canvas = Array.from({ length: height }, () => new Array<string>(plotWidth).fill(" "));
@@ -36,7 +36,7 @@ export function terminalChart(summary: readonly SummaryRow[]): string {
   const unnamed = places.filter(({ row, column, line }) => !writeName(canvas, row.name, column, line));
 
   const ticks = [...Array(height).keys()].map((line) => {
-    const shown = line % 4 === 0 || line === height - 1;
+    const shown = line % 4 === 0;
     return `${(shown ? y.value(height - 1 - line).toFixed(2) : "").padStart(margin - 2)} ${shown ? "┤" : "│"}`;
   });
   const drawn = canvas.map((line, i) => `${ticks[i]}${line.join("")}`.trimEnd());
@@ -47,7 +47,7 @@ export function terminalChart(summary: readonly SummaryRow[]): string {
     rule,
     labels,
     `${"".padStart(margin)}KV cache, bytes per token (float32, log scale)`,
-    `${"".padStart(margin)}● no other model is better in both   ○ another one is`,
+    `${"".padStart(margin)}● on the front   ○ another model is as small and as good`,
     ...unnamed.map(({ row }) => {
       const place = `${bytesText(row.kvBytesPerToken)}, perplexity ${row.perplexity.mean.toFixed(2)}`;
       return `${"".padStart(margin)}${row.onFront ? "●" : "○"} ${row.name}: ${place}`;
@@ -72,21 +72,14 @@ function axis(values: readonly number[], cells: number, least: number): Axis {
 }
 
 function writeName(canvas: string[][], name: string, column: number, line: number): boolean {
-  const middle = column - Math.floor(name.length / 2);
   const tries = [
     [line, column + 2],
     [line, column - 1 - name.length],
-    [line - 1, column + 1],
-    [line + 1, column + 1],
-    [line - 1, column - name.length],
-    [line + 1, column - name.length],
-    [line - 1, middle],
-    [line + 1, middle],
   ] as const;
   for (const [at, start] of tries) {
     const cells = canvas[at];
     if (!cells || start < 0 || start + name.length > plotWidth) continue;
-    // A blank on either side keeps names apart; beside the point itself there is one already.
+    // A blank on either side keeps a name apart from others, and from points it does not name.
     const around = cells.slice(Math.max(0, start - 1), start + name.length + 1);
     if (around.some((cell) => cell !== " ")) continue;
     for (const [i, letter] of [...name].entries()) cells[start + i] = letter;

@@ -29,9 +29,9 @@ export interface Trial {
   readonly prompt: string;
 }
 
-/** A hash of all that a trial's numbers depend on. Threads and how often it saves are not among it. */
+/** A hash of all that a trial's numbers depend on. Threads, micro-batches and how often it saves are not among it. */
 export function trialKey({ model, recipe, corpus }: Trial): string {
-  const { threads: _, checkpointEvery: __, ...fixed } = recipe;
+  const { threads: _, checkpointEvery: __, microBatch: ___, ...fixed } = recipe;
   const data = { source: corpus.source, train: corpus.data.train.tokens, vocab: corpus.tokenizer.vocab };
   return createHash("sha256")
     .update(JSON.stringify({ model, recipe: fixed, data }))
@@ -47,16 +47,17 @@ export async function* runTrial(
   trial: Trial,
   { directory, signal }: { directory: string; signal?: AbortSignal },
 ): AsyncGenerator<TrainStep, Result | undefined> {
-  const { name, model, recipe, corpus } = trial;
-  const { microBatch, seed } = recipe;
-  const path = join(directory, `${name}-lr${recipe.learningRate}-seed${seed}-${trialKey(trial)}`);
-  const stored = { name, model, recipe, data: { source: corpus.source } };
+  const { name, model, corpus } = trial;
+  const { seed } = trial.recipe;
+  const path = join(directory, `${name}-lr${trial.recipe.learningRate}-seed${seed}-${trialKey(trial)}`);
+  const stored = { name, model, recipe: trial.recipe, data: { source: corpus.source } };
   const run = RunDirectory.exists(path)
     ? await RunDirectory.open(path)
     : await RunDirectory.create(path, stored, corpus.tokenizer.json);
+  const recipe = run.config.recipe as Recipe; // what it began with, micro-batches included
   using _lock = run.lock();
   using evaluation = await Evaluation.create(model, corpus.data.validation, recipe.threads);
-  const batches = new Batches(corpus.data.train, { batch: microBatch, context: model.context, seed });
+  const batches = new Batches(corpus.data.train, { batch: recipe.microBatch, context: model.context, seed });
   const validate = (weights: Tensors) => evaluation.quick(weights);
   const steps = train({ model, recipe, batches, directory: run, validate, ...(signal ? { signal } : {}) });
   let weights: Tensors | undefined;

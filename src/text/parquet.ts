@@ -16,6 +16,10 @@ const compressors: Compressors = {
   },
 };
 
+// The library's own parser drops a byte order mark at the beginning of every string.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes) };
+
 /**
  * The strings of column `field`, in order; a null is an empty string.
  * @throws InputError where the file is not parquet, or the column is missing or not of strings.
@@ -31,7 +35,7 @@ export async function* parquetColumn(stored: StoredFile, field: string): AsyncGe
   if (!columns.includes(field)) {
     throw new InputError(`${stored.name}: no column "${field}"; the columns are ${columns.join(", ")}`);
   }
-  const scan = await readable(stored, parquetScan({ file, metadata, columns: [field], compressors }));
+  const scan = await readable(stored, parquetScan({ file, metadata, columns: [field], compressors, parsers }));
   for (const range of scan.ranges) {
     const texts = await readable(stored, scan.readColumn({ column: field, ...range }));
     for (let i = 0; i < texts.length; i++) {

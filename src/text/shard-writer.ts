@@ -1,6 +1,6 @@
 // Writes a token shard document by document. The file appears under its name only when it is whole. Knows no text.
 
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { bytesPerTokenOf, checkedHeaderBytes, encodeHeader, headerBytes, rowBytes } from "./shard-header.ts";
@@ -26,11 +26,12 @@ export class ShardWriter {
   #bytes = 0;
   #words = 0;
   #open = true;
+  #finished = false;
 
   /** Begins a shard of ids below `vocab` that will stand at `path`. */
   constructor(path: string, vocab: number) {
     this.#path = path;
-    this.#temporary = `${path}.${process.pid}.partial`;
+    this.#temporary = `${path}.${randomUUID()}.partial`;
     this.#vocab = vocab;
     this.#bytesPerToken = bytesPerTokenOf(vocab);
     mkdirSync(dirname(path), { recursive: true });
@@ -86,12 +87,13 @@ export class ShardWriter {
     fsyncSync(this.#file);
     this.#close();
     renameSync(this.#temporary, this.#path);
+    this.#finished = true;
   }
 
   /** Gives up, leaving nothing behind; does nothing after `finish`. */
   abort(): void {
-    if (!this.#open) return;
-    this.#close();
+    if (this.#finished) return;
+    if (this.#open) this.#close();
     rmSync(this.#temporary, { force: true });
   }
 

@@ -1,5 +1,6 @@
 // Tokenizers in files: tokenizer.json read and written. Knows no training and no sources.
 
+import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -25,7 +26,7 @@ export async function openTokenizer(path: string, options: { endOfText?: string 
 
 /** Writes a tokenizer as tokenizer.json, whole or not at all. */
 export function saveTokenizer(tokenizer: Tokenizer, path: string): void {
-  const temporary = `${path}.${process.pid}.partial`;
+  const temporary = `${path}.${randomUUID()}.partial`;
   mkdirSync(dirname(path), { recursive: true });
   try {
     writeFileSync(temporary, JSON.stringify(tokenizer.json, null, 1));

@@ -115,7 +115,7 @@ export class Trainer implements Disposable {
     const { loss, gradNorm } = await this.#update.run(feeds, this.state);
     total += number(loss);
     this.#step++;
-    return { step: this.#step, loss: total / micro, norm: number(gradNorm), learningRate: rate };
+    return { step: this.#step, loss: total / micro, gradNorm: number(gradNorm), learningRate: rate };
   }
 
   [Symbol.dispose](): void {

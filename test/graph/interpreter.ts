@@ -7,6 +7,7 @@ import type { Graph } from "../../src/graph/trace.ts";
 import type { Node, Value } from "../../src/graph/value.ts";
 import {
   at,
+  beside,
   type Given,
   generate,
   multiply,

@@ -66,7 +66,13 @@ export function madeStudy(
       seeds.map((seed) => {
         const away = rates.length === 1 ? 0 : 0.03 * (i - ((model % 2) + 1)) ** 2;
         const sample = `The people of ${name} & <their> "union"…`;
-        return madeResult({ name, loss: loss + away + noise * random.normal() + 0.01 * seed, seed, learningRate, sample });
+        return madeResult({
+          name,
+          loss: loss + away + noise * random.normal() + 0.01 * seed,
+          seed,
+          learningRate,
+          sample,
+        });
       }),
     ),
   );

@@ -66,7 +66,7 @@ describe("trainBpe", () => {
             expect([...tokenizer.encode(string)]).toEqual(naiveEncode(naive, string));
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -118,7 +118,7 @@ describe("encode and decode", () => {
         expect(trained.decode(trained.encode(string))).toBe(wellFormed(string));
         if (string !== "") expect(theirs.decode([...trained.encode(string)])).toBe(wellFormed(string));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

@@ -1,0 +1,167 @@
+// Time and peak memory of one training step: crosslayer beside PyTorch and jax-js, each in a process of its own and
+// taking turns step by step, so that a machine that speeds up or slows down does so for all. Usage: README.md.
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+interface Report {
+  /** Milliseconds of the step. */
+  ms: number;
+  loss: number;
+  /** The process's highest resident memory so far. */
+  rssMB: number;
+}
+
+interface Contender {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly install: string;
+}
+
+const { values } = parseArgs({
+  options: {
+    sizes: { type: "string", default: "a,b,c" },
+    rounds: { type: "string", default: "9" },
+    threads: { type: "string", default: "2" },
+    only: { type: "string", default: "" },
+    python: { type: "string", default: "python3" },
+    budget: { type: "string", default: "60" },
+  },
+});
+
+const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+const node = (file: string, ...more: string[]) => [process.execPath, here(file), ...more];
+const contenders: readonly Contender[] = [
+  { name: "crosslayer", command: node("crosslayer_step.mjs"), install: "npm run build" },
+  { name: "crosslayer, arena", command: node("crosslayer_step.mjs", "--arena"), install: "npm run build" },
+  {
+    name: "PyTorch",
+    command: [values.python, here("torch_step.py")],
+    install: "apt-get install python3-torch, or pip install torch numpy; choose its Python with --python",
+  },
+  {
+    name: "jax-js, 1 thread",
+    command: node("jax_step.mjs"),
+    install: "npm install --prefix FOLDER @jax-js/jax, then PEERS=FOLDER",
+  },
+];
+
+/** A running contender: answers one step at a time. */
+class Runner {
+  readonly name: string;
+  readonly reports: Report[] = [];
+  first: Report | undefined;
+  parameters = 0;
+  spent = 0;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor({ name, command }: Contender, size: string) {
+    this.name = name;
+    const [program, ...rest] = command as [string, ...string[]];
+    // A pinned OpenBLAS kernel would slow PyTorch down; losses are compared below, so a wrong kernel would show.
+    const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
+    this.#child = spawn(program, [...rest, "--serve", "--size", size, "--threads", values.threads], { env });
+    this.#child.stderr.on("data", (text) => process.stderr.write(text));
+    this.#child.stdin.on("error", () => {}); // it ended; #line says so
+    this.#child.on("error", () => {});
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** False where it is not installed. */
+  async ready(): Promise<boolean> {
+    const line = await this.#line();
+    if (line === undefined) return false;
+    this.parameters = Number(line.split(" ")[1]);
+    return true;
+  }
+
+  /** Undefined where it ended. */
+  async step(): Promise<Report | undefined> {
+    this.#child.stdin.write("step\n");
+    const line = await this.#line();
+    if (line === undefined) return undefined;
+    const report = JSON.parse(line) as Report;
+    this.spent += report.ms / 1000;
+    return report;
+  }
+
+  async stop(): Promise<void> {
+    this.#child.stdin.end();
+    if (this.#child.exitCode === null && this.#child.pid !== undefined) await once(this.#child, "exit");
+  }
+
+  async #line(): Promise<string | undefined> {
+    const { value, done } = await this.#lines.next();
+    return done ? undefined : value;
+  }
+}
+
+const sizes = JSON.parse(readFileSync(here("sizes.json"), "utf8"));
+const names = values.sizes.split(",");
+const unknown = names.find((name) => !(name in sizes));
+if (unknown !== undefined) {
+  console.error(`--sizes: found ${unknown}; expected some of ${Object.keys(sizes).join(",")}`);
+  process.exit(1);
+}
+console.log(`${cpus()[0]?.model.trim()}, ${availableParallelism()} processors, ${values.threads} threads each`);
+for (const name of names) await compare(name);
+
+async function compare(size: string): Promise<void> {
+  const { batch, length } = sizes[size] as { batch: number; length: number };
+  const runners: Runner[] = [];
+  for (const contender of contenders) {
+    if (values.only && !contender.name.startsWith("crosslayer") && !contender.name.startsWith(values.only)) continue;
+    const runner = new Runner(contender, size);
+    if (await runner.ready()) {
+      runner.first = await runner.step(); // compiles, allocates: not counted
+      if (runner.first) runners.push(runner);
+      else console.log(`${contender.name} ended in its first step`);
+    } else console.log(`${contender.name} skipped. To install: ${contender.install}`);
+  }
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const runner of runners) {
+      if (runner.reports.length < round || (round > 1 && runner.spent > Number(values.budget))) continue;
+      const report = await runner.step();
+      if (report) runner.reports.push(report);
+    }
+  }
+  for (const runner of runners) await runner.stop();
+  show(size, runners, batch * length);
+}
+
+function show(size: string, runners: readonly Runner[], tokens: number): void {
+  const [ours] = runners;
+  if (!ours) return;
+  const describe = Object.entries(sizes[size] as object).map(([key, value]) => `${key} ${value}`);
+  console.log(`\nSize ${size}: ${describe.join(", ")}; ${ours.parameters} parameters; layers share in pairs\n`);
+  console.log("| | ms per step, median (range) | tokens/s | time ÷ crosslayer | peak MB | steps |");
+  console.log("|---|---|---|---|---|---|");
+  for (const { name, reports, parameters, first } of runners) {
+    const times = reports.map(({ ms }) => ms);
+    const ms = median(times);
+    const ratio = median(times.map((time, round) => time / (ours.reports[round]?.ms ?? Number.NaN)));
+    const range = `${Math.min(...times).toFixed(0)}–${Math.max(...times).toFixed(0)}`;
+    const peak = Math.max(...reports.map(({ rssMB }) => rssMB));
+    console.log(
+      `| ${name} | ${ms.toFixed(0)} (${range}) | ${((tokens / ms) * 1000).toFixed(0)} | ${ratio.toFixed(2)} | ${peak.toFixed(0)} | ${reports.length} |`,
+    );
+    const apart = Math.abs((first?.loss ?? Number.NaN) - (ours.first?.loss ?? Number.NaN));
+    if (!(apart < 1e-3) || parameters !== ours.parameters) {
+      console.log(`WARNING: ${name} computes something else: loss ${first?.loss}, ${parameters} parameters`);
+    }
+  }
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
