@@ -24,8 +24,12 @@ export function lockDirectory(directory: string): Disposable {
     throw fileError("lock", directory, error);
   }
   held.add(own);
+  let released = false;
   const release = () => {
-    if (held.delete(own)) remove(own);
+    if (released) return; // by now it may be a later lock's
+    released = true;
+    held.delete(own);
+    remove(own);
   };
   try {
     for (const name of readdirSync(directory)) {

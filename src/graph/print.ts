@@ -3,10 +3,11 @@
 import type { Graph } from "./trace.ts";
 import { describe, type Node, type Value } from "./value.ts";
 
-/** The graph's nodes in order, numbered from 0; inputs go by their names. */
+/** The graph's nodes in order, their outputs numbered from 0; inputs go by their names. */
 export function print(graph: Graph): string {
   const names = new Map<Value, string>();
   const lines: string[] = [];
+  let count = 0;
   for (const node of graph.nodes) {
     if (node.op === "input") {
       const [made] = node.outputs as [Value];
@@ -15,7 +16,7 @@ export function print(graph: Graph): string {
       lines.push(`${name}: ${describe(made)}`);
       continue;
     }
-    for (const made of node.outputs) names.set(made, `%${names.size}`);
+    for (const made of node.outputs) names.set(made, `%${count++}`);
     const reads = node.inputs.map((read) => names.get(read)).join(", ");
     const made = node.outputs.map((output) => `${names.get(output)}: ${describe(output)}`).join(", ");
     lines.push(`${made} = ${node.op}(${reads})${attributes(node)}`);

@@ -1,10 +1,13 @@
-// What is written on a chart beside its axes: legend, leader lines, labels at the ends of lines. All in pixels.
+// A chart's layout and what is written around its marks: titles, legend, leader lines, labels at the ends of lines. All
+// in pixels.
 
-import { type DrawingOptions, paper, type Shape, textAt, textWidth } from "./drawing.ts";
+import { type DrawingOptions, overlay, paper, type Shape, textAt, textWidth } from "./drawing.ts";
 import { type Box, distance, spread } from "./label-placement.ts";
 
 /** Size of text on charts, in pixels. */
 export const fontSize = 12;
+
+const faint = { "fill-opacity": 0.7 };
 
 /** A kind of mark and what it means. */
 export type LegendEntry = readonly [text: string, color: string, filled: boolean];
@@ -40,11 +43,6 @@ export interface LineEnd {
   readonly color: string;
 }
 
-/** Room that `endLabels` need right of the frame. */
-export function endLabelRoom(names: readonly string[]): number {
-  return 34 + Math.max(0, ...names.map((name) => textWidth(name, fontSize)));
-}
-
 /** Names right of the frame, level with their lines' ends as far as they do not meet, and leaders to them. */
 export function endLabels(lines: readonly LineEnd[], frame: Box, drawing: DrawingOptions): Shape[] {
   const levels = spread(
@@ -62,6 +60,41 @@ export function endLabels(lines: readonly LineEnd[], frame: Box, drawing: Drawin
       textAt(right + 22, level, name, drawing),
     ];
   });
+}
+
+/** Room right of the frame for the names of lines, and height for all of them. */
+export function endRoom(lines: readonly { readonly name: string }[]) {
+  return {
+    marginRight: 34 + Math.max(0, ...lines.map(({ name }) => textWidth(name, fontSize))),
+    height: Math.max(360, 16 * lines.length + 96),
+  };
+}
+
+/** A chart's size and margins. */
+export type Size = ReturnType<typeof layout>["size"];
+
+/** A chart's size, and the frame within its margins. */
+export function layout(
+  { width = 720 }: DrawingOptions,
+  sizes: { height?: number; marginTop?: number; marginRight?: number },
+) {
+  const size = { width, height: 360, marginLeft: 56, marginRight: 16, marginTop: 40, marginBottom: 52, ...sizes };
+  const frame = {
+    x: size.marginLeft,
+    y: size.marginTop,
+    width: width - size.marginLeft - size.marginRight,
+    height: size.height - size.marginTop - size.marginBottom,
+  };
+  return { size, frame };
+}
+
+/** Titles of the axes: y's above the frame, x's below its right end. */
+export function titles({ width, height, marginTop, marginRight }: Size, y: string, x: string, drawing: DrawingOptions) {
+  const end = { ...faint, "text-anchor": "end" };
+  return overlay(() => [
+    textAt(14, marginTop - 18, y, drawing, faint),
+    textAt(width - marginRight, height - 14, x, drawing, end),
+  ]);
 }
 
 function line(x1: number, y1: number, x2: number, y2: number, stroke: string): Shape {

@@ -2,17 +2,17 @@
 // self-contained SVG; where a value is not finite (a run that diverged) nothing is drawn.
 
 import * as Plot from "@observablehq/plot";
-import { dot, endLabelRoom, endLabels, fontSize, type LegendEntry, leader, legend } from "./annotation.ts";
+import { dot, endLabels, endRoom, fontSize, type LegendEntry, layout, leader, legend, titles } from "./annotation.ts";
+import { apart, ends, padded, powersOfTwo } from "./axis.ts";
 import { colorOf, type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "./drawing.ts";
 import { type Box, boxesAlong, placeLabels } from "./label-placement.ts";
 import { paretoFront } from "./pareto.ts";
 import { bytesText, countText, rateText } from "./quantity.ts";
 import type { Result } from "./result.ts";
-import { type Estimate, mean } from "./statistics.ts";
+import { mean } from "./statistics.ts";
 import { learningRateSweep, type SummaryRow, summarize } from "./summary.ts";
 
 const [own, borrowed] = [colorOf(0), colorOf(1)]; // models in which every layer is an owner, and all others
-const faint = { "fill-opacity": 0.7 };
 
 /** Bytes per token (log₂) against perplexity, with error bars of one standard error and the front as a staircase. */
 export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
@@ -215,56 +215,3 @@ function nameIn({ x, y, width, height }: Box, at: number, name: string, drawing:
 }
 
 const isValidated = ({ validation }: { validation?: number | undefined }) => validation !== undefined;
-
-// Room right of the frame for the lines' names, and height for all of them.
-function endRoom(lines: readonly { readonly name: string }[]) {
-  return { marginRight: endLabelRoom(lines.map(({ name }) => name)), height: Math.max(360, 16 * lines.length + 96) };
-}
-
-type Size = ReturnType<typeof layout>["size"];
-
-function layout({ width = 720 }: DrawingOptions, sizes: { height?: number; marginTop?: number; marginRight?: number }) {
-  const size = { width, height: 360, marginLeft: 56, marginRight: 16, marginTop: 40, marginBottom: 52, ...sizes };
-  const frame = {
-    x: size.marginLeft,
-    y: size.marginTop,
-    width: width - size.marginLeft - size.marginRight,
-    height: size.height - size.marginTop - size.marginBottom,
-  };
-  return { size, frame };
-}
-
-function titles({ width, height, marginTop, marginRight }: Size, y: string, x: string, drawing: DrawingOptions) {
-  const end = { ...faint, "text-anchor": "end" };
-  return overlay(() => [
-    textAt(14, marginTop - 18, y, drawing, faint),
-    textAt(width - marginRight, height - 14, x, drawing, end),
-  ]);
-}
-
-// The values' range and `share` of it on either side; at least `least` wide.
-function padded(values: readonly number[], share: number, least: number): [number, number] {
-  if (values.length === 0) return [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const pad = Math.max((high - low) * share, (least - (high - low)) / 2);
-  return [low - pad, high + pad];
-}
-
-function ends({ mean, standardError = 0 }: Estimate): [number, number] {
-  return [mean - standardError, mean + standardError];
-}
-
-function powersOfTwo(low: number, high: number): number[] {
-  const step = Math.ceil((high - low) / 10);
-  const first = Math.ceil(low / step) * step;
-  return Array.from({ length: Math.floor((high - first) / step) + 1 }, (_, i) => 2 ** (first + i * step));
-}
-
-// Rates whose labels have room, at `pixels` for each factor of e.
-function apart(rates: readonly number[], pixels: number): number[] {
-  const kept: number[] = [];
-  for (const rate of rates) {
-    if (kept.length === 0 || Math.log(rate / (kept.at(-1) as number)) * pixels > 48) kept.push(rate);
-  }
-  return kept;
-}

@@ -40,12 +40,6 @@ export function textWidth(text: string, size: number): number {
   return [...text].length * size * 0.64;
 }
 
-/** Text made safe to stand in HTML and SVG, attributes included. */
-export function escaped(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replace(/[&<>"']/g, (letter) => entities[letter] as string);
-}
-
 /** A piece of an overlay: an SVG element's name, its attributes (pixels), and its text if any. */
 export type Shape = readonly [name: string, attributes: Readonly<Record<string, string | number>>, text?: string];
 

@@ -4,7 +4,7 @@
 import { owners } from "../model/sharing.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { type Comparison, conclude } from "./conclusions.ts";
-import { escaped } from "./drawing.ts";
+import { escaped, facts, figure, json, list, section } from "./markup.ts";
 import { bytesText, countText, durationText, estimateText, integerText, rateText } from "./quantity.ts";
 import { reportStyle } from "./report-style.ts";
 import type { Result } from "./result.ts";
@@ -181,29 +181,6 @@ function details(row: SummaryRow): string {
     arithmetic: `${countText(row.runs[0]?.flopsPerToken ?? 0)} floating-point operations per token`,
   });
   return `<details><summary>${escaped(row.name)}</summary>${numbers}<pre>${json(row.model)}</pre></details>`;
-}
-
-function section(title: string, parts: readonly string[]): string {
-  return `<section><h2>${escaped(title)}</h2>\n${parts.filter(Boolean).join("\n")}\n</section>`;
-}
-
-function figure(svg: string, caption?: string): string {
-  return `<figure>${svg}${caption ? `<figcaption>${escaped(caption)}</figcaption>` : ""}</figure>`;
-}
-
-function list(lines: readonly string[]): string {
-  return `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>`;
-}
-
-function facts(entries: Readonly<Record<string, string>>): string {
-  const rows = Object.entries(entries).map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`);
-  return `<dl class="facts">${rows.join("")}</dl>`;
-}
-
-function json(value: unknown): string {
-  // Lists of numbers stay on a line: a sharing is read as one.
-  const text = JSON.stringify(value, null, 2).replace(/\[[\d\s,.e+-]*\]/g, (list) => list.replace(/\s+/g, " "));
-  return escaped(text);
 }
 
 function bestOf(summary: readonly SummaryRow[]): SummaryRow {

@@ -22,7 +22,7 @@ export interface CurvePoint {
   readonly validation?: number | undefined;
 }
 
-/** One finished run. Losses of a run that diverged are NaN. */
+/** One finished run. What a run that diverged could not measure is NaN. */
 export interface Result {
   /** Hash of all that fixes the run: a sweep skips what is there. */
   readonly key: string;
@@ -88,7 +88,7 @@ export const resultSchema: z.ZodType<Result> = z.object({
   validation: z.object({ loss: measured, perplexity: measured, bitsPerByte: measured, wordPerplexity: measured }),
   curve: z.array(z.object({ step: count, loss: measured, validation: measured.optional() })),
   seconds: amount,
-  tokensPerSecond: amount,
+  tokensPerSecond: measured,
   sample: z.string().optional(),
   versions: z.record(z.string(), z.string()),
   dataset: z.object({ source: z.string(), vocab: count, train: text, validation: text }),

@@ -2,7 +2,8 @@
 // characters, for a page as SVG. Derived from the sharing array alone.
 
 import { group, owners, type Sharing } from "../model/sharing.ts";
-import { colorOf, type DrawingOptions, escaped, fontFamily, paper } from "./drawing.ts";
+import { colorOf, type DrawingOptions, fontFamily, paper } from "./drawing.ts";
+import { escaped } from "./markup.ts";
 
 /**
  * Columns are layers: ■ owns a slot of the cache (its number is below), ┴ and ╯ read the slot of the ■ their line

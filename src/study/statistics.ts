@@ -71,14 +71,22 @@ export function byLearningRate(results: readonly Result[]): Map<number, Result[]
 }
 
 /**
- * The learning rate of the lowest mean validation loss among one model's runs; a rate at which any run diverged comes
- * after all others, and of equals the lower is taken.
+ * The learning rate of the lowest mean validation loss among one model's runs. Rates are compared on the seeds that all
+ * of them have, where there are such: a rate tried with one seed would else win or lose by that seed's luck. A rate at
+ * which any run diverged comes after all others; of equals the lower is taken.
  */
 export function bestLearningRate(results: readonly Result[]): number {
+  const rates = byLearningRate(results);
+  const groups = [...rates.values()];
+  const shared = new Set((groups[0] ?? []).map(({ seed }) => seed));
+  for (const runs of groups) {
+    for (const seed of shared) if (!runs.some((run) => run.seed === seed)) shared.delete(seed);
+  }
   let best: { rate: number; loss: number } | undefined;
-  for (const [rate, runs] of byLearningRate(results)) {
-    const found = mean(runs.map(({ validation }) => validation.loss));
-    const loss = Number.isFinite(found) ? found : Number.POSITIVE_INFINITY;
+  for (const [rate, runs] of rates) {
+    const compared = shared.size > 0 ? runs.filter(({ seed }) => shared.has(seed)) : runs;
+    const diverged = runs.some(({ validation }) => !Number.isFinite(validation.loss));
+    const loss = diverged ? Number.POSITIVE_INFINITY : mean(compared.map(({ validation }) => validation.loss));
     if (!best || loss < best.loss) best = { rate, loss };
   }
   if (!best) throw new InputError("best learning rate: found no results; a model needs at least one run");

@@ -1,6 +1,7 @@
 // A study in a row per model: what its runs at its best learning rate found, and whether another model beats it.
 // Refuses to set side by side what was not trained and measured alike.
 
+import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { paretoFront } from "./pareto.ts";
@@ -106,14 +107,14 @@ function checkComparable(results: readonly Result[]): void {
         `summary: ${first.name} was trained on ${first.tokens} tokens and ${result.name} on ${result.tokens}; summarise results of one budget at a time`,
       );
     }
-    if (JSON.stringify(result.dataset) !== JSON.stringify(first.dataset)) {
+    if (!isDeepStrictEqual(result.dataset, first.dataset)) {
       throw new InputError(
         `summary: ${first.name} and ${result.name} differ in data (${first.dataset.source}, ${result.dataset.source}); summarise results of one dataset at a time`,
       );
     }
     const model = models.get(result.name) ?? result;
     models.set(result.name, model);
-    if (JSON.stringify(model.model) !== JSON.stringify(result.model)) {
+    if (!isDeepStrictEqual(model.model, result.model)) {
       throw new InputError(`summary: two different models are named ${result.name}; give them names of their own`);
     }
     const place = `${result.name}, seed ${result.seed}, learning rate ${result.learningRate}`;

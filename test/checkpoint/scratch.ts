@@ -17,7 +17,7 @@ export function scratch(): string {
 /** Bundles `entry` (a path from this directory) to a script in `directory`; returns the script's path. */
 export async function bundle(entry: string, directory: string): Promise<string> {
   const outfile = join(directory, entry.replace(/\.ts$/, ".mjs"));
-  const options = { bundle: true, format: "esm", platform: "node", logLevel: "error" } as const;
+  const options = { bundle: true, format: "esm", platform: "node", target: "node20", logLevel: "error" } as const;
   await build({ entryPoints: [join(import.meta.dirname, entry)], outfile, ...options });
   return outfile;
 }

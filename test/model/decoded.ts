@@ -52,8 +52,8 @@ export async function decode(
       },
       mask: decodeMask(start, count, config.heads / config.kvHeads),
     });
-    rows.push(...(made.logits?.data as Float32Array));
-    for (const name of names) cache[name]?.push(...(made[name]?.data as Float32Array));
+    rows.push(...(made.logits as Tensor<"float32">).data);
+    for (const name of names) cache[name]?.push(...(made[name] as Tensor<"float32">).data);
     start += count;
   }
   return { logits: rows, cache };
