@@ -1,6 +1,7 @@
 """
 Training steps by PyTorch, eager: the model of ../src written plainly, torch.optim.AdamW (foreach) and clip_grad_norm_.
-With --serve it prints "ready <parameters>" and answers every line "step" with JSON: ms, loss and the peak memory rssMB.
+With --serve it prints "ready <parameters>" and answers every line "step" with JSON: ms, cpuMs
+(of all threads), loss and the peak memory rssMB.
 Without, it takes three steps. Sizes, initial weights and tokens are those of workload.mjs.
 """
 
@@ -166,10 +167,10 @@ def main():
     for line in sys.stdin if options.serve else ["step"] * 3:
         if line.strip() != "step":
             continue
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         loss = train_step(model, optimizer, tokens_of(size, step))
-        ms = (time.perf_counter() - start) * 1000
-        print(json.dumps(dict(ms=ms, loss=loss, rssMB=peak_memory())), flush=True)
+        ms, cpu_ms = (time.perf_counter() - start) * 1000, (time.process_time() - cpu) * 1000
+        print(json.dumps(dict(ms=ms, cpuMs=cpu_ms, loss=loss, rssMB=peak_memory())), flush=True)
         step += 1
 
 

@@ -12,6 +12,8 @@ import { parseArgs } from "node:util";
 interface Report {
   /** Milliseconds of the step. */
   ms: number;
+  /** Milliseconds of processor time, all threads together. */
+  cpuMs: number;
   loss: number;
   /** The process's highest resident memory so far. */
   rssMB: number;
@@ -140,16 +142,17 @@ function show(size: string, runners: readonly Runner[], tokens: number): void {
   if (!ours) return;
   const describe = Object.entries(sizes[size] as object).map(([key, value]) => `${key} ${value}`);
   console.log(`\nSize ${size}: ${describe.join(", ")}; ${ours.parameters} parameters; layers share in pairs\n`);
-  console.log("| | ms per step, median (range) | tokens/s | time ÷ crosslayer | peak MB | steps |");
-  console.log("|---|---|---|---|---|---|");
+  console.log("| | ms per step, median (range) | tokens/s | time ÷ crosslayer | CPU ms | peak MB | steps |");
+  console.log("|---|---|---|---|---|---|---|");
   for (const { name, reports, parameters, first } of runners) {
     const times = reports.map(({ ms }) => ms);
     const ms = median(times);
     const ratio = median(times.map((time, round) => time / (ours.reports[round]?.ms ?? Number.NaN)));
     const range = `${Math.min(...times).toFixed(0)}–${Math.max(...times).toFixed(0)}`;
+    const cpu = median(reports.map(({ cpuMs }) => cpuMs)).toFixed(0);
     const peak = Math.max(...reports.map(({ rssMB }) => rssMB));
     console.log(
-      `| ${name} | ${ms.toFixed(0)} (${range}) | ${((tokens / ms) * 1000).toFixed(0)} | ${ratio.toFixed(2)} | ${peak.toFixed(0)} | ${reports.length} |`,
+      `| ${name} | ${ms.toFixed(0)} (${range}) | ${((tokens / ms) * 1000).toFixed(0)} | ${ratio.toFixed(2)} | ${cpu} | ${peak.toFixed(0)} | ${reports.length} |`,
     );
     const apart = Math.abs((first?.loss ?? Number.NaN) - (ours.first?.loss ?? Number.NaN));
     if (!(apart < 1e-3) || parameters !== ours.parameters) {

@@ -51,16 +51,18 @@ function hash(index) {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-/** Says "ready", then answers every line "step" with one step's JSON: `ms`, `loss` and the peak memory `rssMB`. */
+/** Says "ready", then answers every line "step" with one step's JSON: `ms`, `cpuMs` of all threads, `loss`, peak memory `rssMB`. */
 export async function serve(parameterCount, step) {
   console.log(`ready ${parameterCount}`);
   let count = 0;
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() !== "step") continue;
+    const cpu = process.cpuUsage();
     const start = performance.now();
     const loss = await step(count++);
     const ms = performance.now() - start;
-    console.log(JSON.stringify({ ms, loss, rssMB: peakMemory() }));
+    const { user, system } = process.cpuUsage(cpu);
+    console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000, loss, rssMB: peakMemory() }));
   }
 }
 

@@ -50,13 +50,13 @@ export function* rollingWindows(
 export async function perplexity(
   scorer: Scorer,
   weights: Tensors,
-  documents: Iterable<ScoredDocument>,
+  documents: Iterable<ScoredDocument> | AsyncIterable<ScoredDocument>,
   { context, prefix, onProgress }: { context: number; prefix: number; onProgress?: (tokens: number) => void },
 ): Promise<Perplexity> {
   let [nats, tokens, bytes, words] = [0, 0, 0, 0];
   const pending: number[] = [];
-  function* windows() {
-    for (const document of documents) {
+  async function* windows() {
+    for await (const document of documents) {
       bytes += document.bytes;
       words += document.words;
       for (const window of rollingWindows(document.tokens, context, prefix)) {

@@ -49,9 +49,9 @@ export class Scorer implements Disposable {
   }
 
   /** For each window log p(labels[i] | inputs[0 … i]) in nats. Shorter windows are padded on the right, unseen. */
-  async *score(weights: Tensors, windows: Iterable<Window>): AsyncGenerator<Float32Array> {
+  async *score(weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
     let group: Window[] = [];
-    for (const window of windows) {
+    for await (const window of windows) {
       group.push(window);
       if (group.length < this.#batch) continue;
       yield* await this.#run(weights, group);

@@ -4,7 +4,7 @@
 import type { DataOf, DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Attributes, OpName } from "./op.ts";
-import type { Node, Shape, Type, Value } from "./value.ts";
+import { describe, type Node, type Shape, type Type, type Value } from "./value.ts";
 
 /** A computation: what it reads, what it gives, and the nodes between, inputs before users. */
 export interface Graph {
@@ -52,7 +52,7 @@ export function node<N extends OpName>(
 ): Node<N> {
   const here = active();
   const reads = inputs.map((value) => `${value.node.id}.${value.index}`).join();
-  const key = `${op}(${reads})${JSON.stringify(attributes, attributeKey)}`;
+  const key = `${op}(${reads})${JSON.stringify(attributes, attributeKey)}${types.map(describe)}`;
   const found = here.known.get(key);
   if (found) return found as Node<N>;
   const outputs: Value[] = [];
@@ -115,8 +115,15 @@ let identityCount = 0;
 function attributeKey(key: string, attribute: unknown): unknown {
   if (key !== "tensor") return attribute;
   const { dtype, shape, data } = attribute as Tensor;
-  if (data.length <= 16) return { dtype, shape, values: Array.from(data as DataOf<"float32">, String) };
+  if (data.length <= 16) return { dtype, shape, values: Array.from(data as DataOf<"float32">, text) };
   let identity = identities.get(data);
-  if (identity === undefined) identities.set(data, (identity = identityCount++));
+  if (identity === undefined) {
+    identity = identityCount++;
+    identities.set(data, identity);
+  }
   return { dtype, shape, identity };
+}
+
+function text(number: number): string {
+  return Object.is(number, -0) ? "-0" : String(number);
 }

@@ -6,7 +6,7 @@ import type { Result } from "./result.ts";
 import { type Estimate, pairedDifference, separates } from "./statistics.ts";
 import { type SummaryRow, summarize } from "./summary.ts";
 
-/** Two models, the one with fewer (or as many) KV bytes first, each at its best learning rate. */
+/** Two models, the one with fewer KV bytes first (of equal bytes the better mean), each at its best learning rate. */
 export interface Comparison {
   readonly smaller: string;
   readonly larger: string;
@@ -32,7 +32,9 @@ export interface Conclusions {
 export function conclude(results: readonly Result[]): Conclusions {
   const summary = summarize(results);
   const comparisons = summary
-    .flatMap((a, i) => summary.slice(i + 1).map((b) => compare(b, a)))
+    .flatMap((a, i) =>
+      summary.slice(i + 1).map((b) => (a.kvBytesPerToken === b.kvBytesPerToken ? compare(a, b) : compare(b, a))),
+    )
     .sort((a, b) => ratio(a) - ratio(b));
   return { comparisons, supports: supports(summary, comparisons), limits: limits(summary, comparisons) };
 }
@@ -62,13 +64,14 @@ function verdict({ smaller, larger, loss, perplexity, separated }: Omit<Comparis
 }
 
 function supports(summary: readonly SummaryRow[], comparisons: readonly Comparison[]): string[] {
+  if (summary.length === 0) return ["Nothing was measured."];
   if (comparisons.length === 0) return ["One model was measured, so nothing is compared."];
   const told = comparisons.filter(({ separated }) => separated);
   const front = summary.filter(({ onFront }) => onFront).map(({ name }) => name);
   const better = told.filter(({ loss }) => loss.mean < 0);
   const lines = [
     `The data separate ${told.length} of ${comparisons.length} pairs of models.`,
-    `By their means, no other model is both as small and as good as: ${front.join(", ") || "none"}.`,
+    `On the front by their means, which chance may move: ${front.join(", ") || "none"}.`,
   ];
   for (const { smaller, larger, bytes } of better) {
     const size = bytes[0] === bytes[1] ? "as many" : "fewer";
@@ -113,7 +116,7 @@ function limits(summary: readonly SummaryRow[], comparisons: readonly Comparison
 function learningRateLimits(summary: readonly SummaryRow[]): string[] {
   if (summary.every(({ learningRates }) => learningRates.length === 1)) {
     return [
-      "Learning rate: one rate was tried per model. Its best differs between models, and tuning it can be worth more than the differences here.",
+      "Learning rate: one rate was tried per model. The best may differ between models, and tuning it can be worth more than the differences here.",
     ];
   }
   const lines = [

@@ -76,7 +76,7 @@ function headline(summary: readonly SummaryRow[], { results, duration }: ReportO
   if (!first) return "<p>There are no results yet.</p>";
   const [large, small] = [summary[0] as SummaryRow, summary.at(-1) as SummaryRow];
   const { source, train } = first.dataset;
-  const lead = `${count(summary.length, "language model")} trained on ${countText(first.tokens)} tokens each, alike but for how many bytes of keys and values they keep for every token of context.`;
+  const lead = `${count(summary.length, "language model")} trained on ${countText(first.tokens)} tokens each: how well they predict text they have not seen, against how many bytes of keys and values they keep for every token.`;
   const figures: [string, string][] = [
     ["models", String(summary.length)],
     ["runs", String(results.length)],

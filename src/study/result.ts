@@ -1,7 +1,7 @@
 // What one run of a study found, and the file that holds them: a line of JSON per run, appended when the run is done.
 // Knows nothing of how runs are made.
 
-import { open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../error.ts";
@@ -123,22 +123,30 @@ export async function readResults(path: string, onTorn?: (message: string) => vo
  */
 export async function appendResult(path: string, result: Result): Promise<void> {
   try {
-    await using file = await open(path, "a+");
-    const content = await file.readFile();
-    const complete = content.lastIndexOf(0x0a) + 1;
-    const tail = content.subarray(complete).toString("utf8");
-    const whole = tail !== "" && isJson(tail);
-    if (!whole) await file.truncate(complete);
+    const file = await open(path, "a+");
     try {
-      await file.appendFile(`${whole ? "\n" : ""}${JSON.stringify(result)}\n`);
-      await file.sync();
-    } catch (error) {
-      await file.truncate(whole ? content.length : complete);
-      throw error;
+      await append(file, result);
+    } finally {
+      await file.close();
     }
-    if (content.length === 0) await syncDirectory(dirname(path));
+    await syncDirectory(dirname(path));
   } catch (error) {
     throw new InputError(`results: cannot write ${path}: ${(error as Error).message}; give a file that can be written`);
+  }
+}
+
+async function append(file: FileHandle, result: Result): Promise<void> {
+  const content = await file.readFile();
+  const complete = content.lastIndexOf(0x0a) + 1;
+  const tail = content.subarray(complete).toString("utf8");
+  const whole = tail !== "" && isJson(tail);
+  if (!whole) await file.truncate(complete);
+  try {
+    await file.appendFile(`${whole ? "\n" : ""}${JSON.stringify(result)}\n`);
+    await file.sync();
+  } catch (error) {
+    await file.truncate(whole ? content.length : complete);
+    throw error;
   }
 }
 

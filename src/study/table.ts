@@ -16,20 +16,31 @@ export function cells(summary: readonly SummaryRow[]): string[][] {
     rateText(row.learningRate),
     String(row.seeds.length),
     estimateText(row.perplexity, 2),
-    estimateText(row.bitsPerByte, 4),
+    estimateText({ ...row.bitsPerByte, standardError: undefined }, 4),
     row.onFront ? "●" : "",
   ]);
 }
+
+// Only a rule under the heads, so that usual names fit 80 columns.
+const sides = ["top", "bottom", "left", "right"] as const;
+const borderless = Object.fromEntries(
+  sides.flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`]).map((name) => [name, ""]),
+);
 
 /** A table of plain text; ● marks models that no other beats in both bytes and perplexity. */
 export function terminalTable(summary: readonly SummaryRow[]): string {
   const table = new Table({
     head: [...heads],
     colAligns: heads.map((_, i) => (i === 0 ? "left" : i === heads.length - 1 ? "center" : "right")),
-    style: { head: [], border: [], compact: true },
+    chars: { ...borderless, middle: "  ", mid: "─", "mid-mid": "──" },
+    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
   });
   table.push(...cells(summary));
-  return table.toString();
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n");
 }
 
 /** A Markdown table of the same cells. */

@@ -98,7 +98,7 @@ test.skipIf(process.platform !== "linux")(
     expect(checkpoint).toMatch(/^InputError: cannot write .*checkpoint\.safetensors: the disk is full/);
     expect(metrics).toMatch(/^InputError: cannot write .*metrics\.jsonl: the disk is full/);
     expect(files).toEqual(["ballast", "checkpoint.safetensors", "config.json", "metrics.jsonl", "tokenizer.json"]);
-    expect(step).toBe(1);
+    expect(Number(step)).toBe(1);
     expect(rows).toEqual([{ step: 1 }]);
   },
 );

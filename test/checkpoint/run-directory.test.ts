@@ -185,7 +185,14 @@ describe("model", () => {
     const extra = zeros("float32", [1]);
     await expect(refusal(without(weights, "layers.2.attn.k"))).rejects.toThrow(/needs "layers\.2\.attn\.k"/);
     await expect(refusal({})).rejects.toThrow(/"embed".* and \d+ more/);
-    for (const name of ["layers.4.attn.k", "layers.0.attn.x", "layers.1.attn.k.x", "layers.01.attn.k", "head"]) {
+    for (const name of [
+      "layers.4.attn.k",
+      "layers.0.attn.x",
+      "layers.1.attn.k.x",
+      "layers.01.attn.k",
+      "layers.2.attn.k.bias",
+      "head",
+    ]) {
       await expect(refusal({ ...weights, [name]: extra })).rejects.toThrow(`has no "${name}"`);
     }
     const wrong = { ...weights, norm: zeros("float32", [9]) };

@@ -206,7 +206,6 @@ describe("damage", () => {
   const given: Tensors = {
     "layers.0.attn.q": tensor("float32", [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6)),
     ids: tensor("int32", [2], Int32Array.of(7, 8)),
-    mask: tensor("bool", [3], Uint8Array.of(1, 0, 1)),
     none: tensor("uint8", [0], new Uint8Array(0)),
   };
   const whole = Buffer.concat(encodeSafetensors(given, { step: "3" }));

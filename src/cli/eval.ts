@@ -1,0 +1,75 @@
+// `crosslayer eval`: how well a run predicts text.
+
+import { Command, Option } from "commander";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
+import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
+import { Scorer } from "../eval/scorer.ts";
+import { integerText } from "../study/quantity.ts";
+import { openSource } from "../text/source.ts";
+import { isValidation } from "../text/split.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import { countBytes, countWords } from "../text/word-count.ts";
+import { whole } from "./numbers.ts";
+
+interface Flags {
+  data?: string;
+  field?: string;
+  split?: "validation" | "all";
+  threads?: number;
+  json?: boolean;
+}
+
+/** The subcommand. */
+export function evalCommand(): Command {
+  return new Command("eval")
+    .description("perplexity per token and per word, and bits per byte, of a run on text (lm-eval's rolling windows)")
+    .argument("<run>", "a run's directory")
+    .option("--data <source>", "what to predict (default: what the run held out)")
+    .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
+    .addOption(
+      new Option(
+        "--split <side>",
+        "which documents (default: validation of the run's own data, all of any other)",
+      ).choices(["validation", "all"]),
+    )
+    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .option("--json", "print one JSON object")
+    .action(runEval);
+}
+
+async function runEval(path: string, flags: Flags): Promise<void> {
+  const run = await RunDirectory.open(path);
+  const own = run.config.data as { source?: string; field?: string; validationFraction?: number };
+  const spec = flags.data ?? own.source;
+  if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
+  const field = flags.field ?? (spec === own.source ? own.field : undefined);
+  const source = openSource(spec, field === undefined ? {} : { field });
+  const side = flags.split ?? (spec === own.source ? "validation" : "all");
+  const { tensors } = await run.loadModel();
+  const tokenizer = loadTokenizer(run.tokenizer);
+  const fraction = own.validationFraction ?? 0.05;
+  async function* documents(): AsyncGenerator<ScoredDocument> {
+    for await (const text of source.documents()) {
+      if (side === "validation" && !isValidation(text, fraction)) continue;
+      yield { tokens: tokenizer.encode(text), bytes: countBytes(text), words: countWords(text) };
+    }
+  }
+  const { model } = run.config;
+  using scorer = await Scorer.create(model, flags.threads === undefined ? {} : { threads: flags.threads });
+  const found = await perplexity(scorer, tensors, documents(), { context: model.context, prefix: tokenizer.endOfText });
+  if (found.tokens === 0)
+    throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
+  if (flags.json) {
+    console.log(JSON.stringify({ run: path, name: run.config.name, data: spec, split: side, ...found }));
+    return;
+  }
+  console.log(
+    [
+      `${run.config.name} on ${spec} (${side}; ${integerText(found.tokens)} tokens, ${integerText(found.bytes)} bytes, ${integerText(found.words)} words)`,
+      `  perplexity per token  ${found.perplexity.toFixed(3)}`,
+      `  bits per byte         ${found.bitsPerByte.toFixed(4)}`,
+      `  perplexity per word   ${found.wordPerplexity.toFixed(2)}`,
+    ].join("\n"),
+  );
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// The `crosslayer` command: one file per subcommand. A user's mistake prints its message alone; a defect keeps its stack.
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import pc from "picocolors";
+import { InputError } from "../error.ts";
+import { evalCommand } from "./eval.ts";
+import { generateCommand } from "./generate.ts";
+import { inspectCommand } from "./inspect.ts";
+import { studyCommand } from "./study.ts";
+import { tokenizerCommand } from "./tokenizer.ts";
+import { trainCommand } from "./train.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const program = new Command("crosslayer")
+  .description("Language models whose layers share one KV cache: train them, compare them, run them.")
+  .version(version)
+  .showHelpAfterError("(--help shows what there is)")
+  .addHelpText(
+    "after",
+    `
+Start with
+  crosslayer study --preset demo              train three models, see what sharing saves and costs
+  crosslayer inspect H128-MQA-CLA2 --scale 1b what a model of the paper's would take
+  crosslayer train --data sotu --out runs/x   train one model
+  crosslayer generate runs/x "My fellow"      let it write`,
+  );
+
+for (const command of [studyCommand, trainCommand, evalCommand, generateCommand, inspectCommand, tokenizerCommand]) {
+  program.addCommand(command());
+}
+for (const command of program.commands) command.copyInheritedSettings(program);
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
+  throw error;
+});
+
+try {
+  await program.exitOverride().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof InputError) {
+    console.error(`${pc.red("error:")} ${error.message}`);
+    process.exitCode = 1;
+  } else throw error;
+}

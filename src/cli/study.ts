@@ -1,0 +1,113 @@
+// `crosslayer study`: trains and compares the models of a plan, and writes the report.
+
+import { join } from "node:path";
+import { Command } from "commander";
+import pc from "picocolors";
+import { InputError } from "../error.ts";
+import { writeOutputs } from "../study/outputs.ts";
+import { loadPlan, type StudyPlan } from "../study/plan.ts";
+import { presets } from "../study/presets.ts";
+import { durationText, integerText, rateText } from "../study/quantity.ts";
+import type { Result } from "../study/result.ts";
+import { summarize } from "../study/summary.ts";
+import { resultsPath, type StudyEvent, sweep } from "../study/sweep.ts";
+import { terminalTable } from "../study/table.ts";
+import { terminalChart } from "../study/terminal-chart.ts";
+import { interruptible } from "./interrupt.ts";
+import { whole } from "./numbers.ts";
+import { type Progress, progress } from "./progress.ts";
+
+interface Flags {
+  preset?: string;
+  seeds?: number;
+  out?: string;
+  threads?: number;
+}
+
+/** The subcommand. */
+export function studyCommand(): Command {
+  return new Command("study")
+    .description("train the models of a plan, compare quality with KV cache bytes, write a report; killed, it goes on")
+    .argument("[plan]", "a preset or a JSON file, as --preset")
+    .option("--preset <name|file>", `${Object.keys(presets).join(", ")}, or a JSON file like them`)
+    .option("--seeds <count>", "runs of each model, with seeds 1 to count", whole(1, 1000))
+    .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
+    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .action(runStudy);
+}
+
+async function runStudy(positional: string | undefined, flags: Flags): Promise<void> {
+  const asked = flags.preset ?? positional;
+  if (asked === undefined || (flags.preset !== undefined && positional !== undefined)) {
+    throw new InputError(`study: name one plan: --preset ${Object.keys(presets).join("|")}, or a JSON file`);
+  }
+  const loaded = await loadPlan(asked);
+  const seeds = flags.seeds;
+  const plan: StudyPlan =
+    seeds === undefined ? loaded : { ...loaded, seeds: Array.from({ length: seeds }, (_, i) => i + 1) };
+  const directory = flags.out ?? join("runs", plan.name);
+  const start = performance.now();
+  await interruptible(async (signal) => {
+    const results = await watch(plan, directory, flags.threads, signal);
+    if (!results) {
+      console.error(`stopped; the same command goes on (${resultsPath(directory)} keeps what is finished)`);
+      return;
+    }
+    const duration = Math.max(
+      (performance.now() - start) / 1000,
+      results.reduce((sum, { seconds }) => sum + seconds, 0),
+    );
+    const command = `crosslayer study ${asked}${seeds === undefined ? "" : ` --seeds ${seeds}`} --out ${directory}`;
+    const files = await writeOutputs(directory, results, { plan, command, duration });
+    show(results, [...files, resultsPath(directory)]);
+  });
+}
+
+async function watch(plan: StudyPlan, directory: string, threads: number | undefined, signal: AbortSignal) {
+  const events = sweep(plan, {
+    directory,
+    signal,
+    ...(threads === undefined ? {} : { threads }),
+    onCorpus: (stage) =>
+      console.error(
+        stage === "tokenizer" ? `training a tokenizer on ${plan.data.source}` : `reading ${plan.data.source}`,
+      ),
+  });
+  let bar: Progress | undefined;
+  for (;;) {
+    const next = await events.next();
+    if (next.done) {
+      bar?.stop();
+      return next.value;
+    }
+    bar = tell(next.value, bar);
+  }
+}
+
+function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefined {
+  if (event.kind === "trial") {
+    const { name, recipe } = event.trial;
+    const label = `${`[${event.done + 1}/${event.atLeast}]`} ${name.padEnd(14)} lr ${rateText(recipe.learningRate)} seed ${recipe.seed}`;
+    return { ...progress(label, recipe.steps) };
+  }
+  if (event.kind === "step") {
+    const { step, loss, tokensPerSecond } = event.step;
+    bar?.update(step, `loss ${loss.toFixed(3)}  ${integerText(tokensPerSecond)} tok/s`);
+    return bar;
+  }
+  bar?.stop();
+  const { name, learningRate, seed, validation, seconds } = event.result;
+  const quality = `perplexity ${validation.perplexity.toFixed(2)}, ${validation.bitsPerByte.toFixed(3)} bits/byte`;
+  const note = event.skipped ? "done before" : durationText(seconds);
+  console.error(`${pc.green("✓")} ${name}, lr ${rateText(learningRate)}, seed ${seed}: ${quality} (${note})`);
+  return undefined;
+}
+
+function show(results: readonly Result[], files: readonly string[]): void {
+  const summary = summarize(results);
+  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n`);
+  for (const { name, sample } of summary) {
+    if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
+  }
+  console.log(`Written: ${files.join(", ")}`);
+}

@@ -1,0 +1,189 @@
+// `crosslayer train`: one model from scratch, into a run directory.
+
+import { join } from "node:path";
+import { Command } from "commander";
+import { z } from "zod";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
+import { type ModelConfig, modelName } from "../model/config.ts";
+import { kvBytesPerToken, parameterCount } from "../model/cost.ts";
+import { type Corpus, openCorpus } from "../study/corpus.ts";
+import { Evaluation } from "../study/evaluation.ts";
+import { countText, integerText } from "../study/quantity.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+import { Batches } from "../text/batches.ts";
+import { fittingMicroBatch } from "../train/micro-batch.ts";
+import { type Recipe, recipe } from "../train/recipe.ts";
+import { train } from "../train/training.ts";
+import { interruptible } from "./interrupt.ts";
+import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
+import { between, count, from, whole } from "./numbers.ts";
+import { progress } from "./progress.ts";
+
+interface Flags extends ModelFlags {
+  data?: string;
+  field?: string;
+  out: string;
+  model?: string;
+  steps?: number;
+  tokens?: number;
+  batch?: number;
+  microBatch?: number;
+  context: number;
+  vocab: number;
+  tokenizer?: string;
+  validationFraction: number;
+  learningRate?: number;
+  seed?: number;
+  recompute?: boolean;
+  threads?: number;
+  checkpointEvery?: number;
+  validateEvery?: number;
+  resume?: boolean;
+}
+
+const dataSchema = z.object({
+  source: z.string(),
+  field: z.string().optional(),
+  vocab: z.int(),
+  validationFraction: z.number(),
+});
+
+/** The subcommand. */
+export function trainCommand(): Command {
+  const command = new Command("train")
+    .description("train one model from scratch into a run directory")
+    .option("--data <source>", "sotu, a .txt, .jsonl or .parquet file, a directory of these, or hf:owner/dataset")
+    .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
+    .requiredOption("--out <directory>", "the run's directory")
+    .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
+  return modelOptions(command)
+    .option("--steps <count>", "optimizer steps (default: 500)", whole(1, 1e9))
+    .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
+    .option("--batch <sequences>", "sequences in a step (default: 16)", whole(1, 1e6))
+    .option("--micro-batch <sequences>", "sequences computed at once (default: what fits in memory)", whole(1, 1e6))
+    .option("--context <tokens>", "tokens of a sequence", whole(2, 1 << 20), 256)
+    .option("--vocab <tokens>", "vocabulary of the tokenizer that is trained", whole(257, 1 << 20), 4096)
+    .option("--tokenizer <file>", "a tokenizer.json to use instead")
+    .option("--validation-fraction <share>", "documents held out", between(0, 0.999), 0.05)
+    .option("--learning-rate <peak>", "the schedule's peak (default: 0.002)", between(0, 100))
+    .option("--seed <number>", "fixes weights and data order (default: 0)", whole(0, 0xffffffff))
+    .option("--recompute", "compute activations again in the backward pass: less memory, more time")
+    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .option("--checkpoint-every <steps>", "0 for one at the end only (default: 100)", from(0, 1e9))
+    .option("--validate-every <steps>", "0 for never (default: 100)", from(0, 1e9))
+    .option("--resume", "go on where the run in --out was stopped")
+    .action(runTrain);
+}
+
+async function runTrain(flags: Flags): Promise<void> {
+  const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags));
+  using _lock = run.lock();
+  using data = corpus.data;
+  const { total } = parameterCount(model);
+  console.error(
+    `${modelName(model)}: ${countText(total)} parameters, KV cache ${integerText(kvBytesPerToken(model, "float32"))} bytes/token (float32), ` +
+      `${countText(resolved.steps * resolved.batch * model.context)} tokens to train on`,
+  );
+  using evaluation = await Evaluation.create(model, data.validation, resolved.threads);
+  const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
+  await interruptible(async (signal) => {
+    const validate = (weights: Tensors) => evaluation.quick(weights);
+    const steps = train({ model, recipe: resolved, batches, directory: run, validate, signal });
+    const bar = progress("training", resolved.steps, Number((await run.loadCheckpoint())?.state.step ?? 0));
+    let validation = "";
+    for (;;) {
+      const next = await steps.next().catch((error) => {
+        bar.stop();
+        throw error;
+      });
+      if (next.done) {
+        bar.stop();
+        if (!next.value.finished) {
+          console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
+          return;
+        }
+        const { perplexity, bitsPerByte } = await evaluation.full(next.value.weights);
+        console.log(`validation perplexity ${perplexity.toFixed(2)}, ${bitsPerByte.toFixed(4)} bits per byte`);
+        console.log(`written to ${flags.out}; try: crosslayer generate ${flags.out} "…"`);
+        return;
+      }
+      const { step, loss, tokensPerSecond } = next.value;
+      if (next.value.validation !== undefined) validation = `  val ${next.value.validation.toFixed(3)}`;
+      bar.update(step, `loss ${loss.toFixed(3)}${validation}  ${integerText(tokensPerSecond)} tok/s`);
+    }
+  });
+}
+
+interface Prepared {
+  run: RunDirectory;
+  corpus: Corpus;
+  model: ModelConfig;
+  resolved: Recipe;
+}
+
+async function begun(flags: Flags): Promise<Prepared> {
+  if (flags.data === undefined)
+    throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
+  if (RunDirectory.exists(flags.out)) {
+    throw new InputError(`${flags.out}: holds a run already; continue it with --resume, or choose another --out`);
+  }
+  if (flags.steps !== undefined && flags.tokens !== undefined)
+    throw new InputError("give --steps or --tokens, not both");
+  const before = chosenModel(flags.model, flags, { vocab: flags.vocab, context: flags.context }); // fails early
+  const corpus = await openCorpus({
+    source: flags.data,
+    ...(flags.field === undefined ? {} : { field: flags.field }),
+    ...(flags.tokenizer === undefined ? {} : { tokenizer: flags.tokenizer }),
+    vocab: flags.vocab,
+    validationFraction: flags.validationFraction,
+    directory: join(flags.out, "data"),
+    onProgress: (stage) => console.error(stage === "tokenizer" ? "training a tokenizer" : "reading the text"),
+  });
+  const { vocab } = corpus.tokenizer;
+  const model = vocab === before.vocab ? before : { ...before, vocab };
+  const batch = flags.batch ?? 16;
+  const steps = flags.tokens === undefined ? (flags.steps ?? 500) : Math.ceil(flags.tokens / (batch * model.context));
+  const recompute = flags.recompute ?? false;
+  const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
+  const microBatch = flags.microBatch ?? fittingMicroBatch(model, { batch, recompute });
+  const asked = { steps, batch, microBatch, recompute, learningRate, seed, threads, checkpointEvery, validateEvery };
+  const resolved = recipe(asked as Parameters<typeof recipe>[0]);
+  const data = { source: flags.data, field: flags.field, vocab, validationFraction: flags.validationFraction };
+  const config = { name: modelName(model), model, recipe: resolved, data };
+  return { run: await RunDirectory.create(flags.out, config, corpus.tokenizer.json), corpus, model, resolved };
+}
+
+async function resumed(flags: Flags): Promise<Prepared> {
+  const run = await RunDirectory.open(flags.out);
+  if (run.finished) throw new InputError(`${flags.out}: this run is finished; evaluate it, or train another`);
+  const { model } = run.config;
+  const stored = recipe(run.config.recipe as Recipe);
+  const data = dataSchema.parse(run.config.data);
+  const differs = (name: string, asked: unknown, was: unknown) => {
+    if (asked !== undefined && JSON.stringify(asked) !== JSON.stringify(was)) {
+      throw new InputError(
+        `--resume: the run has ${name} ${JSON.stringify(was)}, found ${JSON.stringify(asked)}; leave it out`,
+      );
+    }
+  };
+  differs("data", flags.data, data.source);
+  differs("steps", flags.steps, stored.steps);
+  differs("batch", flags.batch, stored.batch);
+  differs("learning rate", flags.learningRate, stored.learningRate);
+  differs("seed", flags.seed, stored.seed);
+  if (
+    flags.model !== undefined ||
+    flags.depth !== undefined ||
+    flags.config !== undefined ||
+    flags.sharing !== undefined
+  ) {
+    differs("model", chosenModel(flags.model, flags, model), model);
+  }
+  const corpus = await openCorpus({
+    ...data,
+    tokenizer: join(flags.out, "tokenizer.json"),
+    directory: join(flags.out, "data"),
+  });
+  return { run, corpus, model, resolved: stored };
+}
