@@ -125,7 +125,7 @@ describe("files", () => {
     expect(circles).toEqual([]);
   });
 
-  test("are reached from a public entrance only by their names there", () => {
+  test("do not import the public entrances", () => {
     const entrances = files.filter((file) => lone[file] === -1);
     expect(paths.filter(({ to }) => entrances.includes(to)).map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
   });

@@ -97,7 +97,8 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
     let start = 0;
     return inputs.map((part) => {
       const length = fixedShape(part.shape, "gradient of concat")[axis] as number;
-      return slice(g, axis, start, (start += length));
+      start += length;
+      return slice(g, axis, start - length, start);
     });
   },
   slice: ({ inputs, attributes: { axis, start, end } }, [g]) => [

@@ -83,7 +83,12 @@ export class RunDirectory {
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */
   lock(): Disposable {
     const lock = lockDirectory(this.path);
-    removeStale(this.path);
+    try {
+      removeStale(this.path);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
     return lock;
   }
 
@@ -104,7 +109,10 @@ export class RunDirectory {
     if (!existsSync(path)) return undefined;
     await using file = await openSafetensors(path);
     const { checksum: _, ...state } = file.metadata;
-    return { tensors: await readChecked(file), state };
+    const tensors = await readChecked(file);
+    const weights = Object.entries(tensors).filter(([name]) => isWeight(name));
+    pickWeights(path, this.config.model, Object.fromEntries(weights)); // another model's would fail later, and worse
+    return { tensors, state };
   }
 
   /** Removes the checkpoint, which a finished run no longer needs. */
@@ -123,7 +131,6 @@ export class RunDirectory {
     if (path === undefined)
       throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
     await using file = await openSafetensors(path);
-    const isWeight = (name: string) => !name.startsWith(optimizerPrefix);
     const names = file.names.filter(isWeight);
     const tensors = hasChecksum(file)
       ? await readChecked(file, isWeight)
@@ -145,4 +152,8 @@ export class RunDirectory {
   async truncateMetrics(step: number): Promise<void> {
     await this.#metrics.truncate(step);
   }
+}
+
+function isWeight(name: string): boolean {
+  return !name.startsWith(optimizerPrefix);
 }

@@ -19,6 +19,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 const program = new Command("crosslayer")
   .description("Language models whose layers share one KV cache: train them, compare them, run them.")
   .version(version)
+  .exitOverride()
   .showHelpAfterError("(--help shows what there is)")
   .addHelpText(
     "after",
@@ -41,7 +42,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program.exitOverride().parseAsync();
+  await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof InputError) {

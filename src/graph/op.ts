@@ -5,7 +5,7 @@ import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Dim } from "./value.ts";
 
-type None = {};
+type None = Readonly<Record<never, never>>;
 
 interface OpTable {
   /** A tensor given when the graph runs, or bound when it is compiled. */

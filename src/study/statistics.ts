@@ -61,7 +61,7 @@ export function separatingErrors(n: number): number {
  */
 export function separates({ mean, standardError, n }: Estimate): boolean {
   if (standardError === undefined || !(standardError > 0)) return false;
-  return Math.abs(mean) > 1.5 * standardError;
+  return Math.abs(mean) > separatingErrors(n) * standardError;
 }
 
 /** Runs by learning rate, ascending. */

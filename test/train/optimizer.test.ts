@@ -2,13 +2,15 @@
 
 import { describe, expect, test } from "vitest";
 import { type Graph, input, trace } from "../../src/graph/trace.ts";
-import type { Parameter } from "../../src/model/parameters.ts";
+import { type Parameter, parameters as parametersOf } from "../../src/model/parameters.ts";
 import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../../src/tensor/tensor.ts";
 import { type AdamW, adamw, adamwUpdate, globalNorm, momentNames, stepScalars } from "../../src/train/optimizer.ts";
+import { updateGraph } from "../../src/train/step.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
+import { tinyConfig } from "../model/tiny.ts";
 
 const parameters: Parameter[] = [
   { name: "w", shape: [3, 4], role: "matrix", init: { std: 1 } },
@@ -132,4 +134,13 @@ test("clipping scales all gradients by one factor, to the norm asked for", () =>
   for (const { name } of parameters) for (const m of found[momentNames(name).first]?.data ?? []) squares += m * m;
   expect(found.gradNorm?.data[0]).toBeGreaterThan(5);
   expect(Math.sqrt(squares)).toBeCloseTo(0.5, 6);
+});
+
+test("a step gives its loss, its norm and every parameter and moment, none under another's name", () => {
+  const config = tinyConfig([0, 0]);
+  const { outputs } = updateGraph(config, { batch: 1, length: 4, optimizer: adamw });
+  const names = parametersOf(config).flatMap(({ name }) => [name, ...Object.values(momentNames(name))]);
+  expect(Object.keys(outputs).sort()).toEqual(["loss", "gradNorm", ...names].sort());
+  for (const { name, shape } of parametersOf(config)) expect(outputs[name]?.shape).toEqual(shape);
+  expect([outputs.loss?.shape, outputs.gradNorm?.shape]).toEqual([[], []]);
 });

@@ -1,0 +1,48 @@
+// The public API for Node: what a program imports from "crosslayer". Re-exports only.
+
+export { RunDirectory } from "./checkpoint/run-directory.ts";
+export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors.ts";
+export { Decoder } from "./engine/decoder.ts";
+export { type FinishReason, type GenerationOptions, generate } from "./engine/generation.ts";
+export { KvCache } from "./engine/kv-cache.ts";
+export { type Sampling, sample, sampling } from "./engine/sampler.ts";
+export { InputError } from "./error.ts";
+export { type Perplexity, perplexity, rollingWindows, type ScoredDocument } from "./eval/perplexity.ts";
+export { Scorer, type Window } from "./eval/scorer.ts";
+export { type ModelConfig, type ModelOptions, modelConfig, modelName } from "./model/config.ts";
+export { flopsPerToken, kvBytesPerToken, parameterCount } from "./model/cost.ts";
+export { depthFamily, type Family, namedModel, parseSharing, type Scale, scales } from "./model/name.ts";
+export { initialize, type Parameter, parameters } from "./model/parameters.ts";
+export {
+  checkSharing,
+  group,
+  owners,
+  type Pattern,
+  type Sharing,
+  share,
+  sharingName,
+  unshared,
+} from "./model/sharing.ts";
+export { type Conclusions, conclude } from "./study/conclusions.ts";
+export { type Corpus, type CorpusOptions, openCorpus } from "./study/corpus.ts";
+export { Evaluation } from "./study/evaluation.ts";
+export { writeOutputs } from "./study/outputs.ts";
+export { paretoFront } from "./study/pareto.ts";
+export { loadPlan, type StudyPlan, type StudyPlanInput, studyPlan } from "./study/plan.ts";
+export { presets } from "./study/presets.ts";
+export { report } from "./study/report.ts";
+export { type Result, readResults } from "./study/result.ts";
+export { sharingPicture } from "./study/sharing-picture.ts";
+export { type SummaryRow, summarize } from "./study/summary.ts";
+export { type StudyEvent, sweep as study } from "./study/sweep.ts";
+export type { Tensor, Tensors } from "./tensor/tensor.ts";
+export { Batches } from "./text/batches.ts";
+export { trainBpe } from "./text/bpe-training.ts";
+export { prepareDataset, trainTokenizer } from "./text/dataset.ts";
+export { Detokenizer } from "./text/detokenizer.ts";
+export { openSource, type Source } from "./text/source.ts";
+export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+export { openTokenizer, saveTokenizer } from "./text/tokenizer-file.ts";
+export { type Recipe, type RecipeOptions, recipe } from "./train/recipe.ts";
+export { Trainer } from "./train/trainer.ts";
+export { type TrainOptions, type TrainStep, train } from "./train/training.ts";
