@@ -1,8 +1,7 @@
 """
 Training steps by PyTorch, eager: the model of ../src written plainly, torch.optim.AdamW (foreach) and clip_grad_norm_.
-With --serve it prints "ready <parameters>" and answers every line "step" with JSON: ms, cpuMs
-(of all threads), loss and the peak memory rssMB.
-Without, it takes three steps. Sizes, initial weights and tokens are those of workload.mjs.
+With --serve it prints "ready <parameters>" and answers every line "step" with JSON: ms, cpuMs (of all threads), loss
+and the peak memory rssMB. Without, it takes three steps. Sizes, initial weights and tokens are those of workload.mjs.
 """
 
 import argparse
