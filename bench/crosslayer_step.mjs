@@ -9,10 +9,7 @@ import { momentNames, stepScalars } from "../dist/train/optimizer.js";
 import { updateGraph } from "../dist/train/step.js";
 import { adam, initialValues, options, serve, tokensOf } from "./workload.mjs";
 
-const { size, threads, arena, recompute } = options({
-  arena: { type: "boolean" },
-  recompute: { type: "boolean" },
-});
+const { size, threads, recompute } = options({ recompute: { type: "boolean" } });
 const { batch, length, ...sizes } = size;
 const config = modelConfig({ ...sizes, context: length });
 
@@ -29,7 +26,7 @@ for (const { name, shape, init } of parameters(config)) {
 }
 
 const graph = updateGraph(config, { batch, length, optimizer: adam, recompute });
-const program = await compile(graph, { threads, arena: arena ?? false });
+const program = await compile(graph, { threads });
 
 await serve(count, async (step) => {
   const tokens = { dtype: "int32", shape: [batch, length + 1], data: tokensOf(size, step) };

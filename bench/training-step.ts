@@ -40,7 +40,7 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const node = (file: string, ...more: string[]) => [process.execPath, here(file), ...more];
 const contenders: readonly Contender[] = [
   { name: "crosslayer", command: node("crosslayer_step.mjs"), install: "npm run build" },
-  { name: "crosslayer, arena", command: node("crosslayer_step.mjs", "--arena"), install: "npm run build" },
+  { name: "crosslayer, recompute", command: node("crosslayer_step.mjs", "--recompute"), install: "npm run build" },
   {
     name: "PyTorch",
     command: [values.python, here("torch_step.py")],

@@ -9,8 +9,6 @@ export interface CompileOptions {
   threads?: number;
   /** Inputs that are constant from now on; they are packed once, which makes matrix products with them faster. */
   bound?: Tensors;
-  /** Keep freed memory for reuse: faster steps, a higher peak. Default true. */
-  arena?: boolean;
 }
 
 /** A compiled graph. */

@@ -1,8 +1,9 @@
 // Text made ready for models: a tokenizer and token shards in one directory, made once and found the next time.
 
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { fileError } from "../checkpoint/file-error.ts";
 import { type Dataset, prepareDataset, trainTokenizer } from "../text/dataset.ts";
 import { openSource } from "../text/source.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -36,6 +37,11 @@ export interface Corpus {
 export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   const { vocab, directory, validationFraction = 0.05, onProgress } = options;
   const source = openSource(options.source, options.field === undefined ? {} : { field: options.field });
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw fileError("create", directory, error);
+  }
   const tokenizer = await corpusTokenizer();
   onProgress?.("tokens");
   const data = await prepareDataset({ source, tokenizer, directory, validationFraction });

@@ -16,7 +16,7 @@ export const presets: Readonly<Record<string, StudyPlanInput>> = {
     models: ["H64-MQA", "H64-MQA-CLA2", "H32-MQA"],
     seeds: [1],
     learningRates: [6e-3],
-    recipe: { steps: 500, batch: 8, validateEvery: 100, checkpointEvery: 100 },
+    recipe: { steps: 1000, batch: 8, validateEvery: 200, checkpointEvery: 200 },
     prompt: "The state of the Union",
   },
   /** The rows of the paper's Table 1 that fit a small width, at one learning rate: hours. */

@@ -78,7 +78,7 @@ export async function* runTrial(
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   const tokens = recipe.steps * recipe.batch * model.context;
   const found = weights && (await evaluation.full(weights));
-  const written = await inspectCache(model, weights, trial);
+  const written = await decode(model, weights, trial);
   const result: Result = {
     key: trialKey(trial),
     name,
@@ -112,27 +112,24 @@ export async function* runTrial(
   return result;
 }
 
-/** Decodes a text with the shared cache, and reads the cache's bytes per token off what was allocated for it. */
-async function inspectCache(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
-  if (!weights) {
+/**
+ * Lets the model write after the prompt, where that leaves room in its context, and reads the bytes per token off the
+ * cache that was allocated for it.
+ */
+async function decode(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
+  const { tokenizer } = corpus;
+  const { endOfText } = tokenizer;
+  const start = [endOfText, ...tokenizer.encode(prompt)];
+  if (!weights || start.length >= model.context) {
     const cache = new KvCache(model, model.context);
     return { kvBytesPerToken: cache.bytes / cache.capacity, sample: undefined };
   }
   using decoder = await Decoder.create(model, weights, { threads: recipe.threads });
-  const { endOfText } = corpus.tokenizer;
-  const start = [endOfText, ...corpus.tokenizer.encode(prompt)];
   const ids: number[] = [];
-  for await (const id of generate(decoder, start, {
-    maxTokens: 60,
-    temperature: 0.8,
-    topP: 0.95,
-    seed: 1,
-    endOfText,
-  })) {
-    ids.push(id);
-  }
+  const tokens = generate(decoder, start, { maxTokens: 60, temperature: 0.8, topP: 0.95, seed: 1, endOfText });
+  for await (const id of tokens) ids.push(id);
   const { cache } = decoder;
-  return { kvBytesPerToken: cache.bytes / cache.capacity, sample: prompt + corpus.tokenizer.decode(ids) };
+  return { kvBytesPerToken: cache.bytes / cache.capacity, sample: prompt + tokenizer.decode(ids) };
 }
 
 function textSize({ tokens, documents, bytes, words }: TextSize): TextSize {

@@ -62,7 +62,7 @@ export class Trainer implements Disposable {
       accumulate,
       recompute: recipe.recompute,
     };
-    const compiling = { threads: recipe.threads, arena: false };
+    const compiling = { threads: recipe.threads };
     return new Trainer(
       config,
       recipe,

@@ -131,7 +131,7 @@ describe("a user's mistakes", () => {
       /whole number from 1 to the 4 layers, found 9/,
     ],
     [["train", "--data", "sotu", "--out", "x", "--sharing", "0,2,2,2"], 1, /layer 1 borrows from 2/],
-    [["train", "--data", "sotu", "--out", "/proc/x/y"], 1, /\/proc\/x/],
+    [["train", "--data", "sotu", "--out", "package.json/x"], 1, /cannot create package\.json\/x/],
     [["study", "--preset", "lr-swep"], 1, /did you mean lr-sweep\?/],
     [["inspect", "H64-MQA", "--scale", "2b"], 1, /--scale: found "2b", expected 1b or 3b/],
     [["inspect", "h64"], 1, /expected H<head dim>-/],
@@ -139,14 +139,13 @@ describe("a user's mistakes", () => {
     [["generate", "nowhere", "x"], 1, /nowhere: no run here/],
     [["tokenizer", "train", "--data", "none.txt"], 1, /none\.txt/],
   ];
-  for (const [args, status, message] of mistakes) {
+  for (const [args, status, message] of mistakes)
     it(`get a clear error: ${args.join(" ")}`, async () => {
       const outcome = await crosslayer(args);
       expect(outcome.err).toMatch(message);
       expect(outcome.status).toBe(status);
       expect(outcome.err).not.toMatch(/\n\s+at /); // a stack
     });
-  }
 });
 
 describe("crosslayer inspect", () => {
