@@ -17,7 +17,7 @@ import { type Recipe, recipe } from "../train/recipe.ts";
 import { train } from "../train/training.ts";
 import { interruptible } from "./interrupt.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
-import { between, count, from, whole } from "./numbers.ts";
+import { between, count, whole } from "./numbers.ts";
 import { progress } from "./progress.ts";
 
 interface Flags extends ModelFlags {
@@ -47,6 +47,8 @@ const dataSchema = z.object({
   field: z.string().optional(),
   vocab: z.int(),
   validationFraction: z.number(),
+  /** Tokens to train on: how a resumed run knows its text again. */
+  tokens: z.int(),
 });
 
 /** The subcommand. */
@@ -70,8 +72,8 @@ export function trainCommand(): Command {
     .option("--seed <number>", "fixes weights and data order (default: 0)", whole(0, 0xffffffff))
     .option("--recompute", "compute activations again in the backward pass: less memory, more time")
     .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
-    .option("--checkpoint-every <steps>", "0 for one at the end only (default: 100)", from(0, 1e9))
-    .option("--validate-every <steps>", "0 for never (default: 100)", from(0, 1e9))
+    .option("--checkpoint-every <steps>", "0 for one at the end only (default: 100)", whole(0, 1e9))
+    .option("--validate-every <steps>", "0 for never (default: 100)", whole(0, 1e9))
     .option("--resume", "go on where the run in --out was stopped")
     .action(runTrain);
 }
@@ -149,7 +151,8 @@ async function begun(flags: Flags): Promise<Prepared> {
   const microBatch = flags.microBatch ?? fittingMicroBatch(model, { batch, recompute });
   const asked = { steps, batch, microBatch, recompute, learningRate, seed, threads, checkpointEvery, validateEvery };
   const resolved = recipe(asked as Parameters<typeof recipe>[0]);
-  const data = { source: flags.data, field: flags.field, vocab, validationFraction: flags.validationFraction };
+  const { field, validationFraction } = flags;
+  const data = { source: flags.data, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
   const config = { name: modelName(model), model, recipe: resolved, data };
   return { run: await RunDirectory.create(flags.out, config, corpus.tokenizer.json), corpus, model, resolved };
 }
@@ -185,5 +188,12 @@ async function resumed(flags: Flags): Promise<Prepared> {
     tokenizer: join(flags.out, "tokenizer.json"),
     directory: join(flags.out, "data"),
   });
+  const { tokens } = corpus.data.train;
+  if (tokens !== data.tokens) {
+    corpus.data[Symbol.dispose]();
+    throw new InputError(
+      `--resume: ${data.source} had ${data.tokens} tokens to train on and has ${tokens} now; restore it, or begin another run`,
+    );
+  }
   return { run, corpus, model, resolved: stored };
 }

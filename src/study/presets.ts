@@ -46,7 +46,7 @@ export const presets: Readonly<Record<string, StudyPlanInput>> = {
     learningRates: [3e-3],
     recipe: { steps: 1000, batch: 8 },
   },
-  /** The paper's learning-rate protocol on its central comparison, three seeds at each model's best: about 3 hours. */
+  /** The paper's learning-rate protocol on its central comparison, three seeds at each model's best: about two hours. */
   "lr-sweep": {
     name: "lr-sweep",
     title: "Cross-layer attention at tuned learning rates",
