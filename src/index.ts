@@ -45,4 +45,4 @@ export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 export { openTokenizer, saveTokenizer } from "./text/tokenizer-file.ts";
 export { type Recipe, type RecipeOptions, recipe } from "./train/recipe.ts";
 export { Trainer } from "./train/trainer.ts";
-export { type TrainOptions, type TrainStep, train } from "./train/training.ts";
+export { DivergedError, type TrainOptions, type TrainStep, train } from "./train/training.ts";

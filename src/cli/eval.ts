@@ -44,7 +44,7 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
   const field = flags.field ?? (spec === own.source ? own.field : undefined);
-  const source = openSource(spec, field === undefined ? {} : { field });
+  const source = openSource(spec, { field });
   const side = flags.split ?? (spec === own.source ? "validation" : "all");
   const { tensors } = await run.loadModel();
   const tokenizer = loadTokenizer(run.tokenizer);
@@ -56,7 +56,7 @@ async function runEval(path: string, flags: Flags): Promise<void> {
     }
   }
   const { model } = run.config;
-  using scorer = await Scorer.create(model, flags.threads === undefined ? {} : { threads: flags.threads });
+  using scorer = await Scorer.create(model, { threads: flags.threads });
   const found = await perplexity(scorer, tensors, documents(), { context: model.context, prefix: tokenizer.endOfText });
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);

@@ -39,7 +39,7 @@ async function runGenerate(path: string, prompt: string, { threads, ...options }
   const run = await RunDirectory.open(path);
   const { tensors } = await run.loadModel();
   const tokenizer = loadTokenizer(run.tokenizer);
-  using decoder = await Decoder.create(run.config.model, tensors, threads === undefined ? {} : { threads });
+  using decoder = await Decoder.create(run.config.model, tensors, { threads });
   const { endOfText } = tokenizer;
   const detokenizer = new Detokenizer(tokenizer);
   await interruptible(async (signal) => {

@@ -67,7 +67,7 @@ async function watch(plan: StudyPlan, directory: string, threads: number | undef
   const events = sweep(plan, {
     directory,
     signal,
-    ...(threads === undefined ? {} : { threads }),
+    threads,
     onCorpus: (stage) =>
       console.error(
         stage === "tokenizer" ? `training a tokenizer on ${plan.data.source}` : `reading ${plan.data.source}`,
@@ -87,8 +87,8 @@ async function watch(plan: StudyPlan, directory: string, threads: number | undef
 function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefined {
   if (event.kind === "trial") {
     const { name, recipe } = event.trial;
-    const label = `${`[${event.done + 1}/${event.atLeast}]`} ${name.padEnd(14)} lr ${rateText(recipe.learningRate)} seed ${recipe.seed}`;
-    return { ...progress(label, recipe.steps) };
+    const label = `[${event.done + 1}/${event.atLeast}] ${name.padEnd(14)} lr ${rateText(recipe.learningRate)} seed ${recipe.seed}`;
+    return progress(label, recipe.steps);
   }
   if (event.kind === "step") {
     const { step, loss, tokensPerSecond } = event.step;

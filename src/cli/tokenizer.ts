@@ -40,7 +40,7 @@ async function runTrain({ data, field, vocab, out, validationFraction, force }: 
   const start = performance.now();
   const bar = progress("merges", vocab - 257);
   const tokenizer = await trainTokenizer({
-    source: openSource(data, field === undefined ? {} : { field }),
+    source: openSource(data, { field }),
     vocab,
     path: out,
     validationFraction,

@@ -18,7 +18,7 @@ import { train } from "../train/training.ts";
 import { interruptible } from "./interrupt.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
-import { progress } from "./progress.ts";
+import { type Progress, progress } from "./progress.ts";
 
 interface Flags extends ModelFlags {
   data?: string;
@@ -92,15 +92,15 @@ async function runTrain(flags: Flags): Promise<void> {
   await interruptible(async (signal) => {
     const validate = (weights: Tensors) => evaluation.quick(weights);
     const steps = train({ model, recipe: resolved, batches, directory: run, validate, signal });
-    const bar = progress("training", resolved.steps, Number((await run.loadCheckpoint())?.state.step ?? 0));
+    let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {
       const next = await steps.next().catch((error) => {
-        bar.stop();
+        bar?.stop();
         throw error;
       });
       if (next.done) {
-        bar.stop();
+        bar?.stop();
         if (!next.value.finished) {
           console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
           return;
@@ -112,6 +112,7 @@ async function runTrain(flags: Flags): Promise<void> {
       }
       const { step, loss, tokensPerSecond } = next.value;
       if (next.value.validation !== undefined) validation = `  val ${next.value.validation.toFixed(3)}`;
+      bar ??= progress("training", resolved.steps, step - 1);
       bar.update(step, `loss ${loss.toFixed(3)}${validation}  ${integerText(tokensPerSecond)} tok/s`);
     }
   });
@@ -135,8 +136,8 @@ async function begun(flags: Flags): Promise<Prepared> {
   const before = chosenModel(flags.model, flags, { vocab: flags.vocab, context: flags.context }); // fails early
   const corpus = await openCorpus({
     source: flags.data,
-    ...(flags.field === undefined ? {} : { field: flags.field }),
-    ...(flags.tokenizer === undefined ? {} : { tokenizer: flags.tokenizer }),
+    field: flags.field,
+    tokenizer: flags.tokenizer,
     vocab: flags.vocab,
     validationFraction: flags.validationFraction,
     directory: join(flags.out, "data"),

@@ -39,7 +39,7 @@ export class Decoder implements Disposable {
       const last = gather(hidden, input("last", "int32", [1])); // [1, C]
       return { logits: logits(config, named, last), ...store.written };
     });
-    const program = await compile(graph, { ...(threads === undefined ? {} : { threads }), bound: weights });
+    const program = await compile(graph, { threads, bound: weights });
     return new Decoder(config, new KvCache(config, capacity), program);
   }
 

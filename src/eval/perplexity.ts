@@ -46,12 +46,12 @@ export function* rollingWindows(
   }
 }
 
-/** Evaluates `weights` on documents, one at a time in memory; `onProgress` is told the tokens done. */
+/** Evaluates `weights` on documents, one at a time in memory. */
 export async function perplexity(
   scorer: Scorer,
   weights: Tensors,
   documents: Iterable<ScoredDocument> | AsyncIterable<ScoredDocument>,
-  { context, prefix, onProgress }: { context: number; prefix: number; onProgress?: (tokens: number) => void },
+  { context, prefix }: { context: number; prefix: number },
 ): Promise<Perplexity> {
   let [nats, tokens, bytes, words] = [0, 0, 0, 0];
   const pending: number[] = [];
@@ -69,7 +69,6 @@ export async function perplexity(
     const scored = pending.shift() as number;
     for (const score of scores.subarray(scores.length - scored)) nats -= score;
     tokens += scored;
-    onProgress?.(tokens);
   }
   const loss = nats / tokens;
   return {

@@ -41,7 +41,7 @@ export class Scorer implements Disposable {
       const hidden = transformer(config, weights, flat("tokens"), causalStore(config, { batch, length }));
       return { scores: logLikelihoods(config, weights, hidden, flat("labels")) };
     });
-    return new Scorer(await compile(graph, { ...(threads === undefined ? {} : { threads }) }), batch, length);
+    return new Scorer(await compile(graph, { threads }), batch, length);
   }
 
   /** For each window log p(labels[i] | inputs[0 … i]) in nats. Shorter windows are padded on the right, unseen. */

@@ -36,7 +36,7 @@ export interface Corpus {
 /** Opens a corpus, making what is not there yet. @throws InputError for a source or tokenizer that will not do. */
 export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   const { vocab, directory, validationFraction = 0.05, onProgress } = options;
-  const source = openSource(options.source, options.field === undefined ? {} : { field: options.field });
+  const source = openSource(options.source, { field: options.field });
   try {
     mkdirSync(directory, { recursive: true });
   } catch (error) {

@@ -23,7 +23,7 @@ export class Evaluation implements Disposable {
 
   /** Compiles for a model and the documents of `shard`. */
   static async create(config: ModelConfig, shard: Shard, threads?: number): Promise<Evaluation> {
-    const scorer = await Scorer.create(config, threads === undefined ? {} : { threads });
+    const scorer = await Scorer.create(config, { threads });
     return new Evaluation(scorer, shard, config.context);
   }
 
@@ -41,13 +41,12 @@ export class Evaluation implements Disposable {
   }
 
   /** Every document of the shard, by rolling windows (see `perplexity`). */
-  async full(weights: Tensors, onProgress?: (done: number, tokens: number) => void): Promise<Perplexity> {
+  async full(weights: Tensors): Promise<Perplexity> {
     const shard = this.#shard;
     const prefix = (shard.document(0).tokens[0] ?? 0) as number; // a shard's documents begin with end-of-text
     return perplexity(this.#scorer, weights, documents(shard), {
       context: this.#context,
       prefix,
-      ...(onProgress ? { onProgress: (done: number) => onProgress(done, shard.tokens) } : {}),
     });
   }
 

@@ -8,7 +8,6 @@ import type { TrainStep } from "../train/training.ts";
 import { type Corpus, type CorpusOptions, openCorpus } from "./corpus.ts";
 import { planModel, planRecipe, type StudyPlan } from "./plan.ts";
 import { appendResult, type Result, readResults } from "./result.ts";
-import { mean } from "./statistics.ts";
 import { runTrial, type Trial, trialKey } from "./trial.ts";
 
 /** What a study tells as it goes. */
@@ -36,14 +35,14 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
   const corpus = await openCorpus({
     ...plan.data,
     directory: join(directory, "data"),
-    ...(options.onCorpus ? { onProgress: options.onCorpus } : {}),
+    onProgress: options.onCorpus,
   });
   using _data = corpus.data;
   const known = new Map((await readResults(resultsPath(directory))).map((result) => [result.key, result]));
   const found: Result[] = [];
   const { seeds, learningRates } = plan;
-  const rates = Array.isArray(learningRates) ? learningRates.length : 2;
-  const atLeast = plan.models.length * (Array.isArray(learningRates) ? rates * seeds.length : rates + seeds.length - 1);
+  const perModel = Array.isArray(learningRates) ? learningRates.length * seeds.length : seeds.length + 1; // a climb tries two
+  const atLeast = plan.models.length * perModel;
 
   const run = async function* (name: string, learningRate: number, seed: number) {
     const trial = planTrial(plan, corpus, name, { learningRate, seed, threads });
@@ -54,7 +53,7 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
       return before;
     }
     yield { kind: "trial", trial, done: found.length, atLeast } as const;
-    const steps = runTrial(trial, { directory: join(directory, "trials"), ...(signal ? { signal } : {}) });
+    const steps = runTrial(trial, { directory: join(directory, "trials"), signal });
     for (;;) {
       const next = await steps.next();
       if (!next.done) {
@@ -94,7 +93,7 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
       const rate = Number((start * factor ** i).toPrecision(4));
       const result: Result | undefined = yield* run(name, rate, seeds[0] as number);
       if (!result) return undefined;
-      const loss = mean([result.validation.loss]);
+      const { loss } = result.validation;
       if (best && !(loss < best.loss)) break;
       best = { rate, loss };
     }

@@ -7,13 +7,12 @@ import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { Decoder } from "../engine/decoder.ts";
 import { generate } from "../engine/generation.ts";
 import { KvCache } from "../engine/kv-cache.ts";
-import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, parameterCount } from "../model/cost.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { Batches } from "../text/batches.ts";
 import type { Recipe } from "../train/recipe.ts";
-import { type TrainStep, train } from "../train/training.ts";
+import { DivergedError, type TrainStep, train } from "../train/training.ts";
 import type { Corpus } from "./corpus.ts";
 import { thinCurve } from "./curve.ts";
 import { Evaluation } from "./evaluation.ts";
@@ -59,7 +58,7 @@ export async function* runTrial(
   using evaluation = await Evaluation.create(model, corpus.data.validation, recipe.threads);
   const batches = new Batches(corpus.data.train, { batch: recipe.microBatch, context: model.context, seed });
   const validate = (weights: Tensors) => evaluation.quick(weights);
-  const steps = train({ model, recipe, batches, directory: run, validate, ...(signal ? { signal } : {}) });
+  const steps = train({ model, recipe, batches, directory: run, validate, signal });
   let weights: Tensors | undefined;
   try {
     for (;;) {
@@ -72,7 +71,7 @@ export async function* runTrial(
       yield next.value;
     }
   } catch (error) {
-    if (!(error instanceof InputError) || !error.message.startsWith("training: step")) throw error; // diverged
+    if (!(error instanceof DivergedError)) throw error;
   }
   const rows = await run.metrics<CurvePoint & { seconds: number }>();
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);

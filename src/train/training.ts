@@ -16,6 +16,9 @@ export interface BatchSource {
   seek(position: number): void;
 }
 
+/** A loss or gradient that is no number any more: the run cannot go on. */
+export class DivergedError extends InputError {}
+
 /** What to train, on what, and where to keep it. */
 export interface TrainOptions {
   model: ModelConfig;
@@ -42,7 +45,7 @@ export interface TrainStep extends StepReport {
 /**
  * Trains, yielding every step. Continued from a checkpoint it gives the same numbers, bit for bit, as a run that never
  * stopped. Returns the final weights and whether all steps were done (false after `signal`).
- * @throws InputError where the loss is no number any more.
+ * @throws DivergedError where the loss is no number any more.
  */
 export async function* train(
   options: TrainOptions,
@@ -95,7 +98,7 @@ async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDir
 function checkFinite({ step, loss, gradNorm, learningRate }: StepReport, recipe: Recipe, saved: number): void {
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
   const kept = saved > 0 ? ` The checkpoint of step ${saved} is kept.` : "";
-  throw new InputError(
+  throw new DivergedError(
     `training: step ${step} gave loss ${loss} and gradient norm ${gradNorm} at learning rate ${learningRate.toPrecision(3)}; ` +
       `try a peak below ${(recipe.learningRate / 2).toPrecision(2)} or a longer warm-up.${kept}`,
   );
