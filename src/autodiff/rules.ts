@@ -60,6 +60,8 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   },
   min: undifferentiable,
   neg: (_, [g]) => [neg(g)],
+  abs: undifferentiable,
+  round: undifferentiable,
   exp: ({ outputs }, [g]) => [mul(g, first(outputs))],
   log: ({ inputs }, [g]) => [div(g, first(inputs))],
   sqrt: ({ outputs }, [g]) => [div(mul(g, float(0.5)), first(outputs))],
@@ -84,6 +86,8 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
       : matmul(a, g, { transA: !transA, alpha });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
+
+  integerMatmul: undifferentiable,
 
   reshape: ({ inputs }, [g]) => [reshape(g, shape(first(inputs)))],
   transpose: ({ attributes: { perm } }, [g]) => [

@@ -18,6 +18,7 @@ import {
 
 const storedAs: Readonly<Record<DType, StoredType>> = {
   float32: "F32",
+  float16: "F16",
   int32: "I32",
   int64: "I64",
   uint8: "U8",

@@ -18,6 +18,9 @@ interface OpTable {
   div: None;
   min: None;
   neg: None;
+  abs: None;
+  /** To the nearest whole number, halves to the even one. */
+  round: None;
   exp: None;
   log: None;
   sqrt: None;
@@ -29,6 +32,7 @@ interface OpTable {
 
   /** alpha · op(a) · op(b) over the last two axes; leading axes are batch. */
   matmul: { transA: boolean; transB: boolean; alpha: number };
+  integerMatmul: None;
 
   reshape: { shape: readonly Dim[] };
   transpose: { perm: readonly number[] };

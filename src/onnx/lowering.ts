@@ -16,6 +16,8 @@ export interface Emitter {
   fresh(): string;
   /** The name of an int64 vector that is part of the model. */
   ints(numbers: readonly number[]): string;
+  /** The name of an int64 vector with the sizes of `shape` at run time. */
+  sizes(shape: Shape): string;
   /** The name of a float32 scalar that is part of the model. */
   float(number: number): string;
   /** Writes a node. */
@@ -33,6 +35,7 @@ type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 /** ONNX's TensorProto.DataType. */
 export const dataTypes: Readonly<Record<DType, number>> = {
   float32: 1,
+  float16: 10,
   uint8: 2,
   int8: 3,
   int32: 6,
@@ -64,6 +67,8 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   div: plain("Div"),
   min: plain("Min"),
   neg: plain("Neg"),
+  abs: plain("Abs"),
+  round: plain("Round"),
   exp: plain("Exp"),
   log: plain("Log"),
   sqrt: plain("Sqrt"),
@@ -99,8 +104,10 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     to.emit("FusedMatMul", names, outputs.map(to.name), attributes, microsoft);
   },
 
+  integerMatmul: plain("MatMulInteger"),
+
   reshape: ({ inputs: [x], outputs, attributes: { shape } }, to) =>
-    to.emit("Reshape", [to.name(x as Value), to.ints(target(shape, (x as Value).shape))], outputs.map(to.name)),
+    to.emit("Reshape", [to.name(x as Value), target(shape, (x as Value).shape, to)], outputs.map(to.name)),
   transpose: ({ inputs, outputs, attributes: { perm } }, to) =>
     to.emit("Transpose", inputs.map(to.name), outputs.map(to.name), { perm: { ints: perm } }),
   expand: ({ inputs: [x], outputs, attributes: { shape } }, to) =>
@@ -170,11 +177,10 @@ function fixed(dim: Dim): number {
   throw new TypeError(`onnx: dimension ${dim} must be fixed here`);
 }
 
-// ONNX's Reshape: 0 copies the dimension at the same place, −1 stands for the one that remains.
-function target(shape: Shape, from: Shape): number[] {
+// ONNX's Reshape: 0 copies the dimension at the same place, −1 stands for the one that remains. What remains beside a
+// copied dimension cannot be told where that is 0, so there all sizes are computed.
+function target(shape: Shape, from: Shape, to: Emitter): string {
   const numbers = shape.map((dim, axis) => (typeof dim === "number" ? dim : from[axis] === dim ? 0 : -1));
-  if (numbers.filter((number) => number === -1).length > 1) {
-    throw new TypeError(`onnx: reshape of [${from.join(", ")}] to [${shape.join(", ")}] moves two named dimensions`);
-  }
-  return numbers;
+  const remaining = numbers.filter((number) => number === -1).length;
+  return remaining > 1 || (remaining === 1 && numbers.includes(0)) ? to.sizes(shape) : to.ints(numbers);
 }

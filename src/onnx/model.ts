@@ -16,6 +16,7 @@ export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
   const node: NodeProto[] = [];
   const initializer = new Map<string, TensorProto>();
   const names = new Map<Value, string>();
+  const computed = new Set<string>(); // names of sizes that nodes give already
   let count = 0;
 
   for (const made of graph.nodes) {
@@ -37,6 +38,15 @@ export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
       initializer.set(name, { name, dims: [numbers.length], dataType: dataTypes.int64, rawData });
       return name;
     },
+    sizes: (shape) => {
+      const name = `sizes:${shape.join()}`;
+      if (!computed.has(name)) {
+        computed.add(name);
+        const parts = shape.map((dim) => (typeof dim === "number" ? to.ints([dim]) : size(dim)));
+        to.emit("Concat", parts, [name], { axis: { int: 0 } });
+      }
+      return name;
+    },
     float: (number) => {
       const name = `float:${number}`;
       const rawData = new Uint8Array(Float32Array.of(number).buffer);
@@ -49,6 +59,24 @@ export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
       node.push({ opType, domain, name, input: [...input], output: [...output], attribute });
     },
   };
+
+  /** The size of a named dimension: that of the input that has it, or a multiple of another's (`T·4` is 4 times T). */
+  function size(dim: string): string {
+    const name = `size:${dim}`;
+    if (computed.has(name)) return name;
+    computed.add(name);
+    const [, base, factor] = /^(.+)·(\d+)$/.exec(dim) ?? [];
+    const source = graph.inputs.find(({ shape }) => shape.includes(dim));
+    if (source) {
+      const axis = source.shape.indexOf(dim);
+      to.emit("Shape", [to.name(source)], [name], { start: { int: axis }, end: { int: axis + 1 } });
+    } else if (base !== undefined) {
+      to.emit("Mul", [size(base), to.ints([Number(factor)])], [name]);
+    } else {
+      throw new TypeError(`onnx: no input has a dimension ${dim}, so its size is unknown`);
+    }
+    return name;
+  }
 
   const input: ValueInfoProto[] = [];
   for (const made of graph.nodes) {

@@ -1,10 +1,14 @@
 // Element types and the typed arrays that hold them. Knows nothing of shapes.
 
-/** Element types of tensors. `float32` is what models compute in; the integers carry token ids and positions. */
-export type DType = "float32" | "int32" | "int64" | "uint8" | "int8" | "bool";
+/**
+ * Element types of tensors. `float32` is what models compute in; the integers carry token ids and positions; `float16`
+ * (IEEE binary16, held as its 16 bits) carries scales of quantised numbers.
+ */
+export type DType = "float32" | "float16" | "int32" | "int64" | "uint8" | "int8" | "bool";
 
 interface ArrayOf {
   float32: Float32Array;
+  float16: Uint16Array;
   int32: Int32Array;
   int64: BigInt64Array;
   uint8: Uint8Array;
@@ -22,6 +26,7 @@ interface ArrayConstructorOf<D extends DType> {
 
 const constructors: { [D in DType]: ArrayConstructorOf<D> } = {
   float32: Float32Array,
+  float16: Uint16Array,
   int32: Int32Array,
   int64: BigInt64Array,
   uint8: Uint8Array,
@@ -30,7 +35,15 @@ const constructors: { [D in DType]: ArrayConstructorOf<D> } = {
 };
 
 /** Bytes per element. */
-export const bytesPer: Readonly<Record<DType, number>> = { float32: 4, int32: 4, int64: 8, uint8: 1, int8: 1, bool: 1 };
+export const bytesPer: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  int8: 1,
+  bool: 1,
+};
 
 /** A zeroed typed array for `length` elements of `dtype`. */
 export function allocate<D extends DType>(dtype: D, length: number): DataOf<D> {

@@ -73,6 +73,8 @@ const cases: Cases<string> = {
   div: binary(div),
   min: "has a kink; only clipping uses it",
   neg: unary(neg),
+  abs: "has a kink; only quantising uses it",
+  round: "has steps; only quantising uses it",
   exp: unary(exp),
   log: unary(log),
   sqrt: unary(sqrt),
@@ -96,6 +98,7 @@ const cases: Cases<string> = {
       return matmul(x, x, { transB: true });
     },
   },
+  integerMatmul: "multiplies integers",
 
   reshape: { matrix: (g) => reshape(g.normal([2, 6]), [3, 4]), "to a scalar": (g) => reshape(g.normal([1, 1]), []) },
   transpose: {

@@ -5,6 +5,7 @@
 import type { OpName } from "../../src/graph/op.ts";
 import type { Graph } from "../../src/graph/trace.ts";
 import type { Node, Value } from "../../src/graph/value.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
 import {
   at,
   beside,
@@ -63,18 +64,24 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
     binary(node.outputs[0]?.dtype === "float32" ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(node, inputs, around),
   min: binary(Math.min),
   neg: unary((x) => -x),
+  abs: unary(Math.abs),
+  round: unary((x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x))),
   exp: unary(Math.exp),
   log: unary(Math.log),
   sqrt: unary(Math.sqrt),
   sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   silu: unary((x) => x / (1 + Math.exp(-x))),
   cast: ({ attributes: { to } }, [x]) => {
-    const convert = to === "float32" ? (v: number) => v : to === "bool" ? (v: number) => Number(v !== 0) : Math.trunc;
+    const convert = casts[to] ?? Math.trunc;
     return [{ shape: x.shape, data: x.data.map((v) => convert(v)) }];
   },
   after: (_, [x]) => [x],
 
   matmul: ({ attributes: { transA, transB, alpha } }, [a, b]) => [multiply(a, b, transA, transB, alpha)],
+
+  integerMatmul: (_, [a, b, zero]) => [
+    multiply({ shape: a.shape, data: a.data.map((v) => v - (zero.data[0] as number)) }, b, false, false, 1),
+  ],
 
   reshape: ({ attributes: { shape } }, [x], { sizes }) => {
     const known = shape.map((dim) => (typeof dim === "number" ? dim : sizes.get(dim)));
@@ -179,6 +186,17 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
       return at(x, index) + (indices.data[n] === v ? (amounts.data[n] as number) : 0);
     }),
   ],
+};
+
+/** What casts do that do not cut fractions off. */
+const casts: Partial<Record<DType, (v: number) => number>> = {
+  float32: (v) => v,
+  bool: (v) => Number(v !== 0),
+  float16: (v) => {
+    const step = 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(v)))) - 10); // of 10 bits after the first
+    const steps = v / step;
+    return v === 0 ? 0 : step * (Math.abs(steps % 1) === 0.5 ? 2 * Math.round(steps / 2) : Math.round(steps));
+  },
 };
 
 function unary(f: (x: number) => number): Evaluator<OpName> {

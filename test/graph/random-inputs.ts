@@ -37,6 +37,16 @@ export class RandomInputs {
     return this.#fill(dtype, shape, sizes, () => this.#random.below(below));
   }
 
+  /** Whole numbers in [0, 256). */
+  bytes(shape: Shape, sizes: Record<string, number> = {}): Value {
+    return this.#fill("uint8", shape, sizes, () => this.#random.below(256));
+  }
+
+  /** Whole numbers in [−127, 128). */
+  signed(shape: Shape, sizes: Record<string, number> = {}): Value {
+    return this.#fill("int8", shape, sizes, () => this.#random.below(255) - 127);
+  }
+
   /** These very numbers. */
   exactly(dtype: DType, shape: readonly number[], numbers: readonly number[]): Value {
     let next = 0;

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import {
+  abs,
   add,
   after,
   cast,
@@ -11,6 +12,7 @@ import {
   exp,
   expand,
   gather,
+  integerMatmul,
   log,
   logSumExp,
   matmul,
@@ -24,6 +26,7 @@ import {
   reshape,
   rmsNorm,
   rotary,
+  round,
   scatterAdd,
   sigmoid,
   silu,
@@ -64,6 +67,8 @@ const elementwise = (op: (x: Value) => Value, positive = false): Cases["exp"] =>
   "a named dimension": (g) => op(add(g.positive([7]), mul(g.normal(["N", 7], { N: 2 }), float(0)))),
   "no elements": (g) => op(g.normal(["N", 3], { N: 0 })),
 });
+
+const zero = (point: number) => constant({ dtype: "uint8", shape: [], data: Uint8Array.of(point) });
 
 const extremes = (g: RandomInputs) => g.exactly("float32", [8], [-1000, -100, -20, 0, 1e-8, 20, 100, 1000]);
 const minusInfinity = Number.NEGATIVE_INFINITY;
@@ -106,6 +111,8 @@ const cases: Cases = {
   div: { ...broadcasting(div), "by zero": (g) => div(g.exactly("float32", [2], [1, -1]), float(0)) },
   min: broadcasting(min),
   neg: { ...elementwise(neg), int64: (g) => neg(g.indices([3], 9, "int64")) },
+  abs: { ...elementwise(abs), int32: (g) => abs(g.exactly("int32", [3], [-3, 0, 4])) },
+  round: { "halves and others": (g) => round(g.exactly("float32", [8], [-2.5, -1.5, -0.5, 0.5, 1.5, 2.4, 2.6, -7.2])) },
   exp: { ...elementwise(exp), extremes: (g) => exp(g.exactly("float32", [6], [-1000, -20, 0, 20, 80, 1000])) },
   log: { ...elementwise(log, true), zero: (g) => log(g.exactly("float32", [1], [0])) },
   sqrt: { ...elementwise(sqrt, true), zero: (g) => sqrt(g.exactly("float32", [1], [0])) },
@@ -117,6 +124,8 @@ const cases: Cases = {
       cast(g.exactly("float32", [4], [-1.7, -0.2, 0.9, 2.5]), "int64"),
       cast(g.exactly("float32", [3], [0.2, 0.9, 200.5]), "uint8"),
     ],
+    "to float16 and back": (g) =>
+      cast(cast(g.exactly("float32", [7], [0, 1, 1.0004, -3.14159, 1e-6, 65504, 0.3333]), "float16"), "float32"),
     "to bool": (g) => cast(g.exactly("float32", [3], [0, 0.5, -1]), "bool"),
     "from integers": (g) => [
       cast(g.indices([2, 3], 1000), "float32"),
@@ -154,6 +163,13 @@ const cases: Cases = {
     "a named dimension": (g) => matmul(g.normal(["N", 4], { N: 7 }), g.normal([5, 4]), { transB: true }),
     "no rows": (g) => matmul(g.normal(["N", 4], { N: 0 }), g.normal([5, 4]), { transB: true }),
     "no columns": (g) => matmul(g.normal([1, 2, 3, 4]), g.normal([1, 2, "S", 4], { S: 0 }), { transB: true }),
+  },
+
+  integerMatmul: {
+    "a batch": (g) => integerMatmul(g.bytes([2, 3, 5, 8]), g.signed([2, 3, 8, 7]), zero(128)),
+    "no zero point": (g) => integerMatmul(g.bytes([5, 64]), g.signed([64, 33]), zero(0)),
+    "a named count": (g) => integerMatmul(g.bytes(["N", 1, 8], { N: 3 }), g.signed(["N", 8, 4], { N: 3 }), zero(128)),
+    nothing: (g) => integerMatmul(g.bytes(["N", 1, 8], { N: 0 }), g.signed(["N", 8, 4], { N: 0 }), zero(128)),
   },
 
   reshape: {

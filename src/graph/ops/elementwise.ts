@@ -6,7 +6,7 @@ import { value } from "../trace.ts";
 import { broadcastShapes, describe, type Value } from "../value.ts";
 
 type Binary = "add" | "sub" | "mul" | "div" | "min";
-type Unary = "neg" | "exp" | "log" | "sqrt" | "sigmoid" | "silu";
+type Unary = "neg" | "abs" | "round" | "exp" | "log" | "sqrt" | "sigmoid" | "silu";
 
 function binary(op: Binary): (a: Value, b: Value) => Value {
   return (a, b) => {
@@ -27,6 +27,9 @@ export const div = binary("div");
 export const min = binary("min");
 
 export const neg = unary("neg");
+export const abs = unary("abs");
+/** To the nearest whole number, halves to the even one. */
+export const round = unary("round");
 export const exp = unary("exp");
 export const log = unary("log");
 export const sqrt = unary("sqrt");

@@ -29,6 +29,21 @@ export function matmul(a: Value, b: Value, { transA = false, transB = false, alp
   return value("matmul", [a, b], { transA, transB, alpha }, { dtype: a.dtype, shape });
 }
 
+/**
+ * (a − zero) · b in whole numbers: uint8 `[…, M, K]`, int8 `[…, K, N]` and a uint8 scalar give int32 `[…, M, N]`. On
+ * processors without VNNI a sum of two neighbouring products beyond 16 bits saturates (ONNX Runtime 1.30).
+ */
+export function integerMatmul(a: Value, b: Value, zero: Value): Value {
+  if (a.dtype !== "uint8" || b.dtype !== "int8" || zero.dtype !== "uint8" || zero.shape.length > 0) {
+    throw new TypeError(`integerMatmul: needs uint8, int8 and a uint8 scalar, found ${[a, b, zero].map(describe)}`);
+  }
+  const [m, k] = lastTwo(a, false);
+  const [l, n] = lastTwo(b, false);
+  if (k !== l) throw new TypeError(`integerMatmul: ${describe(a)} · ${describe(b)}: ${k} meets ${l}`);
+  const shape = [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
+  return value("integerMatmul", [a, b, zero], {}, { dtype: "int32", shape });
+}
+
 function lastTwo(x: Value, swapped: boolean): [Dim, Dim] {
   const [rows, columns] = x.shape.slice(-2) as [Dim, Dim];
   return swapped ? [columns, rows] : [rows, columns];
