@@ -88,6 +88,7 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   },
 
   integerMatmul: undifferentiable,
+  quantizedMatmul: undifferentiable,
 
   reshape: ({ inputs }, [g]) => [reshape(g, shape(first(inputs)))],
   transpose: ({ attributes: { perm } }, [g]) => [

@@ -33,6 +33,8 @@ interface OpTable {
   /** alpha · op(a) · op(b) over the last two axes; leading axes are batch. */
   matmul: { transA: boolean; transB: boolean; alpha: number };
   integerMatmul: None;
+  /** x · wᵀ, w in blocks of `bits` bits a number. */
+  quantizedMatmul: { bits: 4 | 8 };
 
   reshape: { shape: readonly Dim[] };
   transpose: { perm: readonly number[] };

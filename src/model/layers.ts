@@ -1,13 +1,18 @@
 // The two halves of a layer: attention, with its own keys and values or borrowed ones, and the SwiGLU MLP.
 // Each takes the residual stream `[N, C]` and gives what is to be added to it.
 
-import { add, matmul, mul, rmsNorm, silu } from "../graph/ops.ts";
+import { add, mul, rmsNorm, silu } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
 
-/** Gives a parameter of the model by its name. */
-export type Weights = (name: string) => Value;
+/** A model's weights while its graph is built. */
+export interface Weights {
+  /** The parameter of this name. */
+  (name: string): Value;
+  /** x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`. */
+  project(name: string, x: Value): Value;
+}
 
 /** Attention of layer `layer` to the keys and values of `sharing[layer]`. */
 export function attention(config: ModelConfig, weights: Weights, layer: number, x: Value, kv: KvStore): Value {
@@ -34,6 +39,6 @@ export function mlp(config: ModelConfig, weights: Weights, layer: number, x: Val
 }
 
 function linear(weights: Weights, name: string, x: Value, bias: boolean): Value {
-  const product = matmul(x, weights(name), { transB: true });
+  const product = weights.project(name, x);
   return bias ? add(product, weights(`${name}.bias`)) : product;
 }

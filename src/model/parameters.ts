@@ -50,6 +50,11 @@ export function parameters(config: ModelConfig): Parameter[] {
   return list;
 }
 
+/** The parameter that scores the vocabulary: the embedding table where embeddings are tied. */
+export function headName({ tiedEmbeddings }: Pick<ModelConfig, "tiedEmbeddings">): string {
+  return tiedEmbeddings ? "embed" : "head";
+}
+
 /** Initial values. A parameter's depend on the seed and its name alone, so models that share a layer start it alike. */
 export function initialize(config: ModelConfig, random: Random): Tensors {
   return Object.fromEntries(parameters(config).map((parameter) => [parameter.name, initialValue(parameter, random)]));

@@ -1,25 +1,35 @@
 // The decoder, defined once. What kind of graph it becomes (training, evaluation, decoding) is up to the KvStore.
 
-import { add, gather, matmul, rmsNorm } from "../graph/ops.ts";
+import { add, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
-import { parameters } from "./parameters.ts";
+import { headName, parameters } from "./parameters.ts";
+import { quantizedNames } from "./quantized-weights.ts";
 
 /** The model's parameters as graph inputs, by name. */
 export function weightInputs(config: ModelConfig): Map<string, Value> {
   return new Map(parameters(config).map(({ name, shape }) => [name, input(name, "float32", shape)]));
 }
 
-/** Looks parameters up; a name the model does not have is a defect of the caller. */
+/**
+ * Looks parameters up; a name the model does not have is a defect of the caller. Matrices multiply as they are there:
+ * in float32, or as codes and scales (see `quantizedInputs`).
+ */
 export function weightsOf(values: ReadonlyMap<string, Value>): Weights {
-  return (name) => {
+  const find = (name: string) => {
     const found = values.get(name);
     if (!found) throw new TypeError(`weights: the model has no parameter ${name}`);
     return found;
   };
+  const project = (name: string, x: Value) => {
+    const { codes, scales } = quantizedNames(name);
+    if (!values.has(codes)) return matmul(x, find(name), { transB: true });
+    return quantizedMatmul(x, find(codes), find(scales));
+  };
+  return Object.assign(find, { project });
 }
 
 /** Token ids `[N]` (int32) to normed hidden states `[N, C]`, on which `logits` works. */
@@ -36,5 +46,5 @@ export function transformer(config: ModelConfig, weights: Weights, tokens: Value
 
 /** Scores of every token of the vocabulary: `[N, C] → [N, V]`. */
 export function logits(config: ModelConfig, weights: Weights, hidden: Value): Value {
-  return matmul(hidden, weights(config.tiedEmbeddings ? "embed" : "head"), { transB: true });
+  return weights.project(headName(config), hidden);
 }

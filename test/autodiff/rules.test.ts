@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { gradient } from "../../src/autodiff/gradient.ts";
 import {
+  abs,
   add,
   after,
   cast,
@@ -11,6 +12,7 @@ import {
   exp,
   expand,
   gather,
+  integerMatmul,
   log,
   logSumExp,
   matmul,
@@ -21,9 +23,11 @@ import {
   pad,
   pick,
   pickAdd,
+  quantizedMatmul,
   reshape,
   rmsNorm,
   rotary,
+  round,
   scatterAdd,
   sigmoid,
   silu,
@@ -99,6 +103,7 @@ const cases: Cases<string> = {
     },
   },
   integerMatmul: "multiplies integers",
+  quantizedMatmul: "has steps; only inference uses it",
 
   reshape: { matrix: (g) => reshape(g.normal([2, 6]), [3, 4]), "to a scalar": (g) => reshape(g.normal([1, 1]), []) },
   transpose: {
@@ -164,11 +169,31 @@ const cases: Cases<string> = {
   pickAdd: { "one of each row": (g) => pickAdd(g.normal([3, 4]), g.indices([3], 4), g.normal([3])) },
 };
 
+/** Uses of the operations without a gradient, on three numbers. */
+const refused: Record<string, (x: Value) => Value> = {
+  min: (x) => min(x, float(0)),
+  max: (x) => max(x, [0]),
+  abs,
+  round,
+  integerMatmul: (x) => {
+    const byte = (data: number[]) => constant({ dtype: "int8", shape: [3, 1], data: Int8Array.from(data) });
+    const zero = constant({ dtype: "uint8", shape: [], data: Uint8Array.of(0) });
+    return cast(integerMatmul(cast(reshape(x, [1, 3]), "uint8"), byte([1, 2, 3]), zero), "float32");
+  },
+  quantizedMatmul: (x) =>
+    quantizedMatmul(
+      reshape(x, [1, 3]),
+      constant({ dtype: "uint8", shape: [1, 1, 32], data: new Uint8Array(32) }),
+      constant({ dtype: "float32", shape: [1, 1], data: Float32Array.of(1) }),
+    ),
+};
+
 describe.each(Object.entries(cases))("%s", (name, uses) => {
   if (typeof uses === "string") {
     test("is refused where a gradient would have to pass", () => {
       if (name === "cast") return; // passes gradients on: what a caller who casts to integers asks for is his own
-      const op = name === "min" ? (x: Value) => min(x, float(0)) : (x: Value) => max(x, [0]);
+      const op = refused[name];
+      if (!op) throw new Error(`no use of ${name} to refuse`);
       expect(() =>
         trace(() => {
           const x = input("x", "float32", [3]);

@@ -6,6 +6,7 @@ import {
   concat,
   matmul,
   neg,
+  quantizedMatmul,
   reshape,
   rmsNorm,
   rotary,
@@ -34,6 +35,25 @@ test("products, plain and transposed", () => {
   expect(product(true, false)).toEqual([52, 60, 76, 88]);
   expect(product(false, true)).toEqual([34, 46, 78, 106]);
   expect(product(true, true)).toEqual([46, 62, 68, 92]);
+});
+
+test("products with codes of 8 and of 4 bits", () => {
+  const width = 33;
+  const product = (codes: number[]) => {
+    const graph = trace(() => {
+      const [x, scales] = [input("x", "float32", [1, width]), input("scales", "float32", [1, 2])];
+      return { y: quantizedMatmul(x, input("codes", "uint8", [1, 2, codes.length / 2]), scales) };
+    });
+    const numbers = Array.from({ length: width }, (_, i) => (i === 1 ? 10 : i === 32 ? 100 : 0));
+    return interpret(graph, {
+      x: given([1, width], ...numbers),
+      codes: given([1, 2, codes.length / 2], ...codes),
+      scales: given([1, 2], 0.5, -3),
+    }).y?.data[0];
+  };
+  const bytes = (length: number, from: Record<number, number>) => Array.from({ length }, (_, i) => from[i] ?? 0);
+  expect(product(bytes(64, { 1: 130, 32: 127 }))).toBe(10 * 2 * 0.5 + 100 * -1 * -3);
+  expect(product(bytes(32, { 0: 0xa0, 16: 0x07 }))).toBe(10 * 2 * 0.5 + 100 * -1 * -3);
 });
 
 test("attention to two positions, of which the second is masked", () => {

@@ -14,6 +14,7 @@ import {
   max,
   pad,
   pick,
+  quantizedMatmul,
   reshape,
   rmsNorm,
   rotary,
@@ -31,6 +32,8 @@ import { interpret } from "./interpreter.ts";
 
 let count = 0;
 const of = (shape: Shape, dtype: DType = "float32") => input(`x${count++}`, dtype, shape);
+
+const quantized = (x: Shape, codes: Shape, scales: Shape) => quantizedMatmul(of(x), of(codes, "uint8"), of(scales));
 
 /** The type of what `build` makes, as text. */
 function typeOf(build: () => Value): string {
@@ -51,6 +54,7 @@ describe("types", () => {
     ["matmul", () => matmul(of([5, 2, 3]), of([3, 4])), "float32[5, 2, 4]"],
     ["matmul, both swapped", () => matmul(of([3, 2]), of([4, 3]), { transA: true, transB: true }), "float32[2, 4]"],
     ["matmul of names", () => matmul(of(["T", 3]), of(["S", 3]), { transB: true }), "float32[T, S]"],
+    ["quantizedMatmul", () => quantized(["T", 33], [5, 2, 16], [5, 2]), "float32[T, 5]"],
     ["reshape", () => reshape(of([2, 6]), [3, 4]), "float32[3, 4]"],
     ["transpose", () => transpose(of([2, "T", 4]), [1, 2, 0]), "float32[T, 4, 2]"],
     ["expand", () => expand(of([1, 3]), [2, 3]), "float32[2, 3]"],
@@ -103,6 +107,22 @@ describe("refused", () => {
       "inner sizes that differ",
       () => matmul(of([2, 3]), of([2, 3])),
       "matmul: float32[2, 3] · float32[2, 3]: 3 meets 2",
+    ],
+    [
+      "rounded numbers that are not bytes",
+      () => quantizedMatmul(of([2, 32]), of([5, 1, 32]), of([5, 1])),
+      "needs float32",
+    ],
+    [
+      "blocks of another matrix",
+      () => quantized([2, 65], [5, 2, 32], [5, 2]),
+      "65 meets other blocks of 32 in float32[2, 65], uint8[5, 2, 32]",
+    ],
+    ["blocks of 64", () => quantized([2, 32], [5, 1, 64], [5, 1]), "64 bytes a block in"],
+    [
+      "scales of other blocks",
+      () => quantized([2, 33], [5, 2, 32], [10]),
+      "33 meets other blocks of 32 in float32[2, 33], uint8[5, 2, 32], float32[10]",
     ],
     ["another size", () => reshape(of([2, 3]), [4]), "reshape: float32[2, 3] has 6 elements, [4] 4"],
     ["another size beside a name", () => reshape(of(["T", 6]), ["T", 5]), "has 6 elements"],

@@ -47,6 +47,14 @@ export class RandomInputs {
     return this.#fill("int8", shape, sizes, () => this.#random.below(255) - 127);
   }
 
+  /** Whole float32 numbers in [−127, 128); 127 starts each block of 32, so that rounding a block to 8 bits is exact. */
+  whole(shape: Shape, sizes: Record<string, number> = {}): Value {
+    const width = shape.at(-1) as number;
+    let place = 0;
+    const draw = () => ((place++ % width) % 32 === 0 ? 127 : this.#random.below(255) - 127);
+    return this.#fill("float32", shape, sizes, draw);
+  }
+
   /** These very numbers. */
   exactly(dtype: DType, shape: readonly number[], numbers: readonly number[]): Value {
     let next = 0;

@@ -23,6 +23,9 @@ import {
   pad,
   pick,
   pickAdd,
+  type QuantizedBits,
+  quantizedBlock,
+  quantizedMatmul,
   reshape,
   rmsNorm,
   rotary,
@@ -43,7 +46,8 @@ import { constant, float, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { allocate, type DType } from "../../src/tensor/dtype.ts";
-import { scalar } from "../../src/tensor/tensor.ts";
+import { Random } from "../../src/tensor/random.ts";
+import { scalar, sizeOf } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
 import { type Cases, RandomInputs } from "../graph/random-inputs.ts";
@@ -72,6 +76,33 @@ const zero = (point: number) => constant({ dtype: "uint8", shape: [], data: Uint
 
 const extremes = (g: RandomInputs) => g.exactly("float32", [8], [-1000, -100, -20, 0, 1e-8, 20, 100, 1000]);
 const minusInfinity = Number.NEGATIVE_INFINITY;
+
+/** Products with constant matrices; of whole numbers, so that ONNX Runtime's rounding of the left side is exact. */
+function quantizedProducts(bits: QuantizedBits): Cases["quantizedMatmul"] {
+  const product = (x: Value, rows: number) => {
+    const random = new Random(rows);
+    const shape = [rows, Math.ceil((x.shape.at(-1) as number) / quantizedBlock)];
+    const codes = Uint8Array.from({ length: 4 * bits * sizeOf(shape) }, () => random.below(256));
+    const scales = Float32Array.from({ length: sizeOf(shape) }, () => random.normal());
+    return quantizedMatmul(
+      x,
+      constant({ dtype: "uint8", shape: [...shape, 4 * bits], data: codes }),
+      constant({ dtype: "float32", shape, data: scales }),
+    );
+  };
+  return {
+    [`${bits} bits`]: (g) => product(g.whole([3, 64]), 5),
+    [`${bits} bits, a block cut short`]: (g) =>
+      [1, 8, 12, 31, 33, 48, 63, 65, 100].map((inner) => product(g.whole([3, inner]), 7)),
+    [`${bits} bits, few and many rows`]: (g) =>
+      [1, 2, 3, 4, 5, 16, 17, 40].flatMap((rows) => [1, 3, 16, 33].map((of) => product(g.whole([rows, 96]), of))),
+    [`${bits} bits, large and odd`]: (g) => product(g.whole([130, 1067]), 259),
+    [`${bits} bits, a batch`]: (g) => product(g.whole([2, 3, 40]), 4),
+    [`${bits} bits, a named count`]: (g) => product(g.whole(["N", 40], { N: 6 }), 4),
+    [`${bits} bits, no rows`]: (g) => product(g.whole(["N", 40], { N: 0 }), 4),
+    [`${bits} bits, zeros`]: (g) => product(mul(g.whole([3, 40]), float(0)), 4),
+  };
+}
 
 const reductions = (op: (x: Value, axes: readonly number[], keepDims?: boolean) => Value): Cases["sum"] => ({
   "the last axis": (g) => op(g.normal([2, 3, 4]), [-1]),
@@ -125,7 +156,7 @@ const cases: Cases = {
       cast(g.exactly("float32", [3], [0.2, 0.9, 200.5]), "uint8"),
     ],
     "to float16 and back": (g) =>
-      cast(cast(g.exactly("float32", [7], [0, 1, 1.0004, -3.14159, 1e-6, 65504, 0.3333]), "float16"), "float32"),
+      cast(cast(g.exactly("float32", [7], [0, 1, 1.0004, -3.3, 1e-6, 65504, 0.3333]), "float16"), "float32"),
     "to bool": (g) => cast(g.exactly("float32", [3], [0, 0.5, -1]), "bool"),
     "from integers": (g) => [
       cast(g.indices([2, 3], 1000), "float32"),
@@ -170,6 +201,14 @@ const cases: Cases = {
     "no zero point": (g) => integerMatmul(g.bytes([5, 64]), g.signed([64, 33]), zero(0)),
     "a named count": (g) => integerMatmul(g.bytes(["N", 1, 8], { N: 3 }), g.signed(["N", 8, 4], { N: 3 }), zero(128)),
     nothing: (g) => integerMatmul(g.bytes(["N", 1, 8], { N: 0 }), g.signed(["N", 8, 4], { N: 0 }), zero(128)),
+  },
+  quantizedMatmul: {
+    ...quantizedProducts(8),
+    ...quantizedProducts(4),
+    "fed, not constant": (g) => [
+      quantizedMatmul(g.normal([3, 70]), g.bytes([5, 3, 32]), g.normal([5, 3])),
+      quantizedMatmul(g.normal([3, 70]), g.bytes([5, 3, 16]), g.normal([5, 3])),
+    ],
   },
 
   reshape: {
