@@ -6,7 +6,7 @@ import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Compile, Program } from "./program.ts";
 
 /** Compiles a graph for the CPU. */
-export const compile: Compile = async (graph, { threads, bound = {} } = {}) => {
+export const compile: Compile = async (graph, { threads, spinning = true, bound = {} } = {}) => {
   const session = await InferenceSession.create(toOnnx(graph, bound), {
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
@@ -15,12 +15,14 @@ export const compile: Compile = async (graph, { threads, bound = {} } = {}) => {
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: spinning ? "1" : "0" } } },
   });
   return new OnnxProgram(session);
 };
 
 class OnnxProgram implements Program {
   readonly #session: InferenceSession;
+  #seconds = 0;
 
   constructor(session: InferenceSession) {
     this.#session = session;
@@ -38,10 +40,16 @@ class OnnxProgram implements Program {
       const place = into[name.slice(outputPrefix.length)];
       outputs[name] = place ? toOrt(place) : null;
     }
+    const start = performance.now();
     const results = await this.#session.run(inputs, outputs);
+    this.#seconds += (performance.now() - start) / 1000;
     return Object.fromEntries(
       Object.entries(results).map(([name, result]) => [name.slice(outputPrefix.length), fromOrt(result as OrtTensor)]),
     );
+  }
+
+  get seconds(): number {
+    return this.#seconds;
   }
 
   [Symbol.dispose](): void {

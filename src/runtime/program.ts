@@ -7,6 +7,11 @@ import type { Tensors } from "../tensor/tensor.ts";
 export interface CompileOptions {
   /** Threads for each operation; all cores by default. */
   threads?: number;
+  /**
+   * Whether threads wait for the next operation by spinning, true if not given. It is faster on an idle machine, and
+   * several times slower as soon as anything else wants the same cores: another program of this process, for one.
+   */
+  spinning?: boolean;
   /** Inputs that are constant from now on; they are packed once, which makes matrix products with them faster. */
   bound?: Tensors;
 }
@@ -18,6 +23,8 @@ export interface Program extends Disposable {
    * output's name, that tensor is also written in place and may be one of the feeds (see `Step`).
    */
   run(feeds: Tensors, into?: Tensors): Promise<Tensors>;
+  /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */
+  readonly seconds: number;
 }
 
 /** Turns graphs into programs. */
