@@ -2,9 +2,9 @@
 
 import {
   Batches,
-  Decoder,
+  decode,
+  EngineCore,
   Evaluation,
-  generate,
   kvBytesPerToken,
   modelName,
   namedModel,
@@ -36,9 +36,9 @@ using evaluation = await Evaluation.create(model, data.validation);
 const { perplexity, bitsPerByte } = await evaluation.full(weights);
 console.log(`held-out perplexity ${perplexity.toFixed(1)}, ${bitsPerByte.toFixed(3)} bits per byte`);
 
-using decoder = await Decoder.create(model, weights);
+using core = await EngineCore.create(model, weights, { kvMemory: 1 << 20 });
 const { endOfText } = tokenizer;
 const prompt = [endOfText, ...tokenizer.encode("Fellow citizens")];
 const ids: number[] = [];
-for await (const id of generate(decoder, prompt, { maxTokens: 40, seed: 1, endOfText })) ids.push(id);
+for await (const id of decode(core, { prompt, maxTokens: 40, stopTokens: [endOfText] })) ids.push(id);
 console.log(`Fellow citizens${tokenizer.decode(ids)}`);

@@ -2,10 +2,14 @@
 
 export { RunDirectory } from "./checkpoint/run-directory.ts";
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors.ts";
-export { Decoder } from "./engine/decoder.ts";
-export { type FinishReason, type GenerationOptions, generate } from "./engine/generation.ts";
-export { KvCache } from "./engine/kv-cache.ts";
-export { type Sampling, sample, sampling } from "./engine/sampler.ts";
+export { type CoreOptions, type CoreRequest, EngineCore, type FinishReason } from "./engine/core.ts";
+export { decode } from "./engine/decode.ts";
+export { Engine, EngineCrash } from "./engine/engine.ts";
+export type { EngineInfo, EngineOptions } from "./engine/engine-options.ts";
+export { PagedCache } from "./engine/paged-cache.ts";
+export type { Chunk, GenerateOptions, Prompt, TokenLogprob } from "./engine/request.ts";
+export type { Sampling } from "./engine/sampling.ts";
+export type { EngineStats } from "./engine/stats.ts";
 export { InputError } from "./error.ts";
 export { type Perplexity, perplexity, rollingWindows, type ScoredDocument } from "./eval/perplexity.ts";
 export { Scorer, type Window } from "./eval/scorer.ts";

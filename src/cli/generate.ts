@@ -1,63 +1,117 @@
-// `crosslayer generate`: a run writes on, decoding with its shared cache.
+// `crosslayer generate`: a run writes on, one prompt as it comes or a file of prompts all at once.
 
 import { Command } from "commander";
 import pc from "picocolors";
-import { RunDirectory } from "../checkpoint/run-directory.ts";
-import { Decoder } from "../engine/decoder.ts";
-import { generate } from "../engine/generation.ts";
+import { Engine } from "../engine/engine.ts";
+import type { EngineStats } from "../engine/stats.ts";
+import { InputError } from "../error.ts";
 import { bytesText, integerText } from "../study/quantity.ts";
-import { Detokenizer } from "../text/detokenizer.ts";
-import { loadTokenizer } from "../text/tokenizer.ts";
+import {
+  type EngineFlags,
+  engineFlags,
+  engineOptionsOf,
+  type SamplingFlags,
+  samplingFlags,
+  samplingOf,
+} from "./engine-options.ts";
 import { interruptible } from "./interrupt.ts";
-import { between, from, whole } from "./numbers.ts";
+import { progress } from "./progress.ts";
+import { OutputRows, openPrompts } from "./prompts.ts";
 
-interface Flags {
-  temperature: number;
-  topP: number;
-  topK: number;
-  seed: number;
-  maxTokens?: number;
-  threads?: number;
+interface Flags extends EngineFlags, SamplingFlags {
+  prompt?: string;
+  file?: string;
+  out?: string;
 }
 
 /** The subcommand. */
 export function generateCommand(): Command {
-  return new Command("generate")
-    .description("let a run write on after a prompt, as it comes")
+  const command = new Command("generate")
+    .description("let a run write on after a prompt, as it comes, or after every prompt of a file")
     .argument("<run>", "a run's directory")
-    .argument("[prompt]", "the text to go on from", "")
-    .option("--temperature <t>", "0 takes the likeliest token every time", from(0, 100), 0.8)
-    .option("--top-p <p>", "only the likeliest tokens that together have this probability", between(0, 1), 1)
-    .option("--top-k <k>", "only the k likeliest tokens; 0 for all", whole(0), 0)
-    .option("--seed <number>", "the same seed, the same text", whole(0, 0xffffffff), 0)
-    .option("--max-tokens <count>", "most tokens to write (default: what the context holds)", whole(1))
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
-    .action(runGenerate);
+    .argument("[prompt]", "the text to go on from")
+    .option("--prompt <text>", "the same as an option")
+    .option("--file <prompts.jsonl>", 'many prompts at once: lines of {"prompt": "…"} and options of their own')
+    .option("--out <file.jsonl>", "where --file's texts go (default: standard output); what is there already is kept");
+  return engineFlags(samplingFlags(command)).action(runGenerate);
 }
 
-async function runGenerate(path: string, prompt: string, { threads, ...options }: Flags): Promise<void> {
-  const run = await RunDirectory.open(path);
-  const { tensors } = await run.loadModel();
-  const tokenizer = loadTokenizer(run.tokenizer);
-  using decoder = await Decoder.create(run.config.model, tensors, { threads });
-  const { endOfText } = tokenizer;
-  const detokenizer = new Detokenizer(tokenizer);
-  await interruptible(async (signal) => {
-    const start = performance.now();
-    process.stdout.write(prompt);
-    const tokens = generate(decoder, [endOfText, ...tokenizer.encode(prompt)], { ...options, endOfText, signal });
-    let written = 0;
-    for await (const token of tokens) {
-      process.stdout.write(detokenizer.push(token));
-      written++;
+async function runGenerate(path: string, argument: string | undefined, flags: Flags): Promise<void> {
+  const given = [argument, flags.prompt, flags.file].filter((text) => text !== undefined);
+  if (given.length > 1) throw new InputError("generate: give one of a prompt, --prompt and --file");
+  if (flags.out !== undefined && flags.file === undefined) throw new InputError("generate: --out needs --file");
+  const prompts = flags.file === undefined ? undefined : await openPrompts(flags.file); // told before a model is loaded
+  await using engine = await Engine.load(path, engineOptionsOf(flags));
+  await interruptible((signal) =>
+    prompts
+      ? writeAll(engine, prompts, flags, signal)
+      : writeOne(engine, argument ?? flags.prompt ?? "", flags, signal),
+  );
+}
+
+async function writeOne(engine: Engine, prompt: string, flags: Flags, signal: AbortSignal): Promise<void> {
+  const texts = Array.from({ length: flags.n }, () => "");
+  const streaming = flags.n === 1;
+  if (streaming) process.stdout.write(prompt);
+  for await (const { index, text, logprobs } of engine.generate(prompt, { ...samplingOf(flags), signal })) {
+    texts[index] += text;
+    if (streaming) process.stdout.write(text);
+    for (const { token, text, logprob, top } of logprobs ?? []) {
+      const others = top.map((other) => `${JSON.stringify(other.text)} ${other.logprob.toFixed(3)}`).join(", ");
+      console.error(pc.dim(`${token} ${JSON.stringify(text)} ${logprob.toFixed(3)}${others && `  of ${others}`}`));
     }
-    process.stdout.write(`${detokenizer.end()}\n`);
-    const { cache } = decoder;
-    const rate = written / ((performance.now() - start) / 1000);
+  }
+  if (streaming) process.stdout.write("\n");
+  else for (const [i, text] of texts.entries()) console.log(`${pc.dim(`[${i}]`)} ${prompt}${text}`);
+  console.error(pc.dim(summary(engine)));
+}
+
+async function writeAll(
+  engine: Engine,
+  prompts: Awaited<ReturnType<typeof openPrompts>>,
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<void> {
+  const rows = await OutputRows.open(flags.out);
+  const left = prompts.filter(({ index }) => !rows.done.has(index));
+  if (left.length < prompts.length) {
     console.error(
-      pc.dim(
-        `${integerText(written)} tokens, ${rate.toFixed(0)} tokens/s; KV cache ${bytesText(cache.bytes)} for ${integerText(cache.capacity)} tokens`,
-      ),
+      `${integerText(prompts.length - left.length)} of ${integerText(prompts.length)} prompts are done already`,
     );
+  }
+  const shown = progress("prompts", prompts.length, prompts.length - left.length);
+  let done = prompts.length - left.length;
+  const next = left.values();
+  // More requests than sequences run at a time, so that the engine never waits for this loop.
+  const lanes = Array.from({ length: 2 * (flags.maxSequences ?? 64) }, async () => {
+    for (const { index, prompt, options } of next) {
+      const texts = Array.from({ length: options.n ?? flags.n }, () => ({ text: "", finishReason: "", tokens: 0 }));
+      for await (const chunk of engine.generate(prompt, { ...samplingOf(flags), ...options, signal })) {
+        const text = texts[chunk.index] as (typeof texts)[number];
+        text.text += chunk.text;
+        text.tokens += chunk.tokens.length;
+        if (chunk.finishReason) text.finishReason = chunk.finishReason;
+      }
+      if (signal.aborted) return;
+      await rows.write({ index, prompt, texts });
+      const { decodeRate, running } = engine.stats();
+      shown.update(++done, `${integerText(decodeRate)} tokens/s, ${running} at a time`);
+    }
   });
+  try {
+    await Promise.all(lanes);
+  } finally {
+    shown.stop();
+    await rows.close();
+  }
+  console.error(pc.dim(summary(engine)));
+}
+
+function summary(engine: Engine): string {
+  const { decodeTokens, decodeRate, prefillRate, blocks, kvBytes }: EngineStats = engine.stats();
+  const { kvTokens, kvDtype } = engine.info;
+  return [
+    `${integerText(decodeTokens)} tokens, ${integerText(decodeRate)} tokens/s (prompts ${integerText(prefillRate)} tokens/s)`,
+    `KV cache ${bytesText(kvBytes)} of ${kvDtype} for ${integerText(kvTokens)} tokens, ${integerText(blocks.total)} blocks`,
+  ].join("; ");
 }

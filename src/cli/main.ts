@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
+import { benchCommand } from "./bench.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -31,7 +32,15 @@ Start with
   crosslayer generate runs/x "My fellow"      let it write`,
   );
 
-for (const command of [studyCommand, trainCommand, evalCommand, generateCommand, inspectCommand, tokenizerCommand]) {
+for (const command of [
+  studyCommand,
+  trainCommand,
+  evalCommand,
+  generateCommand,
+  inspectCommand,
+  benchCommand,
+  tokenizerCommand,
+]) {
   program.addCommand(command());
 }
 for (const command of program.commands) command.copyInheritedSettings(program);

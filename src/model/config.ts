@@ -18,6 +18,7 @@ const schema = z.strictObject({
   context: size,
   sharing: z.array(z.int()),
   ropeTheta: z.number().positive().default(10000),
+  ropeScaling: z.strictObject({ type: z.enum(["linear", "ntk"]), factor: z.number().min(1) }).optional(),
   normEpsilon: z.number().positive().default(1e-5),
   tiedEmbeddings: z.boolean().default(true),
   kvNorm: z.enum(["own", "shared"]).default("own"),
@@ -26,6 +27,15 @@ const schema = z.strictObject({
     .default({ qkv: false, output: false, mlp: false }),
   initStd: z.number().positive().optional(),
 });
+
+/**
+ * Longer contexts than trained for, without training: "linear" divides positions by the factor (arXiv 2306.15595); "ntk"
+ * slows the slow frequencies by it and leaves the fast ones (theta · factor^(D/(D−2)), "NTK-aware").
+ */
+export interface RopeScaling {
+  readonly type: "linear" | "ntk";
+  readonly factor: number;
+}
 
 /** A decoder's shape. Sizes are counts; `mlpWidth` is the SwiGLU's inner width. */
 export interface ModelConfig {
@@ -42,6 +52,8 @@ export interface ModelConfig {
   readonly context: number;
   readonly sharing: Sharing;
   readonly ropeTheta: number;
+  /** How positions beyond those of training are brought into their range; not at all if absent. */
+  readonly ropeScaling?: RopeScaling;
   readonly normEpsilon: number;
   /** The output projection is the embedding table. */
   readonly tiedEmbeddings: boolean;
@@ -87,6 +99,21 @@ export function modelConfig(options: ModelOptions): ModelConfig {
   }
   checkSharing(config.sharing, layers);
   return config;
+}
+
+/**
+ * The same model for sequences of up to `context` tokens. Beyond what it was trained on it needs a way to get there.
+ * @throws InputError where the context grows and no `scaling` is given.
+ */
+export function withContext(config: ModelConfig, context: number, scaling?: RopeScaling["type"]): ModelConfig {
+  if (context <= config.context) return modelConfig({ ...config, context });
+  if (scaling === undefined) {
+    throw new InputError(
+      `context: ${context} tokens asked, the model was trained on ${config.context}; give ropeScaling "linear" or "ntk" to go beyond`,
+    );
+  }
+  const factor = (context / config.context) * (config.ropeScaling?.factor ?? 1);
+  return modelConfig({ ...config, context, ropeScaling: { type: scaling, factor } });
 }
 
 /** The model's name in the paper's scheme, as in `H128-MQA-CLA2`. */

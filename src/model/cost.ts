@@ -3,10 +3,22 @@
 import { sizeOf } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { parameters } from "./parameters.ts";
-import { owners } from "./sharing.ts";
+import { owners, unshared } from "./sharing.ts";
 
-/** Element types that a KV cache is reckoned in, with their bytes. */
-export const kvBytesPer = { float32: 4, float16: 2 } as const;
+/** Element types that a KV cache is reckoned in: bytes of an element, and beside the elements of a token and head. */
+export const kvBytesPer = {
+  float32: { element: 4, row: 0 },
+  float16: { element: 2, row: 0 },
+  int8: { element: 1, row: 2 }, // a float16 scale
+} as const;
+
+/** What fixes the size of a KV cache. */
+export type KvShape = Pick<ModelConfig, "kvHeads" | "headDim" | "sharing">;
+
+/** The same model in which every layer keeps its own keys and values: what sharing is compared to. */
+export function unsharedTwin(config: ModelConfig): ModelConfig {
+  return { ...config, sharing: unshared(config.layers) };
+}
 
 /** Counts of parameters; `nonEmbedding` leaves out the embedding table and the output head. */
 export function parameterCount(config: ModelConfig): { total: number; nonEmbedding: number } {
@@ -16,9 +28,10 @@ export function parameterCount(config: ModelConfig): { total: number; nonEmbeddi
   return { total, nonEmbedding: total - embedding };
 }
 
-/** Bytes of cache a token takes: 2 (K, V) × bytes per element × KV heads × head dim × KV layers (paper §2). */
-export function kvBytesPerToken(config: ModelConfig, dtype: keyof typeof kvBytesPer): number {
-  return 2 * kvBytesPer[dtype] * config.kvHeads * config.headDim * owners(config.sharing).length;
+/** Bytes of cache a token takes: 2 (K, V) × KV heads × bytes of a head's elements and scale × KV layers (paper §2). */
+export function kvBytesPerToken({ kvHeads, headDim, sharing }: KvShape, dtype: keyof typeof kvBytesPer): number {
+  const { element, row } = kvBytesPer[dtype];
+  return 2 * kvHeads * (element * headDim + row) * owners(sharing).length;
 }
 
 /**

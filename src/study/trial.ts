@@ -4,11 +4,12 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
-import { Decoder } from "../engine/decoder.ts";
-import { generate } from "../engine/generation.ts";
-import { KvCache } from "../engine/kv-cache.ts";
+import { EngineCore } from "../engine/core.ts";
+import { decode } from "../engine/decode.ts";
+import { PagedCache } from "../engine/paged-cache.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, parameterCount } from "../model/cost.ts";
+import { blockSize, kvBlockBytes } from "../plan/kv-blocks.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { Batches } from "../text/batches.ts";
 import type { Recipe } from "../train/recipe.ts";
@@ -77,7 +78,7 @@ export async function* runTrial(
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   const tokens = recipe.steps * recipe.batch * model.context;
   const found = weights && (await evaluation.full(weights));
-  const written = await decode(model, weights, trial);
+  const written = await write(model, weights, trial);
   const result: Result = {
     key: trialKey(trial),
     name,
@@ -115,20 +116,23 @@ export async function* runTrial(
  * Lets the model write after the prompt, where that leaves room in its context, and reads the bytes per token off the
  * cache that was allocated for it.
  */
-async function decode(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
+async function write(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
   const { tokenizer } = corpus;
   const { endOfText } = tokenizer;
   const start = [endOfText, ...tokenizer.encode(prompt)];
+  const blocks = Math.ceil(model.context / blockSize);
   if (!weights || start.length >= model.context) {
-    const cache = new KvCache(model, model.context);
-    return { kvBytesPerToken: cache.bytes / cache.capacity, sample: undefined };
+    const cache = new PagedCache(model, { blocks, blockSize, dtype: "float32" });
+    return { kvBytesPerToken: cache.bytes / (blocks * blockSize), sample: undefined };
   }
-  using decoder = await Decoder.create(model, weights, { threads: recipe.threads });
+  const kvMemory = blocks * kvBlockBytes(model, "float32");
+  using core = await EngineCore.create(model, weights, { kvMemory, threads: recipe.threads });
+  const sampling = { temperature: 0.8, topP: 0.95, seed: 1 };
+  const maxTokens = Math.min(60, model.context - start.length);
   const ids: number[] = [];
-  const tokens = generate(decoder, start, { maxTokens: 60, temperature: 0.8, topP: 0.95, seed: 1, endOfText });
-  for await (const id of tokens) ids.push(id);
-  const { cache } = decoder;
-  return { kvBytesPerToken: cache.bytes / cache.capacity, sample: prompt + tokenizer.decode(ids) };
+  for await (const id of decode(core, { prompt: start, maxTokens, sampling, stopTokens: [endOfText] })) ids.push(id);
+  const { kvBytes } = core.stats();
+  return { kvBytesPerToken: kvBytes / (blocks * blockSize), sample: prompt + tokenizer.decode(ids) };
 }
 
 function textSize({ tokens, documents, bytes, words }: TextSize): TextSize {

@@ -62,12 +62,16 @@ export function lossGraph(config: ModelConfig, { batch, length, block }: Layout)
   });
 }
 
-/** `tokens [B·T]` to `logits [B·T, V]` and all that the layers wrote and read (see `watched`). */
-export function logitsGraph(config: ModelConfig, { batch, length, block }: Layout): Graph {
+/** `tokens [B·T]` to `logits [B·T, V]` and all that the layers wrote and read (see `watched`), kept in what `through` makes of a store. */
+export function logitsGraph(
+  config: ModelConfig,
+  { batch, length, block }: Layout,
+  through = (kv: KvStore) => kv,
+): Graph {
   return trace(() => {
     const weights = weightsOf(weightInputs(config));
     const seen: Record<string, Value> = {};
-    const kv = watched(causalStore(config, { batch, length, block }), seen);
+    const kv = watched(through(causalStore(config, { batch, length, block })), seen);
     const hidden = transformer(config, weights, input("tokens", "int32", [batch * length]), kv);
     return { logits: logits(config, weights, hidden), ...seen };
   });

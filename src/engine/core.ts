@@ -1,0 +1,260 @@
+// Continuous batching of token sequences on one model: what comes in is queued, each step computes a batch and draws a
+// token for every sequence that is due. Knows token ids only, no text, no threads.
+
+import { InputError } from "../error.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/paged-store.ts";
+import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+import { BlockPool } from "./block-pool.ts";
+import type { Constraint } from "./grammar.ts";
+import { PagedCache } from "./paged-cache.ts";
+import { Runner, type WeightDtype } from "./runner.ts";
+import { type Sampling, sampling } from "./sampling.ts";
+import { Scheduler, type Slice } from "./scheduler.ts";
+import { Sequence } from "./sequence.ts";
+import { type EngineStats, StepLog } from "./stats.ts";
+import { type Sampled, TokenSampler } from "./token-sampler.ts";
+
+/** How a model is run. */
+export interface CoreOptions {
+  /** Bytes for keys and values. */
+  readonly kvMemory: number;
+  readonly kvDtype?: KvDtype;
+  readonly weights?: WeightDtype;
+  /** Tokens of a block. */
+  readonly blockSize?: number;
+  /** Most prompt tokens of a step. */
+  readonly chunk?: number;
+  /** Most sequences that run at one time. */
+  readonly maxSequences?: number;
+  /** Whether what begins alike is computed once. */
+  readonly prefixCache?: boolean;
+  /** Threads of each operation. */
+  readonly threads?: number;
+}
+
+/** A sequence to go on with. */
+export interface CoreRequest {
+  readonly prompt: ArrayLike<number>;
+  /** Most tokens to add; what context and memory hold if not given. */
+  readonly maxTokens?: number;
+  readonly sampling?: Partial<Sampling>;
+  /** Tokens that end it; they are not emitted. */
+  readonly stopTokens?: readonly number[];
+  /** What it may say. */
+  readonly constraint?: Constraint;
+  /** Gives rows of the prompt's first `count` keys and values, by pool name, if they are not to be computed. */
+  readonly restore?: (count: number) => Tensors;
+}
+
+/** Why a sequence ended: a stop token or string, or its last token's place. */
+export type FinishReason = "stop" | "length";
+
+/** What a step did for a sequence: a token, an end, or both; or an error that ended it. */
+export interface Emission {
+  readonly id: number;
+  readonly sampled?: Sampled;
+  readonly finish?: FinishReason;
+  readonly error?: Error;
+  /** Tokens of its prompt that were found in the prefix cache. */
+  readonly reused: number;
+}
+
+interface Live {
+  readonly sequence: Sequence;
+  readonly sampler: TokenSampler;
+  readonly stopTokens: readonly number[];
+  readonly constraint?: Constraint;
+  readonly restore?: CoreRequest["restore"];
+}
+
+/** A model that generates for many sequences at once. */
+export class EngineCore implements Disposable {
+  readonly config: ModelConfig;
+  readonly #runner: Runner;
+  readonly #pool: BlockPool;
+  readonly #scheduler: Scheduler;
+  readonly #live = new Map<number, Live>();
+  readonly #log = new StepLog();
+  readonly #dropped: number[] = []; // cancelled while a step runs on their blocks
+  #stepping = false;
+  #nextId = 0;
+
+  private constructor(config: ModelConfig, runner: Runner, scheduler: Scheduler, pool: BlockPool) {
+    this.config = config;
+    this.#runner = runner;
+    this.#scheduler = scheduler;
+    this.#pool = pool;
+  }
+
+  /** Compiles a model and allocates its cache. @throws InputError where the memory does not hold one block. */
+  static async create(config: ModelConfig, weights: Tensors, options: CoreOptions): Promise<EngineCore> {
+    const { kvDtype = "float32", blockSize = defaultBlockSize, chunk = 256, threads } = options;
+    const { maxSequences = 64, prefixCache = true, weights: weightDtype } = options;
+    if (chunk % blockSize !== 0) {
+      throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
+    }
+    const blocks = kvBlocks(config, kvDtype, options.kvMemory, blockSize);
+    const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
+    const runner = await Runner.create(config, weights, cache, { kvDtype, weights: weightDtype, blockSize, threads });
+    const pool = new BlockPool(blocks);
+    const scheduler = new Scheduler(pool, { blockSize, chunk, maxSequences, prefixCache });
+    return new EngineCore(config, runner, scheduler, pool);
+  }
+
+  /** The most tokens of one sequence: what the context and the whole cache hold. */
+  get longest(): number {
+    return Math.min(this.config.context, this.#pool.size * this.#runner.cache.blockSize);
+  }
+
+  /** Seconds spent in the compiled graph so far. */
+  get graphSeconds(): number {
+    return this.#runner.seconds;
+  }
+
+  /** Whether there is nothing to do. */
+  get idle(): boolean {
+    return this.#live.size === 0;
+  }
+
+  /** Queues a sequence and gives its number. @throws InputError, with the numbers, if it can never fit. */
+  add({ prompt, maxTokens, stopTokens = [], constraint, restore, ...rest }: CoreRequest): number {
+    const { vocab } = this.config;
+    const options = sampling(rest.sampling, vocab);
+    this.#check(prompt, maxTokens);
+    const id = this.#nextId++;
+    const sequence = new Sequence(id, prompt, {
+      maxTokens: maxTokens ?? this.longest - prompt.length,
+      blockSize: this.#runner.cache.blockSize,
+    });
+    const sampler = new TokenSampler(options, { vocab, prompt: sequence.tokens() });
+    this.#live.set(id, { sequence, sampler, stopTokens, constraint, restore });
+    this.#scheduler.add(sequence);
+    return id;
+  }
+
+  /** Ends a sequence. Its blocks are free at once, or when the step that is under way ends. */
+  cancel(id: number): void {
+    if (this.#stepping) {
+      this.#dropped.push(id);
+      return;
+    }
+    const live = this.#live.get(id);
+    if (!live) return;
+    this.#scheduler.remove(live.sequence);
+    live.constraint?.[Symbol.dispose]();
+    this.#live.delete(id);
+  }
+
+  /** Computes one batch. Gives what it did, nothing if there was nothing to do. */
+  async step(): Promise<Emission[]> {
+    const start = performance.now();
+    const before = this.#runner.seconds;
+    let slices = this.#scheduler.plan();
+    while (slices.filter((slice) => this.#restore(slice)).length > 0) slices = this.#scheduler.plan();
+    if (slices.length === 0) return [];
+    const counts = countTokens(slices);
+    this.#stepping = true;
+    const scores = await this.#runner.run(slices).finally(() => {
+      this.#stepping = false;
+    });
+    for (const id of this.#dropped.splice(0)) this.cancel(id);
+    const emissions: Emission[] = [];
+    for (const [i, slice] of slices.entries()) {
+      const live = this.#live.get(slice.sequence.id);
+      if (!live) continue; // cancelled while the step ran
+      this.#scheduler.computed(slice);
+      const row = scores[i];
+      if (row) emissions.push(this.#draw(live, row));
+    }
+    for (const { id, finish, error } of emissions) if (finish || error) this.cancel(id);
+    this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
+    return emissions;
+  }
+
+  /** How things stand. */
+  stats(): EngineStats {
+    const { size, used, cached, free, shared } = this.#pool;
+    const { running, waiting, preemptions, prefix } = this.#scheduler;
+    const { cache } = this.#runner;
+    return {
+      running: running.length,
+      waiting: waiting.length,
+      blocks: { total: size, used, cached, free, shared },
+      blockSize: cache.blockSize,
+      kvBytes: cache.bytes,
+      kvBytesUsed: (cache.bytes / size) * used,
+      prefixHitRate: prefix.asked === 0 ? 0 : prefix.found / prefix.asked,
+      preemptions,
+      ...this.#log.summary,
+    };
+  }
+
+  /** Forgets what the prefix cache holds. */
+  forgetPrefixes(): void {
+    this.#pool.forget();
+  }
+
+  [Symbol.dispose](): void {
+    for (const id of [...this.#live.keys()]) this.cancel(id);
+    this.#runner[Symbol.dispose]();
+  }
+
+  /** Puts the keys and values that a request brings in the cache; whether it did. */
+  #restore({ sequence }: Slice): boolean {
+    const { restore } = this.#live.get(sequence.id) as Live;
+    const count = sequence.promptLength - 1 - sequence.computed;
+    if (!restore || count <= 0 || sequence.computed > 0) return false;
+    this.#runner.cache.write(restore(count), [{ blocks: sequence.blocks, start: 0, row: 0, count }]);
+    this.#scheduler.computed({ sequence, count });
+    return true;
+  }
+
+  #draw({ sequence, sampler, stopTokens, constraint }: Live, scores: Float32Array): Emission {
+    const { id, reused } = sequence;
+    try {
+      const sampled = sampler.next(scores, constraint?.allowed());
+      constraint?.accept(sampled.token);
+      if (stopTokens.includes(sampled.token)) return { id, reused, finish: "stop" };
+      sequence.push(sampled.token);
+      return { id, reused, sampled, ...(sequence.generated >= sequence.maxTokens && { finish: "length" }) };
+    } catch (error) {
+      return { id, reused, error: error as Error };
+    }
+  }
+
+  #check(prompt: ArrayLike<number>, maxTokens: number | undefined): void {
+    const { context, vocab } = this.config;
+    if (prompt.length === 0) throw new InputError("prompt: has no tokens; it needs one at least");
+    for (let i = 0; i < prompt.length; i++) {
+      const token = prompt[i] as number;
+      if (!(Number.isInteger(token) && token >= 0 && token < vocab)) {
+        throw new InputError(`prompt: token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
+      }
+    }
+    if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
+      throw new InputError(`maxTokens: must be a whole number from 1, found ${maxTokens}`);
+    }
+    const wanted = prompt.length + (maxTokens ?? 1);
+    const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
+    if (wanted > context) {
+      throw new InputError(`prompt: has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
+    }
+    if (wanted > this.longest) {
+      const { bytes, blockSize, blocks } = this.#runner.cache;
+      throw new InputError(
+        `prompt: has ${prompt.length} tokens; the cache of ${bytes} bytes holds ${blocks} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
+      );
+    }
+  }
+}
+
+function countTokens(slices: readonly Slice[]): { prefill: number; decode: number } {
+  let [prefill, decode] = [0, 0];
+  for (const { sequence, count } of slices) {
+    if (count === 1 && sequence.computed >= sequence.promptLength) decode++;
+    else prefill += count;
+  }
+  return { prefill, decode };
+}

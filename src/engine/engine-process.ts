@@ -1,0 +1,75 @@
+// The process that does an engine's work: opens a run, computes step after step while there is something to do, and looks
+// at its messages in between. Started by engine.ts. A process and not a thread: ONNX Runtime 1.30 takes the whole process
+// with it when a thread that runs it is ended, or when it fails itself.
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type ErrorData, errorData, type FromProcess, type ToProcess } from "./messages.ts";
+import { openRun } from "./run.ts";
+import type { TextEngine } from "./text-engine.ts";
+
+/** Milliseconds between statistics while the engine is busy. */
+const pause = 100;
+
+let engine: TextEngine;
+let working = false;
+let told = 0;
+let last = Promise.resolve(); // one message after the other: a request may be closed while it is being opened
+
+process.on("message", (message: ToProcess) => {
+  last = last.then(() => receive(message));
+});
+process.on("disconnect", () => process.exit()); // nobody is left to work for
+process.on("SIGINT", () => {}); // a terminal tells every process; the one that started this decides
+
+async function receive(message: ToProcess): Promise<void> {
+  if (message.type === "start") {
+    try {
+      const opened = await openRun(message.start);
+      engine = opened.engine;
+      post({ type: "ready", info: opened.info, stats: engine.core.stats() });
+    } catch (error) {
+      post({ type: "broken", error: errorData(error) });
+    }
+    return;
+  }
+  const { request } = message;
+  if (message.type === "close") {
+    engine.close(request);
+    if (!working) tell();
+    return;
+  }
+  try {
+    await engine.open(request, message.prompt, message.options);
+  } catch (error) {
+    post({ type: "failed", request, error: errorData(error) });
+    return;
+  }
+  if (!working) void work();
+}
+
+async function work(): Promise<void> {
+  working = true;
+  while (!engine.idle) {
+    const chunks = [];
+    const failures: { request: number; error: ErrorData }[] = [];
+    for (const event of await engine.step()) {
+      if ("chunk" in event) chunks.push(event);
+      else failures.push({ request: event.request, error: errorData(event.error) });
+    }
+    if (chunks.length > 0) post({ type: "chunks", chunks });
+    for (const failure of failures) post({ type: "failed", ...failure });
+    if (performance.now() - told > pause) tell();
+    await nextTurn(); // messages come in
+  }
+  working = false;
+  tell();
+}
+
+function tell(): void {
+  told = performance.now();
+  post({ type: "stats", stats: engine.core.stats() });
+}
+
+function post(message: FromProcess): void {
+  process.send?.(message);
+}

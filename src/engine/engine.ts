@@ -1,0 +1,205 @@
+// The engine as programs use it: text in, text out, many at once, in a process of its own so that the caller's event loop
+// never waits for a model, and outlives it.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { type EngineInfo, type EngineOptions, engineOptions } from "./engine-options.ts";
+import { type EngineStart, errorOf, type FromProcess, type ToProcess } from "./messages.ts";
+import { type Chunk, type GenerateOptions, type Prompt, textCount } from "./request.ts";
+import type { EngineStats } from "./stats.ts";
+
+/** The process that did the work ended before its time, as the message says. `restart()` begins anew. */
+export class EngineCrash extends Error {
+  override readonly name = "EngineCrash";
+}
+
+/** What a request has been sent and nobody has taken yet. */
+interface Inbox {
+  readonly chunks: Chunk[];
+  /** Texts that have not ended. */
+  readonly open: Set<number>;
+  error?: Error;
+  wake: () => void;
+}
+
+/** A model that generates text for many requests at once, in a process of its own. */
+export class Engine implements AsyncDisposable {
+  readonly #start: EngineStart;
+  readonly #inboxes = new Map<number, Inbox>();
+  #child!: ChildProcess;
+  #info!: EngineInfo;
+  #stats!: EngineStats;
+  #failure: Error | undefined;
+  #nextRequest = 0;
+
+  private constructor(start: EngineStart) {
+    this.#start = start;
+  }
+
+  /**
+   * Loads a run, allocates its cache and is ready to generate.
+   * @throws InputError if there is no such run, it has no weights, or an option is wrong.
+   */
+  static async load(run: string, options: EngineOptions = {}): Promise<Engine> {
+    engineOptions(options); // a mistake is told before a process is started
+    const engine = new Engine({ run, options });
+    await engine.#launch();
+    return engine;
+  }
+
+  /** What it runs. */
+  get info(): EngineInfo {
+    return this.#info;
+  }
+
+  /** The process that does the work, for those who watch processes. */
+  get processId(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** How it stands, at most a tenth of a second ago. */
+  stats(): EngineStats {
+    return this.#stats;
+  }
+
+  /**
+   * Goes on from a prompt, yielding what is new as it comes; with `n`, the texts' chunks in turns. A text's last chunk has
+   * its `finishReason`. Leaving the loop, by `break` or an error, ends the request and frees its memory; so does `signal`,
+   * with the reason "abort".
+   * @throws InputError if an option is wrong or the request can never fit; EngineCrash if the engine's process ended.
+   */
+  async *generate(
+    prompt: Prompt,
+    { signal, ...options }: GenerateOptions & { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Chunk, void> {
+    if (this.#failure) throw this.#failure;
+    const request = this.#nextRequest++;
+    const inbox: Inbox = { chunks: [], open: new Set(Array(textCount(options.n)).keys()), wake: () => {} };
+    const abort = () => inbox.wake();
+    signal?.addEventListener("abort", abort);
+    this.#inboxes.set(request, inbox);
+    this.#hold(true);
+    try {
+      if (!signal?.aborted) this.#post({ type: "open", request, prompt, options });
+      while (inbox.open.size > 0 || inbox.chunks.length > 0) {
+        if (signal?.aborted) {
+          for (const index of inbox.open) yield { index, text: "", tokens: [], finishReason: "abort" };
+          return;
+        }
+        const chunk = inbox.chunks.shift();
+        if (!chunk) {
+          if (inbox.error) throw inbox.error;
+          await new Promise<void>((resolve) => {
+            inbox.wake = resolve;
+          });
+          continue;
+        }
+        yield chunk;
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#inboxes.delete(request);
+      if (this.#inboxes.size === 0) this.#hold(false);
+      if (inbox.open.size > 0 && !inbox.error) this.#post({ type: "close", request });
+    }
+  }
+
+  /** Starts the process anew after a crash (or ends what is open and starts it anew). */
+  async restart(): Promise<void> {
+    await this.#end(new EngineCrash("engine: it was restarted"));
+    await this.#launch();
+  }
+
+  /** Ends the process; open requests fail. */
+  async close(): Promise<void> {
+    await this.#end(new EngineCrash("engine: it was closed"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #launch(): Promise<void> {
+    const child = fork(new URL("./engine-process.js", import.meta.url), {
+      serialization: "advanced",
+      execArgv: [],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    this.#child = child;
+    this.#failure = undefined;
+    child.on("error", (cause) =>
+      this.#fail(child, new EngineCrash(`engine: its process failed: ${cause.message}`, { cause })),
+    );
+    child.on("exit", (code, signal) => {
+      const how = signal === null ? `with status ${code}` : `by ${signal}`;
+      this.#fail(child, new EngineCrash(`engine: its process ended ${how}`));
+    });
+    this.#post({ type: "start", start: this.#start });
+    const first = await new Promise<FromProcess>((resolve, reject) => {
+      child.once("message", resolve);
+      child.once("exit", () => reject(this.#failure));
+    });
+    if (first.type === "broken") {
+      await this.#end(errorOf(first.error));
+      throw this.#failure;
+    }
+    if (first.type !== "ready") throw new TypeError(`engine: its process began with ${first.type}`);
+    this.#info = first.info;
+    this.#stats = first.stats;
+    child.on("message", (message: FromProcess) => this.#receive(message));
+    this.#hold(false);
+  }
+
+  /** Whether the caller's program waits for the process: an idle engine keeps no program alive. */
+  #hold(held: boolean): void {
+    const { channel } = this.#child;
+    if (held) {
+      this.#child.ref();
+      channel?.ref();
+    } else {
+      this.#child.unref();
+      channel?.unref();
+    }
+  }
+
+  #receive(message: FromProcess): void {
+    if (message.type === "stats") this.#stats = message.stats;
+    if (message.type === "failed") this.#failRequest(message.request, errorOf(message.error));
+    if (message.type !== "chunks") return;
+    for (const { request, chunk } of message.chunks) {
+      const inbox = this.#inboxes.get(request);
+      if (!inbox) continue;
+      inbox.chunks.push(chunk);
+      if (chunk.finishReason) inbox.open.delete(chunk.index);
+      inbox.wake();
+    }
+  }
+
+  #failRequest(request: number, error: Error): void {
+    const inbox = this.#inboxes.get(request);
+    if (!inbox) return;
+    inbox.error = error;
+    inbox.wake();
+  }
+
+  #fail(child: ChildProcess, error: Error): void {
+    if (child !== this.#child || this.#failure) return;
+    this.#failure = error;
+    for (const request of this.#inboxes.keys()) this.#failRequest(request, error);
+  }
+
+  #post(message: ToProcess): void {
+    if (this.#failure || !this.#child.connected) return;
+    this.#child.send(message);
+  }
+
+  async #end(error: Error): Promise<void> {
+    const child = this.#child;
+    this.#fail(child, error);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    this.#hold(true);
+    const ended = once(child, "exit");
+    child.kill("SIGKILL"); // it has nothing to save
+    await ended;
+  }
+}

@@ -1,0 +1,32 @@
+// From a run's directory to an engine that generates text.
+
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { modelName, withContext } from "../model/config.ts";
+import { kvBytesPerToken } from "../model/cost.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import { EngineCore } from "./core.ts";
+import { type EngineInfo, engineOptions } from "./engine-options.ts";
+import type { EngineStart } from "./messages.ts";
+import { TextEngine } from "./text-engine.ts";
+
+/** Opens a run. @throws InputError if there is none, it has no weights, or the options are wrong. */
+export async function openRun({ run, options }: EngineStart): Promise<{ engine: TextEngine; info: EngineInfo }> {
+  const { kvDtype, weights, context, ropeScaling, ...resolved } = engineOptions(options);
+  const directory = await RunDirectory.open(run);
+  const trained = directory.config.model;
+  const config = withContext(trained, context ?? trained.context, ropeScaling);
+  const { tensors } = await directory.loadModel();
+  const core = await EngineCore.create(config, tensors, { ...resolved, kvDtype, weights });
+  const { kvBytes, blocks, blockSize } = core.stats();
+  const info: EngineInfo = {
+    name: modelName(config),
+    config,
+    kvDtype,
+    weights,
+    kvBytes,
+    kvBytesPerToken: kvBytesPerToken(config, kvDtype),
+    kvTokens: blocks.total * blockSize,
+    longest: core.longest,
+  };
+  return { engine: new TextEngine(core, loadTokenizer(directory.tokenizer)), info };
+}

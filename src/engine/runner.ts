@@ -1,0 +1,130 @@
+// Runs the steps of a model: compiles its paged graph, feeds it what a step computes, and puts the new keys and values in
+// the cache. Knows no scheduling and no sampling.
+
+import { gather } from "../graph/ops.ts";
+import { type Graph, input, trace } from "../graph/trace.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { type PagedOptions, pagedStore } from "../model/paged-store.ts";
+import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
+import { rotaryTables } from "../model/rotary.ts";
+import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
+import { compile } from "../runtime/onnxruntime-node.ts";
+import type { Program } from "../runtime/program.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+import type { PagedCache } from "./paged-cache.ts";
+import type { Slice } from "./scheduler.ts";
+import { layOut } from "./step-layout.ts";
+
+/** How weights are kept: as they are, or rounded in blocks when they are loaded. */
+export type WeightDtype = "float32" | "int8" | "int4";
+
+/** How a model is compiled for the engine. */
+export interface RunnerOptions extends PagedOptions {
+  readonly weights?: WeightDtype;
+  readonly threads?: number;
+}
+
+/** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and all owners' new rows (see `pagedStore`). */
+export function pagedGraph(config: ModelConfig, { weights: dtype = "float32", ...options }: RunnerOptions): Graph {
+  return trace(() => {
+    const weights = weightsOf(dtype === "float32" ? weightInputs(config) : quantizedInputs(config, dtype));
+    const store = pagedStore(config, options);
+    const hidden = transformer(config, weights, input("tokens", "int32", ["N"]), store);
+    return { logits: logits(config, weights, gather(hidden, input("last", "int32", ["L"]))), ...store.written };
+  });
+}
+
+/** A compiled model with its cache. */
+export class Runner implements Disposable {
+  readonly config: ModelConfig;
+  readonly cache: PagedCache;
+  readonly #program: Program;
+  #tables: Tensors = {};
+  #positions = 0; // rows of the rotary tables
+
+  private constructor(config: ModelConfig, cache: PagedCache, program: Program) {
+    this.config = config;
+    this.cache = cache;
+    this.#program = program;
+  }
+
+  /** Compiles a model for the rows that `cache` holds. */
+  static async create(
+    config: ModelConfig,
+    weights: Tensors,
+    cache: PagedCache,
+    options: RunnerOptions,
+  ): Promise<Runner> {
+    const { weights: dtype = "float32", threads } = options;
+    const bound = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
+    const program = await compile(pagedGraph(config, options), { threads, bound, spinning: false });
+    return new Runner(config, cache, program);
+  }
+
+  /** Seconds spent in the compiled graph so far. */
+  get seconds(): number {
+    return this.#program.seconds;
+  }
+
+  /** Computes slices; gives the next token's scores `[V]` of each whose sequence it completes, undefined of others. */
+  async run(slices: readonly Slice[]): Promise<(Float32Array | undefined)[]> {
+    const { heads, kvHeads, vocab } = this.config;
+    const rows: { slice: Slice; row: number }[] = [];
+    let count = 0;
+    for (const slice of slices) {
+      rows.push({ slice, row: count });
+      count += slice.count;
+    }
+    const tokens = new Int32Array(count);
+    const positions = new BigInt64Array(count);
+    let furthest = 0;
+    for (const { slice, row } of rows) {
+      const { computed } = slice.sequence;
+      tokens.set(slice.sequence.tokens(computed, computed + slice.count), row);
+      for (let t = 0; t < slice.count; t++) positions[row + t] = BigInt(computed + t);
+      furthest = Math.max(furthest, computed + slice.count);
+    }
+    const complete = rows.filter(({ slice: { sequence, count } }) => sequence.pending === count);
+    const last = Int32Array.from(complete, ({ slice, row }) => row + slice.count - 1);
+    const index = layOut(slices, this.cache, heads / kvHeads);
+    const feeds: Tensors = {
+      tokens: { dtype: "int32", shape: [count], data: tokens },
+      positions: { dtype: "int64", shape: [1, count], data: positions },
+      last: { dtype: "int32", shape: [last.length], data: last },
+      ...this.#rotary(furthest),
+      ...index,
+      ...this.cache.feeds,
+    };
+    const { logits, ...written } = await this.#program.run(feeds);
+    this.cache.write(
+      written,
+      rows.map(({ slice: { sequence, count }, row }) => ({
+        blocks: sequence.blocks,
+        start: sequence.computed,
+        row,
+        count,
+      })),
+    );
+    const scores = logits?.data as Float32Array;
+    let next = 0;
+    return slices.map(({ sequence, count }) => {
+      if (sequence.pending !== count) return undefined;
+      const row = next++;
+      return scores.subarray(row * vocab, (row + 1) * vocab);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
+  }
+
+  /** Rotary tables of at least `positions` rows; they grow by doubling. */
+  #rotary(positions: number): Tensors {
+    if (positions > this.#positions) {
+      this.#positions = Math.max(positions, 2 * this.#positions, 1024);
+      const { cos, sin } = rotaryTables(this.config, this.#positions);
+      this.#tables = { "rope.cos": cos, "rope.sin": sin };
+    }
+    return this.#tables;
+  }
+}

@@ -1,0 +1,172 @@
+// Who runs next: which sequences decode one token, which read how much of their prompts, who waits, and who gives its
+// blocks back when memory runs out. First come, first served, so no one starves. Knows no model and no memory.
+
+import type { BlockPool } from "./block-pool.ts";
+import type { Sequence } from "./sequence.ts";
+
+/** What bounds a step. */
+export interface SchedulerOptions {
+  readonly blockSize: number;
+  /** Prompt tokens of a step, a multiple of the block size. Prompts are cut at its multiples, whoever else runs. */
+  readonly chunk: number;
+  /** Most sequences that hold blocks at one time. */
+  readonly maxSequences: number;
+  /** Whether full blocks are shared between sequences that begin alike. */
+  readonly prefixCache: boolean;
+}
+
+/** Part of a sequence that a step computes: `count` tokens after those in the cache. */
+export interface Slice {
+  readonly sequence: Sequence;
+  readonly count: number;
+}
+
+/** Blocks of every hundred that admission leaves alone, so that those who run can grow (vLLM's watermark). */
+const reserve = 0.01;
+
+/** Decides the steps of an engine. */
+export class Scheduler {
+  readonly options: SchedulerOptions;
+  readonly #pool: BlockPool;
+  readonly #waiting: Sequence[] = [];
+  readonly #running: Sequence[] = []; // in the order of admission
+  #preemptions = 0;
+  #prefix = { asked: 0, found: 0 };
+
+  constructor(pool: BlockPool, options: SchedulerOptions) {
+    this.#pool = pool;
+    this.options = options;
+  }
+
+  /** Sequences without blocks, the next to be admitted first. */
+  get waiting(): readonly Sequence[] {
+    return this.#waiting;
+  }
+
+  /** Sequences with blocks, the oldest first. */
+  get running(): readonly Sequence[] {
+    return this.#running;
+  }
+
+  /** How often a sequence had to give its blocks back. */
+  get preemptions(): number {
+    return this.#preemptions;
+  }
+
+  /** Prompt tokens that were asked for and those found in the prefix cache. */
+  get prefix(): Readonly<{ asked: number; found: number }> {
+    return this.#prefix;
+  }
+
+  /** Queues a sequence. It must fit the pool alone. */
+  add(sequence: Sequence): void {
+    this.#waiting.push(sequence);
+  }
+
+  /** Takes a sequence out, wherever it is, and frees its blocks. */
+  remove(sequence: Sequence): void {
+    for (const list of [this.#waiting, this.#running]) {
+      const place = list.indexOf(sequence);
+      if (place >= 0) list.splice(place, 1);
+    }
+    this.#release(sequence);
+  }
+
+  /** The next step: first one token of each sequence that decodes, then prompts. Empty if there is nothing to do. */
+  plan(): Slice[] {
+    const decoding = this.#running.filter(({ pending }) => pending === 1);
+    for (const sequence of decoding) this.#grow(sequence);
+    const slices = decoding
+      .filter(({ blocks }) => blocks.length > 0)
+      .map((sequence): Slice => ({ sequence, count: 1 }));
+    let room = this.options.chunk;
+    for (const sequence of this.#running) {
+      if (sequence.pending === 1) continue;
+      const count = this.#chunkOf(sequence.length, sequence.computed);
+      if (count > room) return slices;
+      slices.push({ sequence, count });
+      room -= count;
+    }
+    while (room > 0 && this.#waiting.length > 0) {
+      const [sequence] = this.#waiting as [Sequence];
+      const count = this.#admit(sequence, room);
+      if (count === undefined) break;
+      slices.push({ sequence, count });
+      room -= count;
+    }
+    return slices;
+  }
+
+  /** Notes that a slice's keys and values are in the cache. */
+  computed({ sequence, count }: Slice): void {
+    const { blockSize, prefixCache } = this.options;
+    const before = Math.floor(sequence.computed / blockSize);
+    sequence.computed += count;
+    if (!prefixCache) return;
+    for (let i = before; i < Math.floor(sequence.computed / blockSize); i++) {
+      this.#pool.publish(sequence.blocks[i] as number, sequence.key(i));
+    }
+  }
+
+  /** Makes room for a decoding sequence's next token; without free blocks the youngest sequences give theirs back. */
+  #grow(sequence: Sequence): void {
+    while (sequence.blocks.length > 0 && sequence.blocksNeeded > sequence.blocks.length) {
+      const block = this.#pool.allocate();
+      if (block !== undefined) sequence.blocks.push(block);
+      else this.#preempt(this.#running.at(-1) as Sequence);
+    }
+  }
+
+  #preempt(sequence: Sequence): void {
+    this.#running.splice(this.#running.indexOf(sequence), 1);
+    this.#waiting.unshift(sequence);
+    this.#release(sequence);
+    this.#preemptions++;
+  }
+
+  #release(sequence: Sequence): void {
+    for (const block of sequence.blocks.reverse()) this.#pool.release(block); // the last blocks are the first to go
+    sequence.blocks.length = 0;
+    sequence.computed = 0;
+  }
+
+  #chunkOf(length: number, computed: number): number {
+    const { chunk } = this.options;
+    return Math.min(length - computed, chunk - (computed % chunk));
+  }
+
+  /** Gives a sequence the blocks that its tokens take, if they are there, and says how many tokens it reads first. */
+  #admit(sequence: Sequence, room: number): number | undefined {
+    if (this.#running.length >= this.options.maxSequences) return undefined;
+    const found = this.#findPrefix(sequence);
+    const { blockSize } = this.options;
+    const count = this.#chunkOf(sequence.length, found.length * blockSize);
+    if (count > room) return undefined; // in a later step more of its beginning may have been found
+    const idle = found.filter((block) => this.#pool.isIdle(block)).length;
+    const missing = sequence.blocksNeeded - found.length;
+    const spared = this.#running.length === 0 ? 0 : Math.floor(reserve * this.#pool.size);
+    if (missing + spared > this.#pool.available - idle) return undefined;
+    for (const block of found) this.#pool.retain(block);
+    sequence.blocks.push(...found);
+    for (let i = 0; i < missing; i++) sequence.blocks.push(this.#pool.allocate() as number);
+    sequence.reused = sequence.computed = found.length * blockSize;
+    this.#prefix.asked += sequence.length;
+    this.#prefix.found += sequence.computed;
+    this.#waiting.shift();
+    this.#running.push(sequence);
+    return count;
+  }
+
+  /** Blocks that hold the sequence's beginning; never all of it, since its last token must be computed. */
+  #findPrefix(sequence: Sequence): number[] {
+    const { blockSize, prefixCache } = this.options;
+    const found: number[] = [];
+    if (!prefixCache) return found;
+    for (let i = 0; (i + 1) * blockSize < sequence.length; i++) {
+      const block = this.#pool.find(sequence.key(i));
+      if (block === undefined) break;
+      found.push(block);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,150 @@
+// Generation in text on one thread: prompts become tokens, tokens become text, stop texts and formats are obeyed. Knows
+// no threads and no messages.
+
+import { InputError } from "../error.ts";
+import { TextStream } from "../text/text-stream.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { CoreRequest, Emission, EngineCore } from "./core.ts";
+import type { Constraint, GrammarCompiler } from "./grammar.ts";
+import { type Chunk, type GenerateOptions, type Prompt, type TokenLogprob, textCount } from "./request.ts";
+import type { Sampled } from "./token-sampler.ts";
+
+/** A chunk and the request it belongs to, or the error that ended the request. */
+export type TextEvent = { readonly request: number } & ({ readonly chunk: Chunk } | { readonly error: Error });
+
+interface Text {
+  readonly request: number;
+  readonly index: number;
+  readonly stream: TextStream;
+  readonly promptTokens: number;
+  completionTokens: number;
+}
+
+/** An engine core with a tokenizer. */
+export class TextEngine implements Disposable {
+  readonly core: EngineCore;
+  readonly tokenizer: Tokenizer;
+  readonly #texts = new Map<number, Text>(); // by sequence
+  readonly #longestToken: number;
+  #grammars: GrammarCompiler | undefined;
+
+  constructor(core: EngineCore, tokenizer: Tokenizer) {
+    this.core = core;
+    this.tokenizer = tokenizer;
+    let longest = 1;
+    for (let id = 0; id < tokenizer.vocab; id++) longest = Math.max(longest, tokenizer.bytesOf(id).length);
+    this.#longestToken = longest;
+  }
+
+  /** Begins the texts of `request`. @throws InputError naming the option that is wrong, or the numbers that do not fit. */
+  async open(request: number, prompt: Prompt, options: GenerateOptions = {}): Promise<void> {
+    const { n, stop = [], stopTokens = [], ignoreEnd = false, format, maxTokens, ...rest } = options;
+    const tokens = this.#tokensOf(prompt);
+    const stops = typeof stop === "string" ? [stop] : stop;
+    const { endOfText } = this.tokenizer;
+    const ids: number[] = [];
+    try {
+      for (let index = 0; index < textCount(n); index++) {
+        const stream = new TextStream(this.tokenizer, stops);
+        const constraint = await this.#constraintOf(format);
+        const asked: CoreRequest = {
+          prompt: tokens,
+          maxTokens,
+          sampling: { ...rest, seed: (rest.seed ?? 0) + index },
+          stopTokens: ignoreEnd && !format ? stopTokens : [...stopTokens, endOfText],
+          constraint,
+        };
+        const id = this.core.add(asked);
+        ids.push(id);
+        this.#texts.set(id, { request, index, stream, promptTokens: tokens.length, completionTokens: 0 });
+      }
+    } catch (error) {
+      for (const id of ids) this.#drop(id);
+      throw error;
+    }
+  }
+
+  /** Ends the texts of `request`. */
+  close(request: number): void {
+    for (const [id, text] of [...this.#texts]) if (text.request === request) this.#drop(id);
+  }
+
+  /** Whether there is nothing to do. */
+  get idle(): boolean {
+    return this.core.idle;
+  }
+
+  /** Computes one batch and gives what is new. */
+  async step(): Promise<TextEvent[]> {
+    const events: TextEvent[] = [];
+    for (const emission of await this.core.step()) {
+      const text = this.#texts.get(emission.id);
+      if (!text) continue; // closed while the step ran, or by an error of another of its request's texts
+      if (emission.error) {
+        this.close(text.request);
+        events.push({ request: text.request, error: emission.error });
+      } else {
+        events.push({ request: text.request, chunk: this.#chunk(text, emission) });
+      }
+    }
+    return events;
+  }
+
+  [Symbol.dispose](): void {
+    this.core[Symbol.dispose]();
+    this.#grammars?.[Symbol.dispose]();
+  }
+
+  #chunk(text: Text, { id, sampled, finish, reused }: Emission): Chunk {
+    const { index, stream } = text;
+    let written = "";
+    if (sampled) {
+      text.completionTokens++;
+      written += stream.push(sampled.token);
+    }
+    const reason = stream.stopped ? "stop" : finish;
+    if (reason && !stream.stopped) written += stream.end();
+    if (reason) this.#drop(id);
+    const { promptTokens, completionTokens } = text;
+    return {
+      index,
+      text: written,
+      tokens: sampled ? [sampled.token] : [],
+      ...(sampled?.logprob === undefined ? {} : { logprobs: [this.#logprobOf(sampled)] }),
+      ...(reason && { finishReason: reason, usage: { promptTokens, cachedTokens: reused, completionTokens } }),
+    };
+  }
+
+  #drop(id: number): void {
+    this.core.cancel(id);
+    this.#texts.delete(id);
+  }
+
+  #logprobOf({ token, logprob, top = [] }: Sampled): TokenLogprob {
+    const text = (id: number) => this.tokenizer.decode([id]);
+    return {
+      token,
+      text: text(token),
+      logprob: logprob as number,
+      top: top.map((other) => ({ ...other, text: text(other.token) })),
+    };
+  }
+
+  #tokensOf(prompt: Prompt): ArrayLike<number> {
+    if (typeof prompt !== "string") return prompt;
+    const { longest } = this.core;
+    if (prompt.length > longest * this.#longestToken) {
+      throw new InputError(`prompt: has ${prompt.length} characters; the ${longest} tokens that fit cannot hold them`);
+    }
+    return [this.tokenizer.endOfText, ...this.tokenizer.encode(prompt)];
+  }
+
+  async #constraintOf(format: GenerateOptions["format"]): Promise<Constraint | undefined> {
+    if (format === undefined) return undefined;
+    if (!this.#grammars) {
+      const { GrammarCompiler } = await import("./grammar.ts"); // heavy, and seldom asked for
+      this.#grammars = await GrammarCompiler.create(this.tokenizer);
+    }
+    return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format.jsonSchema);
+  }
+}

@@ -1,0 +1,153 @@
+// Many sequences over paged, shared keys and values give what a full forward gives, position by position, for every kind
+// of sharing and heads: prompts in chunks beside decoding sequences, blocks read alone and by several, moved as it goes.
+
+import { describe, expect, test } from "vitest";
+import { BlockPool } from "../../src/engine/block-pool.ts";
+import { PagedCache } from "../../src/engine/paged-cache.ts";
+import { pagedGraph, Runner } from "../../src/engine/runner.ts";
+import { Scheduler } from "../../src/engine/scheduler.ts";
+import { Sequence } from "../../src/engine/sequence.ts";
+import type { ModelConfig } from "../../src/model/config.ts";
+import { kvBytesPerToken } from "../../src/model/cost.ts";
+import { type KvDtype, poolNames, wholePool } from "../../src/model/paged-store.ts";
+import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
+import type { Tensors } from "../../src/tensor/tensor.ts";
+import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/tiny.ts";
+import { FullForward } from "./full-forward.ts";
+
+const sharings: Record<string, Sharing> = {
+  none: unshared(6),
+  CLA2: share(6, 2),
+  CLA3: share(6, 3),
+  CLA4: share(6, 4),
+  KeepEnds: share(6, 2, "KeepEnds"),
+  DenseFront: share(6, 2, "DenseFront"),
+  DenseBack: share(6, 2, "DenseBack"),
+  Tail: share(6, 2, "Tail"),
+  "one owner": share(6, 6),
+  "unequal groups": [0, 0, 2, 0, 2, 5],
+};
+const kinds = Object.keys(kvHeads) as Heads[];
+const blockSize = 4;
+const blocks = 40;
+const length = 22;
+
+interface Found {
+  /** The largest difference of a logit, and of a cached key or value. */
+  logits: number;
+  /** The root mean square of all logits' differences, over that of the logits. */
+  relative: number;
+  rows: number;
+  compared: number;
+}
+
+/** Feeds sequences that begin alike to a runner, with given tokens, and compares with full forwards. */
+async function compare(config: ModelConfig, weights: Tensors, kvDtype: KvDtype, threads = 1): Promise<Found> {
+  const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
+  using runner = await Runner.create(config, weights, cache, { kvDtype, blockSize, threads });
+  using full = await FullForward.create(config, weights, { rounded: kvDtype === "int8" });
+  const scheduler = new Scheduler(new BlockPool(blocks), { blockSize, chunk: 8, maxSequences: 6, prefixCache: true });
+  const start = randomTokens(config, [length], 2).data;
+  const texts = [1, 13, 9, 17, 6, 21, 12].map((prompt, i) => {
+    const tokens = randomTokens(config, [length], 10 + i).data;
+    tokens.set(start.subarray(0, [0, 13, 9, 13, 0, 13, 9][i])); // what it has in common with others
+    return { tokens, sequence: new Sequence(i, tokens.subarray(0, prompt), { maxTokens: length, blockSize }) };
+  });
+  const found: Found = { logits: 0, relative: 0, rows: 0, compared: 0 };
+  const squares = { differences: 0, logits: 0 };
+  const expected = await Promise.all(texts.map(({ tokens }) => full.run(tokens)));
+  for (const { sequence } of texts) scheduler.add(sequence);
+  for (let slices = scheduler.plan(); slices.length > 0; slices = scheduler.plan()) {
+    const scores = await runner.run(slices);
+    for (const [i, slice] of slices.entries()) {
+      const { sequence } = slice;
+      scheduler.computed(slice);
+      const row = scores[i];
+      if (!row) continue;
+      const text = texts[sequence.id] as (typeof texts)[number];
+      const right = expected[sequence.id]?.logits?.[sequence.length - 1] as Float32Array;
+      found.logits = Math.max(found.logits, difference(row, right));
+      for (const [i, x] of row.entries()) {
+        squares.differences += (x - (right[i] as number)) ** 2;
+        squares.logits += (right[i] as number) ** 2;
+      }
+      found.compared++;
+      if (sequence.length < length) sequence.push(text.tokens[sequence.length] as number);
+      else {
+        found.rows = Math.max(found.rows, rowsOff(config, cache, sequence, expected[sequence.id] as never));
+        scheduler.remove(sequence);
+      }
+    }
+  }
+  found.relative = Math.sqrt(squares.differences / squares.logits);
+  expect(cache.bytes).toBe(blocks * blockSize * kvBytesPerToken(config, kvDtype));
+  return found;
+}
+
+function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return Math.max(...Array.from(a, (x, i) => Math.abs(x - (b[i] as number))));
+}
+
+/** How far a sequence's cached rows are from those of a full forward (float32 pools only). */
+function rowsOff(
+  { sharing, kvHeads, headDim }: ModelConfig,
+  cache: PagedCache,
+  sequence: Sequence,
+  expected: Record<string, Float32Array[]>,
+): number {
+  let worst = 0;
+  for (const owner of owners(sharing)) {
+    const names = poolNames(owner);
+    const keys = cache.feeds[wholePool(names.keys)]?.data as Float32Array;
+    const values = cache.feeds[wholePool(names.values)]?.data as Float32Array;
+    if (!(keys instanceof Float32Array)) return Number.NaN;
+    for (let t = 0; t < sequence.length; t++) {
+      const slot = cache.slotOf(sequence.blocks[Math.floor(t / blockSize)] as number);
+      for (let i = 0; i < kvHeads * headDim; i++) {
+        const [head, d] = [Math.floor(i / headDim), i % headDim];
+        const key = ((slot * kvHeads + head) * headDim + d) * blockSize + (t % blockSize);
+        const value = ((slot * kvHeads + head) * blockSize + (t % blockSize)) * headDim + d;
+        worst = Math.max(worst, Math.abs((keys[key] as number) - (expected[`keys.${owner}`]?.[t]?.[i] as number)));
+        worst = Math.max(
+          worst,
+          Math.abs((values[value] as number) - (expected[`values.${owner}`]?.[t]?.[i] as number)),
+        );
+      }
+    }
+  }
+  return worst;
+}
+
+describe.each(Object.entries(sharings))("%s", (_, sharing) => {
+  test.each(kinds)("%s", async (heads) => {
+    const config = tinyConfig(sharing, heads, { context: length });
+    const weights = lively(config, 1);
+    const plain = await compare(config, weights, "float32");
+    expect(plain.compared).toBe(7 * length - (0 + 12 + 8 + 16 + 5 + 20 + 11));
+    expect(plain.logits).toBeLessThan(2e-5);
+    expect(plain.rows).toBeLessThan(2e-5);
+    const rounded = await compare(config, weights, "int8");
+    expect(rounded.relative).toBeGreaterThan(1e-4); // they are rounded indeed
+    expect(rounded.relative).toBeLessThan(0.06); // of queries and softmax weights: both sides have rounded rows
+  });
+});
+
+test.each(kinds)("%s with biases, one norm and a head of its own", async (heads) => {
+  const biases = { qkv: true, output: true, mlp: true };
+  const config = tinyConfig([0, 0, 2, 0], heads, { biases, kvNorm: "shared", tiedEmbeddings: false, context: length });
+  const { logits, rows } = await compare(config, lively(config, 3), "float32", 2);
+  expect(logits).toBeLessThan(2e-5);
+  expect(rows).toBeLessThan(2e-5);
+});
+
+test("the graph reads owners' pools and no others', and gives their rows", () => {
+  for (const sharing of Object.values(sharings)) {
+    const graph = pagedGraph(tinyConfig(sharing), { kvDtype: "int8", blockSize });
+    const expected = owners(sharing).flatMap((owner) => Object.values(poolNames(owner)));
+    const inputs = graph.inputs.map(({ node }) => (node.attributes as { name: string }).name);
+    expect(inputs.filter((name) => name.startsWith("kv.")).sort()).toEqual(
+      expected.flatMap((name) => [name, wholePool(name)]).sort(),
+    );
+    expect(Object.keys(graph.outputs).sort()).toEqual([...expected, "logits"].sort());
+  }
+});
