@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import pc from "picocolors";
 import { Engine } from "../engine/engine.ts";
+import type { Chunk } from "../engine/request.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { bytesText, integerText } from "../study/quantity.ts";
@@ -52,8 +53,10 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
 async function writeOne(engine: Engine, prompt: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const texts = Array.from({ length: flags.n }, () => "");
   const streaming = flags.n === 1;
-  if (streaming) process.stdout.write(prompt);
+  let begun = false;
   for await (const { index, text, logprobs } of engine.generate(prompt, { ...samplingOf(flags), signal })) {
+    if (streaming && !begun) process.stdout.write(prompt);
+    begun = true;
     texts[index] += text;
     if (streaming) process.stdout.write(text);
     for (const { token, text, logprob, top } of logprobs ?? []) {
@@ -81,19 +84,15 @@ async function writeAll(
   }
   const shown = progress("prompts", prompts.length, prompts.length - left.length);
   let done = prompts.length - left.length;
+  let refused = 0;
   const next = left.values();
   // More requests than sequences run at a time, so that the engine never waits for this loop.
   const lanes = Array.from({ length: 2 * (flags.maxSequences ?? 64) }, async () => {
     for (const { index, prompt, options } of next) {
-      const texts = Array.from({ length: options.n ?? flags.n }, () => ({ text: "", finishReason: "", tokens: 0 }));
-      for await (const chunk of engine.generate(prompt, { ...samplingOf(flags), ...options, signal })) {
-        const text = texts[chunk.index] as (typeof texts)[number];
-        text.text += chunk.text;
-        text.tokens += chunk.tokens.length;
-        if (chunk.finishReason) text.finishReason = chunk.finishReason;
-      }
+      const found = await textsOf(engine.generate(prompt, { ...samplingOf(flags), ...options, signal })).catch(refusal);
       if (signal.aborted) return;
-      await rows.write({ index, prompt, texts });
+      if ("error" in found) refused++;
+      await rows.write({ index, prompt, ...found });
       const { decodeRate, running } = engine.stats();
       shown.update(++done, `${integerText(decodeRate)} tokens/s, ${running} at a time`);
     }
@@ -105,6 +104,26 @@ async function writeAll(
     await rows.close();
   }
   console.error(pc.dim(summary(engine)));
+  if (refused > 0) throw new InputError(`generate: ${refused} of the prompts were refused; their rows say why`);
+}
+
+/** The texts of a request, whole. */
+async function textsOf(chunks: AsyncIterable<Chunk>) {
+  const texts: { text: string; tokens: number; finishReason?: string }[] = [];
+  for await (const { index, text, tokens, finishReason } of chunks) {
+    texts[index] ??= { text: "", tokens: 0 };
+    const entry = texts[index] as (typeof texts)[number];
+    entry.text += text;
+    entry.tokens += tokens.length;
+    if (finishReason) entry.finishReason = finishReason;
+  }
+  return { texts };
+}
+
+/** What the row of a prompt says that cannot be gone on from; the others are no worse for it. */
+function refusal(error: unknown): { error: string } {
+  if (error instanceof InputError) return { error: error.message };
+  throw error;
 }
 
 function summary(engine: Engine): string {

@@ -9,6 +9,7 @@ import { benchCommand } from "./bench.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
+import { planCommand } from "./plan.ts";
 import { studyCommand } from "./study.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
@@ -29,7 +30,9 @@ Start with
   crosslayer study --preset demo              train three models, see what sharing saves and costs
   crosslayer inspect H128-MQA-CLA2 --scale 1b what a model of the paper's would take
   crosslayer train --data sotu --out runs/x   train one model
-  crosslayer generate runs/x "My fellow"      let it write`,
+  crosslayer generate runs/x "My fellow"      let it write
+  crosslayer plan H128-MQA-CLA2 --scale 1b --memory 24GB   how many sequences fit
+  crosslayer bench --quick                    what sharing saves when serving`,
   );
 
 for (const command of [

@@ -1,6 +1,7 @@
 // Numbers as options take them. Each parser throws what commander shows with the option's name.
 
 import { InvalidArgumentError } from "commander";
+import { memorySize } from "../plan/memory-size.ts";
 
 /** A whole number from `least` to `most`. */
 export function whole(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -37,4 +38,24 @@ export function count(text: string): number {
   const value = Math.round(Number(match?.[1]) * scale);
   if (match && value >= 1) return value;
   throw new InvalidArgumentError("It must be a count such as 500000, 500K, 10M or 1.5B.");
+}
+
+/** Whole numbers from `least` between commas, as in `8,16,24`. */
+export function wholes(least: number): (text: string) => number[] {
+  return (text) => text.split(",").map(whole(least));
+}
+
+/** Bytes of an amount of memory: `24GB`, `256MB` (10⁹, 10⁶), `1.5GiB` (2³⁰). */
+export function size(text: string): number {
+  try {
+    return memorySize(text);
+  } catch {
+    throw new InvalidArgumentError("It must be an amount of memory such as 24GB, 256MB (decimal) or 1.5GiB (binary).");
+  }
+}
+
+/** A part of something, from 0 and below 1, or an amount of memory. */
+export function partOrSize(text: string): number {
+  const value = Number(text);
+  return text.trim() !== "" && value >= 0 && value < 1 ? value : size(text);
 }
