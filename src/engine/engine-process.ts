@@ -56,9 +56,10 @@ async function work(): Promise<void> {
       if ("chunk" in event) chunks.push(event);
       else failures.push({ request: event.request, error: errorData(event.error) });
     }
+    const ended = chunks.some(({ chunk }) => chunk.finishReason);
+    if (ended || performance.now() - told > pause) tell(); // first: who sees a text's end sees what it took
     if (chunks.length > 0) post({ type: "chunks", chunks });
     for (const failure of failures) post({ type: "failed", ...failure });
-    if (performance.now() - told > pause) tell();
     await nextTurn(); // messages come in
   }
   working = false;
