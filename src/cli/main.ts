@@ -41,6 +41,7 @@ for (const command of [
   evalCommand,
   generateCommand,
   inspectCommand,
+  planCommand,
   benchCommand,
   tokenizerCommand,
 ]) {
