@@ -10,11 +10,11 @@ import { BlockPool } from "./block-pool.ts";
 import type { Constraint } from "./grammar.ts";
 import { PagedCache } from "./paged-cache.ts";
 import { Runner, type WeightDtype } from "./runner.ts";
+import { type Sampled, TokenSampler } from "./sampler.ts";
 import { type Sampling, sampling } from "./sampling.ts";
 import { Scheduler, type Slice } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
-import { type Sampled, TokenSampler } from "./token-sampler.ts";
 
 /** How a model is run. */
 export interface CoreOptions {
@@ -185,6 +185,7 @@ export class EngineCore implements Disposable {
       blockSize: cache.blockSize,
       kvBytes: cache.bytes,
       kvBytesUsed: (cache.bytes / size) * used,
+      tokens: running.reduce((sum, { computed }) => sum + computed, 0),
       prefixHitRate: prefix.asked === 0 ? 0 : prefix.found / prefix.asked,
       preemptions,
       ...this.#log.summary,

@@ -6,7 +6,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { type KvDtype, poolNames, wholePool } from "../model/paged-store.ts";
 import { owners } from "../model/sharing.ts";
 import { allocate, type DataOf, type DType } from "../tensor/dtype.ts";
-import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import type { Tensors } from "../tensor/tensor.ts";
 
 /** One array of an owner's pool: `[blocks, ...shape]`, of which token t of a block has the elements t + i·step. */
 interface Pool {
@@ -36,6 +36,7 @@ export class PagedCache {
   readonly #slots: Int32Array; // the place of each block
   readonly #occupants: Int32Array; // the block at each place
   #front = 0;
+  #feeds: { front: number; tensors: Tensors } = { front: -1, tensors: {} };
 
   constructor(
     config: ModelConfig,
@@ -90,21 +91,24 @@ export class PagedCache {
     return this.#occupants[place] as number;
   }
 
-  /** Pools and mask as graph inputs, over the memory itself. */
+  /** Pools and mask as graph inputs, over the memory itself; the same objects as long as the front is as large. */
   get feeds(): Tensors {
-    const feeds: Record<string, Tensor> = {};
+    if (this.#feeds.front === this.#front) return this.#feeds.tensors;
+    const tensors: Tensors = {};
     for (const { name, dtype, data, shape } of this.#pools) {
       const front = data.subarray(0, this.#front * shape[0] * shape[1] * shape[2]) as DataOf;
-      feeds[name] = { dtype, shape: [this.#front, ...shape], data: front };
-      feeds[wholePool(name)] = { dtype, shape: [this.blocks, ...shape], data };
+      tensors[name] = { dtype, shape: [this.#front, ...shape], data: front };
+      tensors[wholePool(name)] = this.#feeds.tensors[wholePool(name)] ?? {
+        dtype,
+        shape: [this.blocks, ...shape],
+        data,
+      };
     }
     const { blockSize } = this;
-    feeds["own.mask"] = {
-      dtype: "float32",
-      shape: [this.#front, 1, 1, blockSize],
-      data: this.#mask.subarray(0, this.#front * blockSize),
-    };
-    return feeds;
+    const mask = this.#mask.subarray(0, this.#front * blockSize);
+    tensors["own.mask"] = { dtype: "float32", shape: [this.#front, 1, 1, blockSize], data: mask };
+    this.#feeds = { front: this.#front, tensors };
+    return tensors;
   }
 
   /** A block's mask `[blockSize]`: 0 where a token is, −∞ elsewhere. */

@@ -34,6 +34,9 @@ export function pagedGraph(config: ModelConfig, { weights: dtype = "float32", ..
   });
 }
 
+/** Long enough for the next operation of a step, short enough to leave idle cores alone (docs/log.md). */
+const spin = 50;
+
 /** A compiled model with its cache. */
 export class Runner implements Disposable {
   readonly config: ModelConfig;
@@ -57,7 +60,7 @@ export class Runner implements Disposable {
   ): Promise<Runner> {
     const { weights: dtype = "float32", threads } = options;
     const bound = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
-    const program = await compile(pagedGraph(config, options), { threads, bound, spinning: false });
+    const program = await compile(pagedGraph(config, options), { threads, bound, spin });
     return new Runner(config, cache, program);
   }
 
@@ -66,8 +69,13 @@ export class Runner implements Disposable {
     return this.#program.seconds;
   }
 
-  /** Computes slices; gives the next token's scores `[V]` of each whose sequence it completes, undefined of others. */
-  async run(slices: readonly Slice[]): Promise<(Float32Array | undefined)[]> {
+  /**
+   * Computes slices; gives the next token's scores `[V]` of each whose sequence it completes, undefined of others.
+   * With `every`, the scores `[count, V]` after each token of each slice.
+   */
+  async run(slices: readonly Slice[], options: { every: true }): Promise<Float32Array[]>;
+  async run(slices: readonly Slice[], options?: { every?: boolean }): Promise<(Float32Array | undefined)[]>;
+  async run(slices: readonly Slice[], { every = false } = {}): Promise<(Float32Array | undefined)[]> {
     const { heads, kvHeads, vocab } = this.config;
     const rows: { slice: Slice; row: number }[] = [];
     let count = 0;
@@ -85,7 +93,9 @@ export class Runner implements Disposable {
       furthest = Math.max(furthest, computed + slice.count);
     }
     const complete = rows.filter(({ slice: { sequence, count } }) => sequence.pending === count);
-    const last = Int32Array.from(complete, ({ slice, row }) => row + slice.count - 1);
+    const last = every
+      ? Int32Array.from({ length: count }, (_, row) => row)
+      : Int32Array.from(complete, ({ slice, row }) => row + slice.count - 1);
     const index = layOut(slices, this.cache, heads / kvHeads);
     const feeds: Tensors = {
       tokens: { dtype: "int32", shape: [count], data: tokens },
@@ -106,6 +116,7 @@ export class Runner implements Disposable {
       })),
     );
     const scores = logits?.data as Float32Array;
+    if (every) return rows.map(({ slice, row }) => scores.subarray(row * vocab, (row + slice.count) * vocab));
     let next = 0;
     return slices.map(({ sequence, count }) => {
       if (sequence.pending !== count) return undefined;

@@ -1,6 +1,6 @@
 // How a sequence's tokens are drawn from its logits: the options of the OpenAI API and vLLM's, resolved and checked.
-// They take effect in vLLM's order (v1 sampler): allowed tokens, logit bias, repetition, frequency and presence penalty,
-// temperature, min-p, top-k, top-p. Knows no logits.
+// They take effect in the order of vLLM's v1 sampler: allowed tokens, logit bias, repetition, frequency and presence
+// penalty, temperature, min-p, top-k, top-p. Knows no logits.
 
 import { InputError } from "../error.ts";
 

@@ -12,6 +12,8 @@ export interface EngineStats {
   /** Bytes allocated for keys and values, and those of blocks in use. */
   readonly kvBytes: number;
   readonly kvBytesUsed: number;
+  /** Tokens that running sequences hold; a shared one counts for each. */
+  readonly tokens: number;
   /** Part of all prompt tokens that were found in the prefix cache. */
   readonly prefixHitRate: number;
   /** How often a sequence gave its blocks back and had to be computed again. */

@@ -174,7 +174,10 @@ function partInputs(parts: readonly (readonly number[])[]): Tensors {
   for (const [token, { length }] of parts.entries()) {
     mask.fill(Number.NEGATIVE_INFINITY, token * most + length, (token + 1) * most);
   }
-  return { parts: padded(parts, most), "parts.mask": { dtype: "float32", shape: [parts.length, 1, most], data: mask } };
+  return {
+    parts: padded(parts, most),
+    "parts.mask": { dtype: "float32", shape: [parts.length, 1, 1, most], data: mask },
+  };
 }
 
 let kept: { length: number; repeat: number; mask: Float32Array } | undefined;

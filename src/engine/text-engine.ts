@@ -7,7 +7,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { CoreRequest, Emission, EngineCore } from "./core.ts";
 import type { Constraint, GrammarCompiler } from "./grammar.ts";
 import { type Chunk, type GenerateOptions, type Prompt, type TokenLogprob, textCount } from "./request.ts";
-import type { Sampled } from "./token-sampler.ts";
+import type { Sampled } from "./sampler.ts";
 
 /** A chunk and the request it belongs to, or the error that ended the request. */
 export type TextEvent = { readonly request: number } & ({ readonly chunk: Chunk } | { readonly error: Error });

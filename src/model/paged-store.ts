@@ -46,7 +46,7 @@ export interface PagedStore extends KvStore {
  * - `group.tokens [B, M]`, `group.blocks [B, c]`, `group.mask [B, 1, 1, c·block]`: tokens that read the same blocks;
  * - `single.tokens [E]`: tokens that are alone in their sequence in this step;
  * - `chunk.tokens [U, T]`, `chunk.mask [T·R, T]`: runs of tokens of one sequence each, which attend causally;
- * - `parts [N, P]`, `parts.mask [N, 1, P]`: which rows of the parts, counted in the order of this list, a token merges;
+ * - `parts [N, P]`, `parts.mask [N, 1, 1, P]`: which rows of the parts, counted in the order of this list, a token merges;
  * - for each owner its pools: keys `[A, G, D, block]`, values `[A, G, block, D]`, and the same `[slots, …]` as `….all`;
  *   of 8-bit pools also float16 scales `[…, G, 1, block]`.
  */
@@ -67,27 +67,25 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
   const chunkTokens = input("chunk.tokens", "int32", ["U", "T"]);
   const chunkMask = input("chunk.mask", "float32", [times("T", repeat), "T"]);
   const parts = input("parts", "int32", ["N", "P"]);
-  const partsMask = input("parts.mask", "float32", ["N", 1, "P"]);
+  const partsMask = input("parts.mask", "float32", ["N", 1, 1, "P"]);
 
   const repeated = constant({ dtype: "float32", shape: [repeat, 1], data: new Float32Array(repeat).fill(1) });
 
   const written: Record<string, Value> = {};
-  const fresh = new Map<number, { keys: Value; values: Value }>(); // [N, G·D], as everybody attends to them
+  const fresh = new Map<number, { keys: Value; values: Value }>(); // [N, G, 1, D], as everybody attends to them
 
-  /** `[X, M, heads·W]` as rows `[X, G, M·R, W]`. */
-  const rows = (x: Value, perGroup: number, width: number): Value => {
-    const [outer, inner] = x.shape as [Dim, Dim];
-    const flat = times(inner, perGroup);
-    if (kvHeads === 1 || inner === 1) return reshape(x, [outer, kvHeads, flat, width]);
-    const split = reshape(x, [outer, inner, kvHeads, perGroup * width]);
-    return reshape(transpose(split, [0, 2, 1, 3]), [outer, kvHeads, flat, width]);
+  /** Tokens `[X, M, G, R, W]` as the rows of one product for each X and G: `[X, G, M·R, W]`. */
+  const rows = (x: Value): Value => {
+    const [outer, inner, , perGroup, width] = x.shape as [Dim, Dim, number, number, number];
+    const turned = kvHeads === 1 ? x : transpose(x, [0, 2, 1, 3, 4]);
+    return reshape(turned, [outer, kvHeads, times(inner, perGroup), width]);
   };
-  /** Rows `[X, G, M·R, W]` as `[X·M·H, W]`: token by token, head by head. */
-  const flatten = (x: Value, inner: Dim, name: string): Value => {
+  /** Rows `[X, G, M·R, W]` as tokens again, `[X·M, G, R, W]`. */
+  const tokensOf = (x: Value, inner: Dim, name: string): Value => {
     const [outer, , , width] = x.shape as [Dim, Dim, Dim, number];
-    if (kvHeads === 1 || inner === 1) return reshape(x, [name, width]);
-    const split = reshape(x, [outer, kvHeads, inner, repeat * width]);
-    return reshape(transpose(split, [0, 2, 1, 3]), [name, width]);
+    const shape = [name, kvHeads, repeat, width];
+    if (kvHeads === 1) return reshape(x, shape);
+    return reshape(transpose(reshape(x, [outer, kvHeads, inner, repeat, width]), [0, 2, 1, 3, 4]), shape);
   };
   /** Gathered blocks `[B, c, G, a, b]` as one run of positions, along their last axis or the one before it. */
   const joinBlocks = (x: Value, last: boolean): Value => {
@@ -97,40 +95,22 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
     return reshape(kvHeads === 1 ? x : transpose(x, [0, 2, 1, 3, 4]), ["B", kvHeads, flat, b]);
   };
 
-  const pool = (owner: number, count: Dim, suffix: (name: string) => string) => {
+  const pool = (owner: number, count: Dim, suffix: (name: string) => string): Positions => {
     const names = poolNames(owner);
-    const dtype = kvDtype === "int8" ? "int8" : "float32";
-    const keys = input(suffix(names.keys), dtype, [count, kvHeads, headDim, blockSize]);
-    const values = input(suffix(names.values), dtype, [count, kvHeads, blockSize, headDim]);
+    const keys = input(suffix(names.keys), kvDtype, [count, kvHeads, headDim, blockSize]);
+    const values = input(suffix(names.values), kvDtype, [count, kvHeads, blockSize, headDim]);
     if (kvDtype === "float32") return { keys, values };
     const scales = (name: string) => input(suffix(name), "float16", [count, kvHeads, 1, blockSize]);
     return { keys, values, scales: { keys: scales(names.keyScales), values: scales(names.valueScales) } };
   };
-  const widened = ({ keys, values, scales }: Positions): Positions =>
-    scales
-      ? { keys, values, scales: { keys: cast(scales.keys, "float32"), values: cast(scales.values, "float32") } }
-      : { keys, values };
 
-  /** Attention of tokens `which [X, M]` or `[X]` (M = 1) to pooled positions. */
-  const pooledPart = (queries: Value, which: Value, stored: Positions, mask: Value): Part => {
-    const inner: Dim = which.shape[1] ?? 1;
-    const chosen = (x: Value, width: number) => {
-      const gathered = gather(x, which);
-      return rows(
-        which.shape.length === 2 ? gathered : reshape(gathered, [which.shape[0] as Dim, inner, heads * width]),
-        repeat,
-        width,
-      );
-    };
-    if (!stored.scales) return partOf(chosen(queries, headDim), stored, mask, config);
-    const scaled = mul(reshape(queries, ["N", heads, headDim]), float(1 / Math.sqrt(headDim)));
-    const { codes, scales, zero } = signedRows(scaled, rounding);
-    const rounded = {
-      codes: chosen(reshape(codes, queries.shape), headDim),
-      scales: chosen(reshape(scales, ["N", heads]), 1),
-      zero,
-    };
-    return integerPartOf(rounded, stored as Required<Positions>, mask, rounding);
+  /** Attention of queries `[N, G, R, D]`, of which `choose` takes and arranges some, to pooled positions. */
+  const pooledPart = (queries: Value, choose: (x: Value) => Value, stored: Positions, mask: Value): Part => {
+    if (!stored.scales) return partOf(choose(queries), stored, mask, config);
+    const { codes, scales, zero } = signedRows(mul(queries, float(1 / Math.sqrt(headDim))), rounding);
+    const steps = { keys: cast(stored.scales.keys, "float32"), values: cast(stored.scales.values, "float32") };
+    const chosen = { codes: choose(codes), scales: choose(scales), zero };
+    return integerPartOf(chosen, { ...stored, scales: steps }, mask, rounding);
   };
 
   return {
@@ -141,21 +121,24 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
     },
     write: (owner, keys, values) => {
       const names = poolNames(owner);
+      const heads = (x: Value) => reshape(x, ["N", kvHeads, 1, headDim]);
       if (kvDtype === "float32") {
         Object.assign(written, { [names.keys]: keys, [names.values]: values });
-        fresh.set(owner, { keys, values });
+        fresh.set(owner, { keys: heads(keys), values: heads(values) });
         return;
       }
       const [k, v] = [keys, values].map((x) => quantizeRows(x, kvHeads, headDim)) as [QuantizedRows, QuantizedRows];
       Object.assign(written, { [names.keys]: k.codes, [names.values]: v.codes });
       Object.assign(written, { [names.keyScales]: k.scales, [names.valueScales]: v.scales });
-      fresh.set(owner, { keys: k.restored, values: v.restored });
+      fresh.set(owner, { keys: heads(k.restored), values: heads(v.restored) });
     },
-    attend: (owner, queries) => {
+    attend: (owner, flat) => {
       const own = fresh.get(owner);
       if (!own) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
+      const queries = reshape(flat, ["N", kvHeads, repeat, headDim]);
 
-      const ownPart = pooledPart(queries, ownToken, widened(pool(owner, "A", (name) => name)), ownMask);
+      const front = pool(owner, "A", (name) => name);
+      const ownPart = pooledPart(queries, (x) => gather(x, ownToken), front, ownMask); // [A, G, R, …]
 
       const all = pool(owner, "slots", wholePool);
       const at = (x: Value) => gather(x, groupBlocks);
@@ -166,45 +149,32 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
           scales: { keys: joinBlocks(at(all.scales.keys), true), values: joinBlocks(at(all.scales.values), true) },
         }),
       };
-      const groupPart = pooledPart(queries, groupTokens, widened(joined), groupMask);
+      const groupPart = pooledPart(queries, (x) => rows(gather(x, groupTokens)), joined, groupMask); // [B, G, M·R, …]
 
-      const alone = (x: Value, perGroup: number) => reshape(gather(x, singleTokens), ["E", kvHeads, perGroup, headDim]);
-      const scale = { transB: true, alpha: 1 / Math.sqrt(headDim) };
+      const alone = (x: Value) => gather(x, singleTokens);
       const singlePart: Part = {
-        logSum: matmul(alone(queries, repeat), alone(own.keys, 1), scale), // of one position: its score
-        mean: mul(alone(own.values, 1), repeated),
+        // Of one position: its score, and its values for each of the heads.
+        logSum: matmul(alone(queries), alone(own.keys), { transB: true, alpha: 1 / Math.sqrt(headDim) }), // [E, G, R, 1]
+        mean: mul(alone(own.values), repeated),
       };
 
-      const inChunk = (x: Value, perGroup: number) => rows(gather(x, chunkTokens), perGroup, headDim);
-      const chunk: Positions = {
-        keys: transpose(inChunk(own.keys, 1), [0, 1, 3, 2]),
-        values: inChunk(own.values, 1),
-      };
-      const chunkPart = partOf(inChunk(queries, repeat), chunk, chunkMask, config);
+      const inChunk = (x: Value) => rows(gather(x, chunkTokens));
+      const chunk: Positions = { keys: transpose(inChunk(own.keys), [0, 1, 3, 2]), values: inChunk(own.values) };
+      const chunkPart = partOf(inChunk(queries), chunk, chunkMask, config); // [U, G, T·R, …]
 
-      const list: [Part, Dim][] = [
-        [ownPart, 1],
-        [groupPart, "M"],
-        [singlePart, 1],
-        [chunkPart, "T"],
-      ];
-      const join = (of: (part: Part) => Value) =>
-        concat(
-          list.map(([part, inner], i) => flatten(of(part), inner, `rows${i}`)),
-          0,
-          "rows",
-        );
+      const join = (of: (part: Part) => Value) => {
+        const [group, chunk] = [tokensOf(of(groupPart), "M", "B·M"), tokensOf(of(chunkPart), "T", "U·T")];
+        return concat([of(ownPart), group, of(singlePart), chunk], 0, "rows"); // [rows, G, R, …]
+      };
       const logSums = reshape(
         join(({ logSum }) => logSum),
-        ["rows"],
+        [`rows·${heads}`],
       );
-      return mergeParts(
-        logSums,
+      const means = reshape(
         join(({ mean }) => mean),
-        parts,
-        partsMask,
-        config,
+        [`rows·${heads}`, headDim],
       );
+      return mergeParts(logSums, means, parts, partsMask, config);
     },
   };
 }

@@ -50,7 +50,7 @@ function logSum(scores: Value, weights: Value): Value {
 
 /**
  * Merges parts into each token's attention `[N, H·D]`. `logSums [rows·H]` and `means [rows·H, D]` hold all parts' rows;
- * `parts [N, P]` (int32) names the rows of each token and `mask [N, 1, P]` is −∞ where a token has fewer.
+ * `parts [N, P]` (int32) names the rows of each token and `mask [N, 1, 1, P]` is −∞ where a token has fewer.
  */
 export function mergeParts(logSums: Value, means: Value, parts: Value, mask: Value, sizes: HeadSizes): Value {
   const { heads, headDim } = sizes;
@@ -64,7 +64,6 @@ export function mergeParts(logSums: Value, means: Value, parts: Value, mask: Val
       Int32Array.from({ length: heads }, (_, head) => head),
     ),
   ); // [N, H, P]
-  const shares = softmax(add(gather(logSums, places), mask));
-  const merged = matmul(reshape(shares, [count, heads, 1, most]), gather(means, places)); // [N, H, 1, D]
-  return reshape(merged, [count, heads * headDim]);
+  const shares = softmax(add(gather(logSums, reshape(places, [count, heads, 1, most])), mask)); // [N, H, 1, P]
+  return reshape(matmul(shares, gather(means, places)), [count, heads * headDim]);
 }

@@ -6,7 +6,7 @@ import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Compile, Program } from "./program.ts";
 
 /** Compiles a graph for the CPU. */
-export const compile: Compile = async (graph, { threads, spinning = true, bound = {} } = {}) => {
+export const compile: Compile = async (graph, { threads, spin, bound = {} } = {}) => {
   const session = await InferenceSession.create(toOnnx(graph, bound), {
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
@@ -15,7 +15,7 @@ export const compile: Compile = async (graph, { threads, spinning = true, bound 
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: spinning ? "1" : "0" } } },
+    ...(spin === undefined ? {} : { extra: { session: { intra_op: { spin_duration_us: String(spin) } } } }),
   });
   return new OnnxProgram(session);
 };
@@ -59,8 +59,16 @@ class OnnxProgram implements Program {
 
 const outputPrefix = "out:";
 
-function toOrt({ dtype, data, shape }: Tensor): OrtTensor {
-  return new OrtTensor(dtype, data as never, shape);
+// Tensors that are fed again and again, caches and tables, are wrapped once.
+const wrapped = new WeakMap<Tensor, OrtTensor>();
+
+function toOrt(tensor: Tensor): OrtTensor {
+  let found = wrapped.get(tensor);
+  if (!found) {
+    found = new OrtTensor(tensor.dtype, tensor.data as never, tensor.shape);
+    wrapped.set(tensor, found);
+  }
+  return found;
 }
 
 function fromOrt({ type, data, dims }: OrtTensor): Tensor {

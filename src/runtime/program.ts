@@ -8,10 +8,10 @@ export interface CompileOptions {
   /** Threads for each operation; all cores by default. */
   threads?: number;
   /**
-   * Whether threads wait for the next operation by spinning, true if not given. It is faster on an idle machine, and
-   * several times slower as soon as anything else wants the same cores: another program of this process, for one.
+   * Microseconds that threads spin while they wait for the next operation; long if not given. Long is right for one
+   * program on idle cores. It is several times slower as soon as anything else wants them: another program, for one.
    */
-  spinning?: boolean;
+  spin?: number;
   /** Inputs that are constant from now on; they are packed once, which makes matrix products with them faster. */
   bound?: Tensors;
 }

@@ -54,13 +54,14 @@ export function inferenceSheets({ capacity, decode, firstToken, throughput }: In
     },
     {
       title: "Serving from beginning to end",
-      heads: ["model", "KV", "memory", "tokens/s", "at one time", "preempted"],
-      rows: throughput.map(({ name, kvDtype, kvMemory, tokensPerSecond, most, preemptions }) => [
+      heads: ["model", "KV", "memory", "tokens/s", "at one time", "empty", "preempted"],
+      rows: throughput.map(({ name, kvDtype, kvMemory, tokensPerSecond, most, waste, preemptions }) => [
         name,
         kvDtype,
         bytesText(kvMemory),
         integerText(tokensPerSecond),
         String(most),
+        `${(100 * waste).toFixed(1)}%`,
         String(preemptions),
       ]),
     },

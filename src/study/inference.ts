@@ -58,6 +58,8 @@ export type Throughput = Case & {
   readonly kvMemory: number;
   readonly tokensPerSecond: number;
   readonly most: number;
+  /** Part of the used blocks that holds no token, mean of the steps. */
+  readonly waste: number;
   readonly preemptions: number;
 };
 
@@ -212,12 +214,16 @@ async function serve(core: EngineCore, { count, prompt, tokens }: InferencePlan[
   }
   const start = performance.now();
   let most = 0;
+  const wastes: number[] = [];
   while (!core.idle) {
     await core.step();
-    most = Math.max(most, core.stats().running);
+    const { running, blocks, blockSize, tokens } = core.stats();
+    most = Math.max(most, running);
+    if (blocks.used > 0) wastes.push(1 - tokens / (blocks.used * blockSize));
   }
   const seconds = (performance.now() - start) / 1000;
-  return { tokensPerSecond: (count * tokens) / seconds, most, preemptions: core.stats().preemptions };
+  const waste = wastes.reduce((sum, part) => sum + part, 0) / wastes.length;
+  return { tokensPerSecond: (count * tokens) / seconds, most, waste, preemptions: core.stats().preemptions };
 }
 
 function median(numbers: readonly number[]): number {

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Sampling, sampling } from "../../src/engine/sampling.ts";
-import { NonFiniteLogitsError, TokenSampler } from "../../src/engine/token-sampler.ts";
+import { NonFiniteLogitsError, TokenSampler } from "../../src/engine/sampler.ts";
 import { Random } from "../../src/tensor/random.ts";
 
 /**
- * Every step in plain sight, by sorting, in float64; changed logits are float32 again. `point` is the number drawn. Gives
- * one token, or where a sum of probabilities reaches its bound but for rounding, those on both sides.
+ * Every step in plain sight, by sorting, in float64; changed logits are float32 again. `point` is the number drawn.
+ * Gives one token, or where a sum of probabilities reaches its bound but for rounding, those on both sides.
  */
 function twin(logits: Float32Array, options: Sampling, prompt: number[], output: number[], point: number, mask?: Mask) {
   const x = Array.from(logits, (value, token) => (!mask || mask[token] ? value : Number.NEGATIVE_INFINITY));

@@ -59,60 +59,51 @@ test("two layers that share keys and values", () => {
     %9: float32[3, 4] = matmul(%7, layers.0.attn.k) {transB}
     %10: float32[1, 3, 4] = reshape(%9) {shape=[1,3,4]}
     %11: float32[1, 3, 4] = rotary(%10, %2, %0, %1)
-    %12: float32[3, 4] = reshape(%11) {shape=[3,4]}
-    %13: float32[3, 4] = matmul(%7, layers.0.attn.v) {transB}
-    %14: float32[1, 3, 4] = reshape(%12) {shape=[1,3,4]}
-    %15: float32[1, 1, 3, 4] = reshape(%14) {shape=[1,1,3,4]}
-    %16: float32[1, 3, 4] = reshape(%13) {shape=[1,3,4]}
-    %17: float32[1, 1, 3, 4] = reshape(%16) {shape=[1,1,3,4]}
-    %18: float32[3, 8] = matmul(%5, layers.0.attn.q) {transB}
-    %19: float32[1, 3, 8] = reshape(%18) {shape=[1,3,8]}
-    %20: float32[1, 3, 8] = rotary(%19, %2, %0, %1)
-    %21: float32[3, 8] = reshape(%20) {shape=[3,8]}
-    %22: float32[1, 3, 8] = reshape(%21) {shape=[1,3,8]}
-    %23: float32[1, 1, 6, 4] = reshape(%22) {shape=[1,1,6,4]}
-    %24: float32[1, 1, 6, 3] = matmul(%23, %15) {transB alpha=0.5}
-    %25: float32[1, 1, 3, 2, 3] = reshape(%24) {shape=[1,1,3,2,3]}
-    %26: float32[3, 1, 3] = reshape(%3) {shape=[3,1,3]}
-    %27: float32[1, 1, 3, 2, 3] = add(%25, %26)
-    %28: float32[1, 1, 6, 3] = reshape(%27) {shape=[1,1,6,3]}
-    %29: float32[1, 1, 6, 4], %30: float32[1, 1, 6, 3] = softmaxWeighted(%28, %17)
-    %31: float32[1, 3, 8] = reshape(%29) {shape=[1,3,8]}
-    %32: float32[3, 8] = reshape(%31) {shape=[3,8]}
-    %33: float32[3, 8] = matmul(%32, layers.0.attn.o) {transB}
-    %34: float32[3, 8] = add(%4, %33)
-    %35: float32[3, 8], %36: float32[3, 1] = rmsNorm(%34, layers.0.mlp.norm) {epsilon=0.00001}
-    %37: float32[3, 16] = matmul(%35, layers.0.mlp.gate) {transB}
-    %38: float32[3, 16] = silu(%37)
-    %39: float32[3, 16] = matmul(%35, layers.0.mlp.up) {transB}
-    %40: float32[3, 16] = mul(%38, %39)
-    %41: float32[3, 8] = matmul(%40, layers.0.mlp.down) {transB}
-    %42: float32[3, 8] = add(%34, %41)
-    %43: float32[3, 8], %44: float32[3, 1] = rmsNorm(%42, layers.1.attn.norm) {epsilon=0.00001}
-    %45: float32[3, 8] = matmul(%43, layers.1.attn.q) {transB}
-    %46: float32[1, 3, 8] = reshape(%45) {shape=[1,3,8]}
-    %47: float32[1, 3, 8] = rotary(%46, %2, %0, %1)
-    %48: float32[3, 8] = reshape(%47) {shape=[3,8]}
-    %49: float32[1, 3, 8] = reshape(%48) {shape=[1,3,8]}
-    %50: float32[1, 1, 6, 4] = reshape(%49) {shape=[1,1,6,4]}
-    %51: float32[1, 1, 6, 3] = matmul(%50, %15) {transB alpha=0.5}
-    %52: float32[1, 1, 3, 2, 3] = reshape(%51) {shape=[1,1,3,2,3]}
-    %53: float32[1, 1, 3, 2, 3] = add(%52, %26)
-    %54: float32[1, 1, 6, 3] = reshape(%53) {shape=[1,1,6,3]}
-    %55: float32[1, 1, 6, 4], %56: float32[1, 1, 6, 3] = softmaxWeighted(%54, %17)
-    %57: float32[1, 3, 8] = reshape(%55) {shape=[1,3,8]}
-    %58: float32[3, 8] = reshape(%57) {shape=[3,8]}
-    %59: float32[3, 8] = matmul(%58, layers.1.attn.o) {transB}
-    %60: float32[3, 8] = add(%42, %59)
-    %61: float32[3, 8], %62: float32[3, 1] = rmsNorm(%60, layers.1.mlp.norm) {epsilon=0.00001}
-    %63: float32[3, 16] = matmul(%61, layers.1.mlp.gate) {transB}
-    %64: float32[3, 16] = silu(%63)
-    %65: float32[3, 16] = matmul(%61, layers.1.mlp.up) {transB}
-    %66: float32[3, 16] = mul(%64, %65)
-    %67: float32[3, 8] = matmul(%66, layers.1.mlp.down) {transB}
-    %68: float32[3, 8] = add(%60, %67)
-    %69: float32[3, 8], %70: float32[3, 1] = rmsNorm(%68, norm) {epsilon=0.00001}
-    → hidden = %69"
+    %12: float32[3, 4] = matmul(%7, layers.0.attn.v) {transB}
+    %13: float32[1, 1, 3, 4] = reshape(%11) {shape=[1,1,3,4]}
+    %14: float32[1, 1, 3, 4] = reshape(%12) {shape=[1,1,3,4]}
+    %15: float32[3, 8] = matmul(%5, layers.0.attn.q) {transB}
+    %16: float32[1, 3, 8] = reshape(%15) {shape=[1,3,8]}
+    %17: float32[1, 3, 8] = rotary(%16, %2, %0, %1)
+    %18: float32[1, 1, 6, 4] = reshape(%17) {shape=[1,1,6,4]}
+    %19: float32[1, 1, 6, 3] = matmul(%18, %13) {transB alpha=0.5}
+    %20: float32[1, 1, 3, 2, 3] = reshape(%19) {shape=[1,1,3,2,3]}
+    %21: float32[3, 1, 3] = reshape(%3) {shape=[3,1,3]}
+    %22: float32[1, 1, 3, 2, 3] = add(%20, %21)
+    %23: float32[1, 1, 6, 3] = reshape(%22) {shape=[1,1,6,3]}
+    %24: float32[1, 1, 6, 4], %25: float32[1, 1, 6, 3] = softmaxWeighted(%23, %14)
+    %26: float32[3, 8] = reshape(%24) {shape=[3,8]}
+    %27: float32[3, 8] = matmul(%26, layers.0.attn.o) {transB}
+    %28: float32[3, 8] = add(%4, %27)
+    %29: float32[3, 8], %30: float32[3, 1] = rmsNorm(%28, layers.0.mlp.norm) {epsilon=0.00001}
+    %31: float32[3, 16] = matmul(%29, layers.0.mlp.gate) {transB}
+    %32: float32[3, 16] = silu(%31)
+    %33: float32[3, 16] = matmul(%29, layers.0.mlp.up) {transB}
+    %34: float32[3, 16] = mul(%32, %33)
+    %35: float32[3, 8] = matmul(%34, layers.0.mlp.down) {transB}
+    %36: float32[3, 8] = add(%28, %35)
+    %37: float32[3, 8], %38: float32[3, 1] = rmsNorm(%36, layers.1.attn.norm) {epsilon=0.00001}
+    %39: float32[3, 8] = matmul(%37, layers.1.attn.q) {transB}
+    %40: float32[1, 3, 8] = reshape(%39) {shape=[1,3,8]}
+    %41: float32[1, 3, 8] = rotary(%40, %2, %0, %1)
+    %42: float32[1, 1, 6, 4] = reshape(%41) {shape=[1,1,6,4]}
+    %43: float32[1, 1, 6, 3] = matmul(%42, %13) {transB alpha=0.5}
+    %44: float32[1, 1, 3, 2, 3] = reshape(%43) {shape=[1,1,3,2,3]}
+    %45: float32[1, 1, 3, 2, 3] = add(%44, %21)
+    %46: float32[1, 1, 6, 3] = reshape(%45) {shape=[1,1,6,3]}
+    %47: float32[1, 1, 6, 4], %48: float32[1, 1, 6, 3] = softmaxWeighted(%46, %14)
+    %49: float32[3, 8] = reshape(%47) {shape=[3,8]}
+    %50: float32[3, 8] = matmul(%49, layers.1.attn.o) {transB}
+    %51: float32[3, 8] = add(%36, %50)
+    %52: float32[3, 8], %53: float32[3, 1] = rmsNorm(%51, layers.1.mlp.norm) {epsilon=0.00001}
+    %54: float32[3, 16] = matmul(%52, layers.1.mlp.gate) {transB}
+    %55: float32[3, 16] = silu(%54)
+    %56: float32[3, 16] = matmul(%52, layers.1.mlp.up) {transB}
+    %57: float32[3, 16] = mul(%55, %56)
+    %58: float32[3, 8] = matmul(%57, layers.1.mlp.down) {transB}
+    %59: float32[3, 8] = add(%51, %58)
+    %60: float32[3, 8], %61: float32[3, 1] = rmsNorm(%59, norm) {epsilon=0.00001}
+    → hidden = %60"
   `);
 
   const crossing = graph.nodes

@@ -10,6 +10,7 @@ export function reshape(x: Value, shape: Shape): Value {
   if (from.names === to.names && from.size !== to.size) {
     throw new TypeError(`reshape: ${describe(x)} has ${from.size} elements, [${shape.join(", ")}] ${to.size}`);
   }
+  if (x.node.op === "reshape") return reshape(x.node.inputs[0] as Value, shape); // the step between changes nothing
   return value("reshape", [x], { shape }, { dtype: x.dtype, shape });
 }
 
