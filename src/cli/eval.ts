@@ -2,9 +2,12 @@
 
 import { Command, Option } from "commander";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
+import type { WeightDtype } from "../engine/runner.ts";
 import { InputError } from "../error.ts";
+import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer } from "../eval/scorer.ts";
+import type { KvDtype } from "../model/paged-store.ts";
 import { integerText } from "../study/quantity.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
@@ -16,6 +19,8 @@ interface Flags {
   data?: string;
   field?: string;
   split?: "validation" | "all";
+  kvDtype?: KvDtype;
+  weights?: WeightDtype;
   threads?: number;
   json?: boolean;
 }
@@ -33,6 +38,13 @@ export function evalCommand(): Command {
         "which documents (default: validation of the run's own data, all of any other)",
       ).choices(["validation", "all"]),
     )
+    .addOption(
+      new Option("--kv-dtype <type>", "measure by the engine's arithmetic, with keys and values kept so").choices([
+        "float32",
+        "int8",
+      ]),
+    )
+    .addOption(new Option("--weights <type>", "the same, with weights kept so").choices(["float32", "int8", "int4"]))
     .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
     .option("--json", "print one JSON object")
     .action(runEval);
@@ -56,17 +68,31 @@ async function runEval(path: string, flags: Flags): Promise<void> {
     }
   }
   const { model } = run.config;
-  using scorer = await Scorer.create(model, { threads: flags.threads });
+  const { kvDtype = "float32", weights = "float32", threads } = flags;
+  const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
+  using scorer = byEngine
+    ? await CachedScorer.create(model, tensors, { kvDtype, weights, threads })
+    : await Scorer.create(model, { threads });
   const found = await perplexity(scorer, tensors, documents(), { context: model.context, prefix: tokenizer.endOfText });
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
   if (flags.json) {
-    console.log(JSON.stringify({ run: path, name: run.config.name, data: spec, split: side, ...found }));
+    console.log(
+      JSON.stringify({
+        run: path,
+        name: run.config.name,
+        data: spec,
+        split: side,
+        ...(byEngine && { kvDtype, weights }),
+        ...found,
+      }),
+    );
     return;
   }
   console.log(
     [
       `${run.config.name} on ${spec} (${side}; ${integerText(found.tokens)} tokens, ${integerText(found.bytes)} bytes, ${integerText(found.words)} words)`,
+      ...(byEngine ? [`  keys and values in ${kvDtype}, weights in ${weights}`] : []),
       `  perplexity per token  ${found.perplexity.toFixed(3)}`,
       `  bits per byte         ${found.bitsPerByte.toFixed(4)}`,
       `  perplexity per word   ${found.wordPerplexity.toFixed(2)}`,

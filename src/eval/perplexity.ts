@@ -48,7 +48,7 @@ export function* rollingWindows(
 
 /** Evaluates `weights` on documents, one at a time in memory. */
 export async function perplexity(
-  scorer: Scorer,
+  scorer: Pick<Scorer, "score">,
   weights: Tensors,
   documents: Iterable<ScoredDocument> | AsyncIterable<ScoredDocument>,
   { context, prefix }: { context: number; prefix: number },

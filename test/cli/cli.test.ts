@@ -70,11 +70,18 @@ describe("crosslayer train, eval and generate", () => {
     const table = await crosslayer(["eval", at("run")]);
     expect(table.out).toMatch(/perplexity per token .*\n.*bits per byte.*\n.*perplexity per word/);
 
+    const rounding = ["--kv-dtype", "int8", "--weights", "int4"];
+    const rounded = await crosslayer(["eval", at("run"), ...rounding, "--json"]);
+    expect(JSON.parse(rounded.out)).toMatchObject({ kvDtype: "int8", weights: "int4", split: "validation" });
+    expect(JSON.parse(rounded.out).loss / loss).toBeCloseTo(1, 1);
+    const named = await crosslayer(["eval", at("run"), "--kv-dtype", "int8"]);
+    expect(named.out).toMatch(/words\)\n {2}keys and values in int8, weights in float32\n {2}perplexity per token/);
+
     const write = () => crosslayer(["generate", at("run"), "we the", "--seed", "3", "--max-tokens", "5"]);
     const [one, two] = [await write(), await write()];
     expect(one.out.startsWith("we the")).toBe(true);
     expect(two.out).toBe(one.out);
-    expect(one.err).toMatch(/KV cache .* for 16 tokens/);
+    expect(one.err).toMatch(/KV cache .* of float32 for [\d,]+ tokens/);
 
     const shown = JSON.parse((await crosslayer(["inspect", at("run"), "--json"])).out);
     expect(shown).toMatchObject({ name: "H64-MQA-CLA2", sharing: [0, 0], kvLayers: 1, finished: true });

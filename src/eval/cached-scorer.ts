@@ -1,0 +1,101 @@
+// Log-likelihoods by the engine's arithmetic: tokens attend to what the paged cache holds, so that rounded keys, values
+// and weights show in the scores. No scheduler: it admits one chunk to a step, and here several windows share one.
+
+import { PagedCache } from "../engine/paged-cache.ts";
+import { Runner, type RunnerOptions, type WeightDtype } from "../engine/runner.ts";
+import { Sequence } from "../engine/sequence.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/paged-store.ts";
+import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
+import type { Tensors } from "../tensor/tensor.ts";
+import type { Scorer, Window } from "./scorer.ts";
+
+/** Tokens of a step, unless one chunk has more. */
+const stepTokens = 256;
+
+/** How a model is kept. */
+export interface CachedScorerOptions extends Pick<RunnerOptions, "threads"> {
+  readonly kvDtype?: KvDtype;
+  readonly weights?: WeightDtype;
+}
+
+/** Scores windows of tokens as the engine reads prompts: chunk by chunk, each over the cache of those before it. */
+export class CachedScorer implements Pick<Scorer, "score">, Disposable {
+  readonly #runner: Runner;
+  readonly #batch: number;
+
+  private constructor(runner: Runner, batch: number) {
+    this.#runner = runner;
+    this.#batch = batch;
+  }
+
+  /**
+   * Compiles a model with its weights. Blocks and chunks are at most a quarter of the context (but 4 tokens at least),
+   * so that three quarters of a full window's tokens read the cache; and at most the engine's default block.
+   */
+  static async create(
+    config: ModelConfig,
+    weights: Tensors,
+    { kvDtype = "float32", weights: dtype, threads }: CachedScorerOptions = {},
+  ): Promise<CachedScorer> {
+    const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(config.context / 4))));
+    const batch = Math.max(1, Math.floor(stepTokens / blockSize));
+    const blocks = batch * Math.ceil(config.context / blockSize);
+    const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
+    const runner = await Runner.create(config, weights, cache, { kvDtype, weights: dtype, blockSize, threads });
+    return new CachedScorer(runner, batch);
+  }
+
+  /** As `Scorer.score`, of the weights given to `create`; `_weights` are not looked at. */
+  async *score(_weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
+    let group: Window[] = [];
+    for await (const window of windows) {
+      group.push(window);
+      if (group.length < this.#batch) continue;
+      yield* await this.#run(group);
+      group = [];
+    }
+    if (group.length > 0) yield* await this.#run(group);
+  }
+
+  async #run(group: Window[]): Promise<Float32Array[]> {
+    const { context, vocab } = this.#runner.config;
+    const { blockSize } = this.#runner.cache;
+    const share = Math.ceil(context / blockSize); // blocks of a window
+    const texts = group.map(({ inputs, labels }, i) => {
+      if (inputs.length > context || inputs.length !== labels.length) {
+        throw new RangeError(`score: a window of ${inputs.length} tokens, at most ${context} fit`);
+      }
+      const sequence = new Sequence(i, inputs, { maxTokens: 0, blockSize });
+      for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * share + block);
+      return { sequence, labels, scores: new Float32Array(inputs.length) };
+    });
+    for (let start = 0; start < context; start += blockSize) {
+      const reading = texts.filter(({ sequence }) => sequence.pending > 0);
+      if (reading.length === 0) break;
+      const slices = reading.map(({ sequence }) => ({ sequence, count: Math.min(blockSize, sequence.pending) }));
+      const logits = await this.#runner.run(slices, { every: true });
+      for (const [i, { sequence, labels, scores }] of reading.entries()) {
+        const rows = logits[i] as Float32Array;
+        for (let row = 0; row * vocab < rows.length; row++, sequence.computed++) {
+          const label = labels[sequence.computed] as number;
+          scores[sequence.computed] = logSoftmax(rows.subarray(row * vocab, (row + 1) * vocab), label);
+        }
+      }
+    }
+    return texts.map(({ scores }) => scores);
+  }
+
+  [Symbol.dispose](): void {
+    this.#runner[Symbol.dispose]();
+  }
+}
+
+/** log p of one token, in float64. */
+function logSoftmax(logits: Float32Array, token: number): number {
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const x of logits) highest = Math.max(highest, x);
+  let sum = 0;
+  for (const x of logits) sum += Math.exp(x - highest);
+  return (logits[token] as number) - highest - Math.log(sum);
+}
