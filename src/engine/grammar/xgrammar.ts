@@ -2,7 +2,8 @@
 //
 // The package cannot be imported in Node: version 0.1.27 is a script (UMD) that calls itself a module. Its text is run
 // as a function instead, which also gives it a console of its own: it tells what is wrong with a grammar only there.
-// Its parser ends with `abort()`, after which an instance should compile nothing more; what it compiled goes on working.
+// Its parser ends with `abort()`, which leaves less of the stack each time: an instance that has aborted should compile
+// nothing more. What it compiled goes on working.
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -15,6 +16,7 @@ type Library = typeof import("@mlc-ai/web-xgrammar");
 /** A C++ object. */
 interface Handle {
   delete(): void;
+  isDeleted(): boolean;
 }
 interface MatcherHandle extends Handle {
   AcceptToken(token: number, verbose: boolean): boolean;
@@ -68,13 +70,13 @@ export class XGrammar implements Disposable {
    * Compiles a grammar in xgrammar's EBNF, whose first rule is `root`.
    * @throws GrammarError with the library's reason; also where it warns that it does not do all that was asked.
    */
-  async compile(ebnf: string): Promise<CompiledGrammar> {
+  async compile(ebnf: string): Promise<Compiled> {
     this.#log.length = 0;
     try {
       const grammar = await this.#library.Grammar.fromEBNF(ebnf);
       const compiled = await this.#compiler.compileGrammar(grammar);
       grammar.dispose();
-      if (this.#log.length === 0) return compiled;
+      if (this.#log.length === 0) return new Compiled(this.#library, this.#view, this.#vocab, compiled);
       compiled.dispose();
     } catch (error) {
       if (this.#log.length === 0) throw error;
@@ -82,15 +84,34 @@ export class XGrammar implements Disposable {
     throw new GrammarError((this.#log[0] as string).replace(/^\[\w+\] \S+:\d+: /, ""));
   }
 
-  /** What follows the tokens of one text through a grammar. It outlives this instance and what it was compiled from. */
-  async matcher(compiled: CompiledGrammar): Promise<Matcher> {
-    const matcher = await this.#library.GrammarMatcher.createGrammarMatcher(compiled);
+  [Symbol.dispose](): void {
+    this.#compiler.dispose();
+    this.#info.dispose();
+  }
+}
+
+/** A grammar, compiled for a vocabulary. */
+export class Compiled implements Disposable {
+  readonly #library: Library;
+  readonly #view: View;
+  readonly #vocab: number;
+  readonly #grammar: CompiledGrammar;
+
+  constructor(library: Library, view: View, vocab: number, grammar: CompiledGrammar) {
+    this.#library = library;
+    this.#view = view;
+    this.#vocab = vocab;
+    this.#grammar = grammar;
+  }
+
+  /** Begins a text. It goes on when this, or the instance, is disposed of. */
+  async begin(): Promise<Matcher> {
+    const matcher = await this.#library.GrammarMatcher.createGrammarMatcher(this.#grammar);
     return new Matcher((matcher as unknown as { handle: MatcherHandle }).handle, this.#view, this.#vocab);
   }
 
   [Symbol.dispose](): void {
-    this.#compiler.dispose();
-    this.#info.dispose();
+    this.#grammar.dispose();
   }
 }
 
@@ -126,7 +147,7 @@ export class Matcher implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#handle.delete();
+    if (!this.#handle.isDeleted()) this.#handle.delete();
   }
 }
 
