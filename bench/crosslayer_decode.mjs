@@ -19,8 +19,9 @@ const sharing = Array.from({ length: size.layers }, (_, layer) => layer - (layer
 const config = modelConfig({ ...size, context: 1 << 15, sharing });
 const kvMemory = contexts.reduce((sum, context) => sum + context + room + 256, 0) * kvBytes();
 const core = await EngineCore.create(config, randomWeights(config), { kvMemory, kvDtype, weights: "int8", threads });
-for (const context of contexts) {
-  const prompt = Int32Array.from({ length: context + 1 }, (_, i) => (i * 7919) % size.vocab);
+for (const [index, context] of contexts.entries()) {
+  // No two begin alike: they would share their blocks.
+  const prompt = Int32Array.from({ length: context + 1 }, (_, i) => (i * 7919 + index) % size.vocab);
   const restore = (count) => randomRows(config, kvDtype, count);
   core.add({ prompt, maxTokens: room, sampling: { temperature: 0 }, restore });
 }

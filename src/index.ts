@@ -1,5 +1,6 @@
 // The public API for Node: what a program imports from "crosslayer". Re-exports only.
 
+export { huggingFaceModel, readHuggingFaceConfig } from "./checkpoint/hugging-face-config.ts";
 export { RunDirectory } from "./checkpoint/run-directory.ts";
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors.ts";
 export { type CoreOptions, type CoreRequest, EngineCore, type FinishReason } from "./engine/core.ts";
@@ -14,7 +15,7 @@ export { InputError } from "./error.ts";
 export { type Perplexity, perplexity, rollingWindows, type ScoredDocument } from "./eval/perplexity.ts";
 export { Scorer, type Window } from "./eval/scorer.ts";
 export { type ModelConfig, type ModelOptions, modelConfig, modelName } from "./model/config.ts";
-export { flopsPerToken, kvBytesPerToken, parameterCount } from "./model/cost.ts";
+export { flopsPerToken, kvBytesPerToken, parameterCount, unsharedTwin } from "./model/cost.ts";
 export { depthFamily, type Family, namedModel, parseSharing, type Scale, scales } from "./model/name.ts";
 export { initialize, type Parameter, parameters } from "./model/parameters.ts";
 export {
@@ -27,6 +28,8 @@ export {
   sharingName,
   unshared,
 } from "./model/sharing.ts";
+export { kvBlockBytes, kvBlocks, longestContext, sequencesThatFit } from "./plan/kv-blocks.ts";
+export { type PlanRequest, type ServingPlan, servingPlan } from "./plan/serving-plan.ts";
 export { type Conclusions, conclude } from "./study/conclusions.ts";
 export { type Corpus, type CorpusOptions, openCorpus } from "./study/corpus.ts";
 export { Evaluation } from "./study/evaluation.ts";

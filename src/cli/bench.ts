@@ -131,7 +131,7 @@ function planOf(flags: Flags): InferencePlan {
     steps: quick ? 15 : 31,
     prompts: quick ? [512] : [512, 2048],
     memories: quick ? [] : [16e6, 32e6, 64e6, 128e6],
-    requests: { count: 32, prompt: 1536, tokens: 512 },
+    requests: { count: 32, prompt: 1792, tokens: 256 },
   };
 }
 

@@ -8,6 +8,7 @@ import { type PagedOptions, pagedStore } from "../model/paged-store.ts";
 import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
+import { integerProductsAreExact } from "../runtime/integer-range.ts";
 import { compile } from "../runtime/onnxruntime-node.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Tensors } from "../tensor/tensor.ts";
@@ -60,7 +61,9 @@ export class Runner implements Disposable {
   ): Promise<Runner> {
     const { weights: dtype = "float32", threads } = options;
     const bound = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
-    const program = await compile(pagedGraph(config, options), { threads, bound, spin });
+    const reduced = options.kvDtype === "int8" && !(await integerProductsAreExact());
+    const graph = pagedGraph(config, { rounding: reduced ? "reduced" : "full", ...options });
+    const program = await compile(graph, { threads, bound, spin });
     return new Runner(config, cache, program);
   }
 

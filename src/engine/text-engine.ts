@@ -111,8 +111,8 @@ export class TextEngine implements Disposable {
       text.completionTokens++;
       written += stream.push(sampled.token);
     }
+    if (finish) written += stream.end(); // which may find a stop text in what was held back
     const reason = stream.stopped ? "stop" : finish;
-    if (reason && !stream.stopped) written += stream.end();
     if (reason) this.#drop(id);
     const { promptTokens, completionTokens } = text;
     return {

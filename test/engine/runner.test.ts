@@ -4,7 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { BlockPool } from "../../src/engine/block-pool.ts";
 import { PagedCache } from "../../src/engine/paged-cache.ts";
-import { pagedGraph, Runner } from "../../src/engine/runner.ts";
+import { pagedGraph, Runner, type RunnerOptions } from "../../src/engine/runner.ts";
 import { Scheduler } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
@@ -42,9 +42,19 @@ interface Found {
 }
 
 /** Feeds sequences that begin alike to a runner, with given tokens, and compares with full forwards. */
-async function compare(config: ModelConfig, weights: Tensors, kvDtype: KvDtype, threads = 1): Promise<Found> {
+async function compare(
+  config: ModelConfig,
+  weights: Tensors,
+  kvDtype: KvDtype,
+  { threads = 1, rounding }: Pick<RunnerOptions, "threads" | "rounding"> = {},
+): Promise<Found> {
   const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-  using runner = await Runner.create(config, weights, cache, { kvDtype, blockSize, threads });
+  using runner = await Runner.create(config, weights, cache, {
+    kvDtype,
+    blockSize,
+    threads,
+    ...(rounding && { rounding }),
+  });
   using full = await FullForward.create(config, weights, { rounded: kvDtype === "int8" });
   const scheduler = new Scheduler(new BlockPool(blocks), { blockSize, chunk: 8, maxSequences: 6, prefixCache: true });
   const start = randomTokens(config, [length], 2).data;
@@ -135,9 +145,17 @@ describe.each(Object.entries(sharings))("%s", (_, sharing) => {
 test.each(kinds)("%s with biases, one norm and a head of its own", async (heads) => {
   const biases = { qkv: true, output: true, mlp: true };
   const config = tinyConfig([0, 0, 2, 0], heads, { biases, kvNorm: "shared", tiedEmbeddings: false, context: length });
-  const { logits, rows } = await compare(config, lively(config, 3), "float32", 2);
+  const { logits, rows } = await compare(config, lively(config, 3), "float32", { threads: 2 });
   expect(logits).toBeLessThan(2e-5);
   expect(rows).toBeLessThan(2e-5);
+});
+
+test("rounding to 7 bits, for processors without VNNI, is as good as it must be", async () => {
+  const config = tinyConfig(share(6, 2), "GQA", { context: length });
+  const reduced = await compare(config, lively(config, 1), "int8", { rounding: "reduced" });
+  const { relative } = await compare(config, lively(config, 1), "int8");
+  expect(reduced.relative).toBeGreaterThan(relative);
+  expect(reduced.relative).toBeLessThan(0.06);
 });
 
 test("the graph reads owners' pools and no others', and gives their rows", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Sampling, sampling } from "../../src/engine/sampling.ts";
 import { NonFiniteLogitsError, TokenSampler } from "../../src/engine/sampler.ts";
+import { type Sampling, sampling } from "../../src/engine/sampling.ts";
 import { Random } from "../../src/tensor/random.ts";
 
 /**
