@@ -207,6 +207,7 @@ export class EngineCore implements Disposable {
     const { restore } = this.#live.get(sequence.id) as Live;
     const count = sequence.promptLength - 1 - sequence.computed;
     if (!restore || count <= 0 || sequence.computed > 0) return false;
+    if (!this.#scheduler.grow(sequence, count)) return false;
     this.#runner.cache.write(restore(count), [{ blocks: sequence.blocks, start: 0, row: 0, count }]);
     this.#scheduler.computed({ sequence, count });
     return true;

@@ -14,7 +14,7 @@ import type { Program } from "../runtime/program.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import type { PagedCache } from "./paged-cache.ts";
 import type { Slice } from "./scheduler.ts";
-import { layOut } from "./step-layout.ts";
+import { StepLayout } from "./step-layout.ts";
 
 /** How weights are kept: as they are, or rounded in blocks when they are loaded. */
 export type WeightDtype = "float32" | "int8" | "int4";
@@ -43,6 +43,7 @@ export class Runner implements Disposable {
   readonly config: ModelConfig;
   readonly cache: PagedCache;
   readonly #program: Program;
+  readonly #layout: StepLayout;
   #tables: Tensors = {};
   #positions = 0; // rows of the rotary tables
 
@@ -50,6 +51,7 @@ export class Runner implements Disposable {
     this.config = config;
     this.cache = cache;
     this.#program = program;
+    this.#layout = new StepLayout(cache, config.heads / config.kvHeads);
   }
 
   /** Compiles a model for the rows that `cache` holds. */
@@ -79,7 +81,7 @@ export class Runner implements Disposable {
   async run(slices: readonly Slice[], options: { every: true }): Promise<Float32Array[]>;
   async run(slices: readonly Slice[], options?: { every?: boolean }): Promise<(Float32Array | undefined)[]>;
   async run(slices: readonly Slice[], { every = false } = {}): Promise<(Float32Array | undefined)[]> {
-    const { heads, kvHeads, vocab } = this.config;
+    const { vocab } = this.config;
     const rows: { slice: Slice; row: number }[] = [];
     let count = 0;
     for (const slice of slices) {
@@ -99,13 +101,12 @@ export class Runner implements Disposable {
     const last = every
       ? Int32Array.from({ length: count }, (_, row) => row)
       : Int32Array.from(complete, ({ slice, row }) => row + slice.count - 1);
-    const index = layOut(slices, this.cache, heads / kvHeads);
     const feeds: Tensors = {
       tokens: { dtype: "int32", shape: [count], data: tokens },
       positions: { dtype: "int64", shape: [1, count], data: positions },
       last: { dtype: "int32", shape: [last.length], data: last },
       ...this.#rotary(furthest),
-      ...index,
+      ...this.#layout.inputs(slices),
       ...this.cache.feeds,
     };
     const { logits, ...written } = await this.#program.run(feeds);

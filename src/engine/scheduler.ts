@@ -74,19 +74,21 @@ export class Scheduler {
 
   /** The next step: first one token of each sequence that decodes, then prompts. Empty if there is nothing to do. */
   plan(): Slice[] {
+    const planned: Slice[] = [];
     const decoding = this.#running.filter(({ pending }) => pending === 1);
-    for (const sequence of decoding) this.#grow(sequence);
-    const slices = decoding
-      .filter(({ blocks }) => blocks.length > 0)
-      .map((sequence): Slice => ({ sequence, count: 1 }));
+    const reading = this.#running.filter(({ pending }) => pending > 1);
+    for (const sequence of decoding) {
+      if (this.grow(sequence, sequence.length)) planned.push({ sequence, count: 1 });
+    }
     let room = this.options.chunk;
-    for (const sequence of this.#running) {
-      if (sequence.pending === 1) continue;
+    for (const sequence of reading) {
       const count = this.#chunkOf(sequence.length, sequence.computed);
-      if (count > room) return slices;
-      slices.push({ sequence, count });
+      if (count > room) room = 0; // later ones wait for their turn, too
+      if (room === 0 || !this.grow(sequence, sequence.computed + count)) continue;
+      planned.push({ sequence, count });
       room -= count;
     }
+    const slices = planned.filter(({ sequence }) => this.#running.includes(sequence)); // not preempted since
     while (room > 0 && this.#waiting.length > 0) {
       const [sequence] = this.#waiting as [Sequence];
       const count = this.#admit(sequence, room);
@@ -108,13 +110,23 @@ export class Scheduler {
     }
   }
 
-  /** Makes room for a decoding sequence's next token; without free blocks the youngest sequences give theirs back. */
-  #grow(sequence: Sequence): void {
-    while (sequence.blocks.length > 0 && sequence.blocksNeeded > sequence.blocks.length) {
+  /**
+   * Gives a running sequence the blocks that its first `length` tokens take; without free ones the youngest sequences
+   * give theirs back. False if it was itself among them.
+   */
+  grow(sequence: Sequence, length: number): boolean {
+    const needed = Math.ceil(length / this.options.blockSize);
+    while (this.#running.includes(sequence) && sequence.blocks.length < needed) {
       const block = this.#pool.allocate();
       if (block !== undefined) sequence.blocks.push(block);
       else this.#preempt(this.#running.at(-1) as Sequence);
     }
+    return this.#running.includes(sequence);
+  }
+
+  /** Blocks that running sequences still need for their prompts: spoken for, if not allocated. */
+  get #promised(): number {
+    return this.#running.reduce((sum, { blocksNeeded, blocks }) => sum + Math.max(0, blocksNeeded - blocks.length), 0);
   }
 
   #preempt(sequence: Sequence): void {
@@ -135,7 +147,7 @@ export class Scheduler {
     return Math.min(length - computed, chunk - (computed % chunk));
   }
 
-  /** Gives a sequence the blocks that its tokens take, if they are there, and says how many tokens it reads first. */
+  /** Lets a sequence run if the blocks of all its tokens are there, and says how many tokens it reads first. */
   #admit(sequence: Sequence, room: number): number | undefined {
     if (this.#running.length >= this.options.maxSequences) return undefined;
     const found = this.#findPrefix(sequence);
@@ -145,15 +157,15 @@ export class Scheduler {
     const idle = found.filter((block) => this.#pool.isIdle(block)).length;
     const missing = sequence.blocksNeeded - found.length;
     const spared = this.#running.length === 0 ? 0 : Math.floor(reserve * this.#pool.size);
-    if (missing + spared > this.#pool.available - idle) return undefined;
+    if (missing + spared > this.#pool.available - idle - this.#promised) return undefined;
     for (const block of found) this.#pool.retain(block);
     sequence.blocks.push(...found);
-    for (let i = 0; i < missing; i++) sequence.blocks.push(this.#pool.allocate() as number);
     sequence.reused = sequence.computed = found.length * blockSize;
     this.#prefix.asked += sequence.length;
     this.#prefix.found += sequence.computed;
     this.#waiting.shift();
     this.#running.push(sequence);
+    this.grow(sequence, sequence.computed + count);
     return count;
   }
 

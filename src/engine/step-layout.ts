@@ -20,15 +20,50 @@ interface Placed extends Slice {
   readonly past: readonly number[];
 }
 
-/** Moves the cache's blocks as the step needs them and gives the graph's index inputs. */
-export function layOut(slices: readonly Slice[], cache: PagedCache, repeat: number): Tensors {
-  let rows = 0;
-  const placed = slices.map((slice): Placed => {
-    const { blocks, computed } = slice.sequence;
-    const row = rows;
-    rows += slice.count;
-    return { ...slice, row, past: blocks.slice(0, Math.ceil(computed / cache.blockSize)) };
-  });
+/** Lays out the steps on one cache; `repeat` is the query heads of a KV head. */
+export class StepLayout {
+  readonly #cache: PagedCache;
+  readonly #repeat: number;
+  #last: { placed: readonly Placed[]; inputs: Tensors } | undefined;
+
+  constructor(cache: PagedCache, repeat: number) {
+    this.#cache = cache;
+    this.#repeat = repeat;
+  }
+
+  /** Moves the cache's blocks as the step needs them and gives the graph's index inputs, the last ones if they still hold. */
+  inputs(slices: readonly Slice[]): Tensors {
+    let rows = 0;
+    const placed = slices.map((slice): Placed => {
+      const { blocks, computed } = slice.sequence;
+      const row = rows;
+      rows += slice.count;
+      return { ...slice, row, past: blocks.slice(0, Math.ceil(computed / this.#cache.blockSize)) };
+    });
+    if (!this.#last || !reads(placed, this.#last.placed)) {
+      this.#last = { placed, inputs: layOut(placed, rows, this.#cache, this.#repeat) };
+    }
+    return this.#last.inputs;
+  }
+}
+
+/** Whether a step of single tokens reads the same blocks as the last one did; nothing else has moved them. */
+function reads(placed: readonly Placed[], last: readonly Placed[]): boolean {
+  return (
+    placed.length === last.length &&
+    placed.every(({ count, past }, i) => {
+      const before = last[i] as Placed;
+      return (
+        count === 1 &&
+        before.count === 1 &&
+        past.length === before.past.length &&
+        past.every((block, j) => block === before.past[j])
+      );
+    })
+  );
+}
+
+function layOut(placed: readonly Placed[], rows: number, cache: PagedCache, repeat: number): Tensors {
   const singles = placed.filter(({ count }) => count === 1);
   const chunks = placed.filter(({ count }) => count > 1);
 

@@ -111,6 +111,25 @@ describe("text", () => {
   });
 });
 
+test("a format is kept: JSON of a schema, whatever the model would say", async () => {
+  const jsonSchema = {
+    type: "object",
+    properties: { kind: { enum: ["people", "states"] }, count: { type: "integer", minimum: 0, maximum: 50 } },
+    required: ["kind", "count"],
+    additionalProperties: false,
+  };
+  const found = await collect("we", { n: 5, temperature: 2, format: { jsonSchema }, seed: 1 });
+  for (const { text, last } of found) {
+    const { kind, count, ...rest } = JSON.parse(text);
+    expect(["people", "states"]).toContain(kind);
+    expect(Number.isInteger(count) && count >= 0 && count <= 50).toBe(true);
+    expect(rest).toEqual({});
+    expect(last?.finishReason).toBe("stop");
+  }
+  await expect(collect("we", { format: { jsonSchema: { type: "strange" } } })).rejects.toThrow(/JSON schema/);
+  expect((await idle()).blocks.used).toBe(0);
+});
+
 describe("leaving", () => {
   test("by break, by an error or by a signal frees the blocks", async () => {
     const long = { maxTokens: 400, ignoreEnd: true };
