@@ -2,12 +2,11 @@
 // GroupQueryAttention, each in a process of its own. They take turns, a few steps each, so that a machine that speeds up
 // or slows down does so for all. Usage: README.md.
 
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Contender, median } from "./contender.ts";
 
 interface Report {
   readonly ms: number;
@@ -42,46 +41,6 @@ const contenders: Readonly<Record<string, readonly string[]>> = {
   GroupQueryAttention: node("gqa_decode.mjs"),
 };
 
-class Runner {
-  readonly name: string;
-  readonly reports: Report[] = [];
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(name: string, command: readonly string[], contexts: readonly number[]) {
-    this.name = name;
-    const [program, ...rest] = command as [string, ...string[]];
-    const { size, threads } = values;
-    this.#child = spawn(program, [...rest, "--size", size, "--threads", threads, "--contexts", contexts.join()]);
-    this.#child.stderr.on("data", (text) => process.stderr.write(text));
-    this.#child.stdin.on("error", () => {});
-    this.#child.on("error", () => {});
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
-
-  /** False where it is not installed. */
-  async ready(): Promise<boolean> {
-    return (await this.#line())?.startsWith("ready") ?? false;
-  }
-
-  /** Takes its turn; undefined where it ended. */
-  async step(): Promise<Report | undefined> {
-    this.#child.stdin.write("step\n");
-    const line = await this.#line();
-    return line === undefined ? undefined : (JSON.parse(line) as Report);
-  }
-
-  async stop(): Promise<void> {
-    this.#child.stdin.end();
-    if (this.#child.exitCode === null && this.#child.pid !== undefined) await once(this.#child, "exit");
-  }
-
-  async #line(): Promise<string | undefined> {
-    const { value, done } = await this.#lines.next();
-    return done ? undefined : value;
-  }
-}
-
 console.log(
   `${cpus()[0]?.model.trim()}, ${availableParallelism()} processors, ${values.threads} threads each${realtime.length > 0 ? ", realtime priority" : ""}`,
 );
@@ -93,44 +52,40 @@ for (const text of values.cases.split(",")) {
 async function compare(batch: number, context: number): Promise<void> {
   // Ragged: the longest has the whole context, the others evenly less.
   const contexts = Array.from({ length: batch }, (_, i) => Math.round((context * (batch - i)) / batch));
-  const runners: Runner[] = [];
+  const shared = ["--size", values.size, "--threads", values.threads, "--contexts", contexts.join()];
+  const runners: { contender: Contender<Report>; reports: Report[] }[] = [];
   for (const [name, command] of Object.entries(contenders)) {
     if (values.only && !name.includes(values.only)) continue;
-    const runner = new Runner(name, command, contexts);
-    if (!(await runner.ready())) {
+    const contender = new Contender<Report>(name, [...command, ...shared]);
+    if (!(await contender.ready())?.startsWith("ready")) {
       console.log(`${name} skipped: see README.md for how to install it`);
       continue;
     }
-    runners.push(runner);
-    for (let i = 0; i < 10; i++) await runner.step(); // compiles, allocates, settles: not counted
+    runners.push({ contender, reports: [] });
+    for (let i = 0; i < 10; i++) await contender.step(); // compiles, allocates, settles: not counted
   }
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const runner of runners) {
-      await runner.step();
+    for (const { contender, reports } of runners) {
+      await contender.step();
       for (let i = 1; i < turn; i++) {
-        const report = await runner.step();
-        if (report) runner.reports.push(report);
+        const report = await contender.step();
+        if (report) reports.push(report);
       }
     }
   }
-  for (const runner of runners) await runner.stop();
+  for (const { contender } of runners) await contender.stop();
   console.log(
     `\nSize ${values.size}, batch ${batch}, contexts ${contexts[0]}${batch > 1 ? ` … ${contexts.at(-1)}` : ""}\n`,
   );
   console.log("| | ms per step, median (least) | tokens/s | CPU ms | peak MB |");
   console.log("|---|--:|--:|--:|--:|");
-  for (const { name, reports } of runners) {
+  for (const { contender, reports } of runners) {
     const ms = median(reports.map((report) => report.ms));
     const least = Math.min(...reports.map((report) => report.ms));
     const cpu = median(reports.map(({ cpuMs }) => cpuMs));
     const peak = Math.max(...reports.map(({ peakMB }) => peakMB));
     console.log(
-      `| ${name} | ${ms.toFixed(1)} (${least.toFixed(1)}) | ${((batch * 1000) / ms).toFixed(0)} | ${cpu.toFixed(1)} | ${peak.toFixed(0)} |`,
+      `| ${contender.name} | ${ms.toFixed(1)} (${least.toFixed(1)}) | ${((batch * 1000) / ms).toFixed(0)} | ${cpu.toFixed(1)} | ${peak.toFixed(0)} |`,
     );
   }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
 }

@@ -1,13 +1,11 @@
 // Time and peak memory of one training step: crosslayer beside PyTorch and jax-js, each in a process of its own and
 // taking turns step by step, so that a machine that speeds up or slows down does so for all. Usage: README.md.
 
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Contender, median } from "./contender.ts";
 
 interface Report {
   /** Milliseconds of the step. */
@@ -19,7 +17,7 @@ interface Report {
   rssMB: number;
 }
 
-interface Contender {
+interface Entry {
   readonly name: string;
   readonly command: readonly string[];
   readonly install: string;
@@ -38,7 +36,7 @@ const { values } = parseArgs({
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const node = (file: string, ...more: string[]) => [process.execPath, here(file), ...more];
-const contenders: readonly Contender[] = [
+const contenders: readonly Entry[] = [
   { name: "crosslayer", command: node("crosslayer_step.mjs"), install: "npm run build" },
   { name: "crosslayer, recompute", command: node("crosslayer_step.mjs", "--recompute"), install: "npm run build" },
   {
@@ -53,54 +51,39 @@ const contenders: readonly Contender[] = [
   },
 ];
 
-/** A running contender: answers one step at a time. */
+/** A contender and what it did. */
 class Runner {
   readonly name: string;
   readonly reports: Report[] = [];
   first: Report | undefined;
   parameters = 0;
   spent = 0;
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
+  readonly #contender: Contender<Report>;
 
-  constructor({ name, command }: Contender, size: string) {
+  constructor({ name, command }: Entry, size: string) {
     this.name = name;
-    const [program, ...rest] = command as [string, ...string[]];
     // A pinned OpenBLAS kernel would slow PyTorch down; losses are compared below, so a wrong kernel would show.
     const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
-    this.#child = spawn(program, [...rest, "--serve", "--size", size, "--threads", values.threads], { env });
-    this.#child.stderr.on("data", (text) => process.stderr.write(text));
-    this.#child.stdin.on("error", () => {}); // it ended; #line says so
-    this.#child.on("error", () => {});
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    const options = ["--serve", "--size", size, "--threads", values.threads];
+    this.#contender = new Contender(name, [...command, ...options], env);
   }
 
   /** False where it is not installed. */
   async ready(): Promise<boolean> {
-    const line = await this.#line();
-    if (line === undefined) return false;
-    this.parameters = Number(line.split(" ")[1]);
-    return true;
+    const line = await this.#contender.ready();
+    this.parameters = Number(line?.split(" ")[1]);
+    return line !== undefined;
   }
 
   /** Undefined where it ended. */
   async step(): Promise<Report | undefined> {
-    this.#child.stdin.write("step\n");
-    const line = await this.#line();
-    if (line === undefined) return undefined;
-    const report = JSON.parse(line) as Report;
-    this.spent += report.ms / 1000;
+    const report = await this.#contender.step();
+    this.spent += (report?.ms ?? 0) / 1000;
     return report;
   }
 
-  async stop(): Promise<void> {
-    this.#child.stdin.end();
-    if (this.#child.exitCode === null && this.#child.pid !== undefined) await once(this.#child, "exit");
-  }
-
-  async #line(): Promise<string | undefined> {
-    const { value, done } = await this.#lines.next();
-    return done ? undefined : value;
+  stop(): Promise<void> {
+    return this.#contender.stop();
   }
 }
 
@@ -159,12 +142,4 @@ function show(size: string, runners: readonly Runner[], tokens: number): void {
       console.log(`WARNING: ${name} computes something else: loss ${first?.loss}, ${parameters} parameters`);
     }
   }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
