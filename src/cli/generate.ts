@@ -1,9 +1,10 @@
 // `crosslayer generate`: a run writes on, one prompt as it comes or a file of prompts all at once.
 
+import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { Engine } from "../engine/engine.ts";
-import type { Chunk } from "../engine/request.ts";
+import type { Chunk, GenerateOptions } from "../engine/request.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { bytesText, integerText } from "../study/quantity.ts";
@@ -20,6 +21,7 @@ import { progress } from "./progress.ts";
 import { OutputRows, openPrompts } from "./prompts.ts";
 
 interface Flags extends EngineFlags, SamplingFlags {
+  jsonSchema?: string;
   prompt?: string;
   file?: string;
   out?: string;
@@ -32,6 +34,7 @@ export function generateCommand(): Command {
     .argument("<run>", "a run's directory")
     .argument("[prompt]", "the text to go on from")
     .option("--prompt <text>", "the same as an option")
+    .option("--json-schema <file>", "write only JSON that this schema allows")
     .option("--file <prompts.jsonl>", 'many prompts at once: lines of {"prompt": "…"} and options of their own')
     .option("--out <file.jsonl>", "where --file's texts go (default: standard output); what is there already is kept");
   return engineFlags(samplingFlags(command)).action(runGenerate);
@@ -42,19 +45,31 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
   if (given.length > 1) throw new InputError("generate: give one of a prompt, --prompt and --file");
   if (flags.out !== undefined && flags.file === undefined) throw new InputError("generate: --out needs --file");
   const prompts = flags.file === undefined ? undefined : await openPrompts(flags.file); // told before a model is loaded
+  const options: GenerateOptions = { ...samplingOf(flags), ...formatOf(flags.jsonSchema) };
   await using engine = await Engine.load(path, engineOptionsOf(flags));
   await interruptible((signal) =>
     prompts
-      ? writeAll(engine, prompts, flags, signal)
-      : writeOne(engine, argument ?? flags.prompt ?? "", flags, signal),
+      ? writeAll(engine, prompts, { options, out: flags.out, lanes: 2 * (flags.maxSequences ?? 64) }, signal)
+      : writeOne(engine, argument ?? flags.prompt ?? "", options, signal),
   );
 }
 
-async function writeOne(engine: Engine, prompt: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const texts = Array.from({ length: flags.n }, () => "");
-  const streaming = flags.n === 1;
+/** What `--json-schema` demands. @throws InputError if the file holds no JSON object. */
+function formatOf(path: string | undefined): Pick<GenerateOptions, "format"> {
+  if (path === undefined) return {};
+  try {
+    return { format: { jsonSchema: JSON.parse(readFileSync(path, "utf8")) } };
+  } catch (error) {
+    throw new InputError(`--json-schema: ${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+async function writeOne(engine: Engine, prompt: string, options: GenerateOptions, signal: AbortSignal): Promise<void> {
+  const { n = 1 } = options;
+  const texts = Array.from({ length: n }, () => "");
+  const streaming = n === 1;
   let begun = false;
-  for await (const { index, text, logprobs } of engine.generate(prompt, { ...samplingOf(flags), signal })) {
+  for await (const { index, text, logprobs } of engine.generate(prompt, { ...options, signal })) {
     if (streaming && !begun) process.stdout.write(prompt);
     begun = true;
     texts[index] += text;
@@ -72,10 +87,10 @@ async function writeOne(engine: Engine, prompt: string, flags: Flags, signal: Ab
 async function writeAll(
   engine: Engine,
   prompts: Awaited<ReturnType<typeof openPrompts>>,
-  flags: Flags,
+  { options, out, lanes }: { options: GenerateOptions; out: string | undefined; lanes: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const rows = await OutputRows.open(flags.out);
+  const rows = await OutputRows.open(out);
   const left = prompts.filter(({ index }) => !rows.done.has(index));
   if (left.length < prompts.length) {
     console.error(
@@ -87,9 +102,9 @@ async function writeAll(
   let refused = 0;
   const next = left.values();
   // More requests than sequences run at a time, so that the engine never waits for this loop.
-  const lanes = Array.from({ length: 2 * (flags.maxSequences ?? 64) }, async () => {
-    for (const { index, prompt, options } of next) {
-      const found = await textsOf(engine.generate(prompt, { ...samplingOf(flags), ...options, signal })).catch(refusal);
+  const writers = Array.from({ length: lanes }, async () => {
+    for (const { index, prompt, options: own } of next) {
+      const found = await textsOf(engine.generate(prompt, { ...options, ...own, signal })).catch(refusal);
       if (signal.aborted) return;
       if ("error" in found) refused++;
       await rows.write({ index, prompt, ...found });
@@ -98,7 +113,7 @@ async function writeAll(
     }
   });
   try {
-    await Promise.all(lanes);
+    await Promise.all(writers);
   } finally {
     shown.stop();
     await rows.close();

@@ -92,6 +92,13 @@ describe("crosslayer generate", () => {
     expect(status).toBe(0);
   });
 
+  it("writes JSON of a schema", async () => {
+    writeFileSync(at("schema.json"), '{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}');
+    const { out, status } = await generate("--json-schema", at("schema.json"), "--temperature", "1.5");
+    expect([typeof JSON.parse(out).n, status]).toEqual(["number", 0]);
+    expect((await generate("--json-schema", at("none.json"))).err).toMatch(/--json-schema: .* cannot be read/);
+  });
+
   it("refuses what cannot be, in a line", async () => {
     for (const [args, message] of [
       [["we", "--max-tokens", "100"], /context of 64 must hold 100 more \(maxTokens\)/],

@@ -150,6 +150,15 @@ test.each(kinds)("%s with biases, one norm and a head of its own", async (heads)
   expect(rows).toBeLessThan(2e-5);
 });
 
+test.each([2, 6, 10, 46])("heads of %i", async (headDim) => {
+  const config = tinyConfig(share(4, 2), "GQA", { headDim, context: length });
+  const weights = lively(config, 1);
+  const { logits, rows } = await compare(config, weights, "float32");
+  expect(logits).toBeLessThan(2e-5);
+  expect(rows).toBeLessThan(2e-5);
+  expect((await compare(config, weights, "int8")).relative).toBeLessThan(0.06);
+});
+
 test("rounding to 7 bits, for processors without VNNI, is as good as it must be", async () => {
   const config = tinyConfig(share(6, 2), "GQA", { context: length });
   const reduced = await compare(config, lively(config, 1), "int8", { rounding: "reduced" });
