@@ -81,8 +81,11 @@ export class TextEngine implements Disposable {
       const text = this.#texts.get(emission.id);
       if (!text) continue; // closed while the step ran, or by an error of another of its request's texts
       if (emission.error) {
-        this.close(text.request);
-        events.push({ request: text.request, error: emission.error });
+        const { request, index, promptTokens, completionTokens } = text;
+        const where = `request ${request}, text ${index}, after ${promptTokens} + ${completionTokens} tokens`;
+        emission.error.message = `${where}: ${emission.error.message}`;
+        this.close(request);
+        events.push({ request, error: emission.error });
       } else {
         events.push({ request: text.request, chunk: this.#chunk(text, emission) });
       }
