@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { Engine } from "../engine/engine.ts";
-import type { Chunk, GenerateOptions } from "../engine/request.ts";
+import type { Chunk, GenerateOptions, TokenLogprob } from "../engine/request.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { bytesText, integerText } from "../study/quantity.ts";
@@ -45,11 +45,12 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
   if (given.length > 1) throw new InputError("generate: give one of a prompt, --prompt and --file");
   if (flags.out !== undefined && flags.file === undefined) throw new InputError("generate: --out needs --file");
   const prompts = flags.file === undefined ? undefined : await openPrompts(flags.file); // told before a model is loaded
+  const rows = prompts && (await OutputRows.open(flags.out));
   const options: GenerateOptions = { ...samplingOf(flags), ...formatOf(flags.jsonSchema) };
   await using engine = await Engine.load(path, engineOptionsOf(flags));
   await interruptible((signal) =>
-    prompts
-      ? writeAll(engine, prompts, { options, out: flags.out, lanes: 2 * (flags.maxSequences ?? 64) }, signal)
+    prompts && rows
+      ? writeAll(engine, prompts, rows, { options, lanes: 2 * (flags.maxSequences ?? 64) }, signal)
       : writeOne(engine, argument ?? flags.prompt ?? "", options, signal),
   );
 }
@@ -58,7 +59,9 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
 function formatOf(path: string | undefined): Pick<GenerateOptions, "format"> {
   if (path === undefined) return {};
   try {
-    return { format: { jsonSchema: JSON.parse(readFileSync(path, "utf8")) } };
+    const jsonSchema: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof jsonSchema !== "object" || jsonSchema === null) throw new TypeError("it holds no JSON object");
+    return { format: { jsonSchema } };
   } catch (error) {
     throw new InputError(`--json-schema: ${path} cannot be read: ${(error as Error).message}`);
   }
@@ -69,7 +72,9 @@ async function writeOne(engine: Engine, prompt: string, options: GenerateOptions
   const texts = Array.from({ length: n }, () => "");
   const streaming = n === 1;
   let begun = false;
-  for await (const { index, text, logprobs } of engine.generate(prompt, { ...options, signal })) {
+  let tokens = 0;
+  for await (const { index, text, tokens: ids, logprobs } of engine.generate(prompt, { ...options, signal })) {
+    tokens += ids.length;
     if (streaming && !begun) process.stdout.write(prompt);
     begun = true;
     texts[index] += text;
@@ -81,17 +86,17 @@ async function writeOne(engine: Engine, prompt: string, options: GenerateOptions
   }
   if (streaming) process.stdout.write("\n");
   else for (const [i, text] of texts.entries()) console.log(`${pc.dim(`[${i}]`)} ${prompt}${text}`);
-  console.error(pc.dim(summary(engine)));
+  console.error(pc.dim(summary(engine, tokens)));
 }
 
 async function writeAll(
   engine: Engine,
   prompts: Awaited<ReturnType<typeof openPrompts>>,
-  { options, out, lanes }: { options: GenerateOptions; out: string | undefined; lanes: number },
+  rows: OutputRows,
+  { options, lanes }: { options: GenerateOptions; lanes: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const rows = await OutputRows.open(out);
-  const left = prompts.filter(({ index }) => !rows.done.has(index));
+  const left = prompts.filter((prompt) => !rows.has(prompt));
   if (left.length < prompts.length) {
     console.error(
       `${integerText(prompts.length - left.length)} of ${integerText(prompts.length)} prompts are done already`,
@@ -100,6 +105,7 @@ async function writeAll(
   const shown = progress("prompts", prompts.length, prompts.length - left.length);
   let done = prompts.length - left.length;
   let refused = 0;
+  let tokens = 0;
   const next = left.values();
   // More requests than sequences run at a time, so that the engine never waits for this loop.
   const writers = Array.from({ length: lanes }, async () => {
@@ -107,6 +113,7 @@ async function writeAll(
       const found = await textsOf(engine.generate(prompt, { ...options, ...own, signal })).catch(refusal);
       if (signal.aborted) return;
       if ("error" in found) refused++;
+      else tokens += found.texts.reduce((sum, text) => sum + text.tokens, 0);
       await rows.write({ index, prompt, ...found });
       const { decodeRate, running } = engine.stats();
       shown.update(++done, `${integerText(decodeRate)} tokens/s, ${running} at a time`);
@@ -118,19 +125,20 @@ async function writeAll(
     shown.stop();
     await rows.close();
   }
-  console.error(pc.dim(summary(engine)));
+  console.error(pc.dim(summary(engine, tokens)));
   if (refused > 0) throw new InputError(`generate: ${refused} of the prompts were refused; their rows say why`);
 }
 
 /** The texts of a request, whole. */
 async function textsOf(chunks: AsyncIterable<Chunk>) {
-  const texts: { text: string; tokens: number; finishReason?: string }[] = [];
-  for await (const { index, text, tokens, finishReason } of chunks) {
+  const texts: { text: string; tokens: number; finishReason?: string; logprobs?: TokenLogprob[] }[] = [];
+  for await (const { index, text, tokens, finishReason, logprobs } of chunks) {
     texts[index] ??= { text: "", tokens: 0 };
     const entry = texts[index] as (typeof texts)[number];
     entry.text += text;
     entry.tokens += tokens.length;
     if (finishReason) entry.finishReason = finishReason;
+    if (logprobs) entry.logprobs = [...(entry.logprobs ?? []), ...logprobs];
   }
   return { texts };
 }
@@ -141,11 +149,11 @@ function refusal(error: unknown): { error: string } {
   throw error;
 }
 
-function summary(engine: Engine): string {
-  const { decodeTokens, decodeRate, prefillRate, blocks, kvBytes }: EngineStats = engine.stats();
+function summary(engine: Engine, tokens: number): string {
+  const { decodeRate, prefillRate, blocks, kvBytes }: EngineStats = engine.stats();
   const { kvTokens, kvDtype } = engine.info;
   return [
-    `${integerText(decodeTokens)} tokens, ${integerText(decodeRate)} tokens/s (prompts ${integerText(prefillRate)} tokens/s)`,
+    `${integerText(tokens)} tokens, ${integerText(decodeRate)} tokens/s (prompts ${integerText(prefillRate)} tokens/s)`,
     `KV cache ${bytesText(kvBytes)} of ${kvDtype} for ${integerText(kvTokens)} tokens, ${integerText(blocks.total)} blocks`,
   ].join("; ");
 }

@@ -1,7 +1,8 @@
 // A file of prompts and the file of what was written after them, both JSONL. What is written already is not done again.
 
 import { once } from "node:events";
-import { createWriteStream, existsSync, readFileSync, truncateSync, type WriteStream } from "node:fs";
+import { createWriteStream, existsSync, readFileSync, truncateSync } from "node:fs";
+import { finished } from "node:stream/promises";
 import { z } from "zod";
 import type { GenerateOptions } from "../engine/request.ts";
 import { InputError } from "../error.ts";
@@ -60,57 +61,82 @@ function promptOf(path: string, line: string, index: number): FilePrompt {
   return { index, prompt, options };
 }
 
+/** A row of an earlier run, as far as it matters here. */
+const written = z.looseObject({ index: z.int().min(0), prompt: z.string(), error: z.string().optional() });
+
 /** Where rows go: a file that is added to, or standard output. */
 export class OutputRows {
-  /** Lines of the prompts that are done already. */
-  readonly done: ReadonlySet<number>;
+  /** Prompts that are done, by their line; refused ones are not, and are tried again. */
+  readonly done: ReadonlyMap<number, string>;
   readonly #stream: NodeJS.WritableStream;
-  readonly #file: WriteStream | undefined;
+  readonly #path: string | undefined;
+  #error: Error | undefined;
 
-  private constructor(done: ReadonlySet<number>, file: WriteStream | undefined) {
+  private constructor(done: ReadonlyMap<number, string>, stream: NodeJS.WritableStream, path?: string) {
     this.done = done;
-    this.#file = file;
-    this.#stream = file ?? process.stdout;
+    this.#stream = stream;
+    this.#path = path;
+    if (path === undefined) return;
+    stream.on("error", (error) => {
+      this.#error = error;
+    });
   }
 
   /** Opens `path`, cutting off a line that a kill left unfinished. @throws InputError if it holds something else. */
   static async open(path: string | undefined): Promise<OutputRows> {
-    if (path === undefined) return new OutputRows(new Set(), undefined);
-    const done = new Set<number>();
-    if (existsSync(path)) {
-      const text = readFileSync(path, "utf8");
-      const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-      for (const [i, line] of whole.split("\n").slice(0, -1).entries()) done.add(indexOf(path, line, i));
-      if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
-    }
-    const file = createWriteStream(path, { flags: "a" });
+    if (path === undefined) return new OutputRows(new Map(), process.stdout);
+    const done = new Map<number, string>();
     try {
+      if (existsSync(path)) {
+        const text = readFileSync(path, "utf8");
+        const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+        for (const [i, line] of whole.split("\n").slice(0, -1).entries()) {
+          const { index, prompt, error } = writtenRow(path, line, i);
+          if (error === undefined) done.set(index, prompt);
+        }
+        if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
+      }
+      const file = createWriteStream(path, { flags: "a" });
       await once(file, "open");
+      return new OutputRows(done, file, path);
     } catch (error) {
+      if (error instanceof InputError) throw error;
       throw new InputError(`--out: ${path} cannot be written: ${(error as Error).message}`);
     }
-    return new OutputRows(done, file);
   }
 
-  /** Adds a row. */
+  /** Whether a prompt is done. @throws InputError if another prompt is, on its line. */
+  has({ index, prompt }: FilePrompt): boolean {
+    const before = this.done.get(index);
+    if (before === undefined || before === prompt) return before !== undefined;
+    throw new InputError(
+      `--out: ${this.#path} has texts of another file: line ${index + 1} was ${JSON.stringify(before)}, is ${JSON.stringify(prompt)}`,
+    );
+  }
+
+  /** Adds a row. @throws InputError if it cannot be written. */
   async write(row: { readonly index: number; readonly [key: string]: unknown }): Promise<void> {
-    if (!this.#stream.write(`${JSON.stringify(row)}\n`)) await once(this.#stream, "drain");
+    await new Promise<void>((resolve) => this.#stream.write(`${JSON.stringify(row)}\n`, () => resolve()));
+    this.#check();
   }
 
-  /** Ends the file. */
+  /** Ends the file. @throws InputError if not all was written. */
   async close(): Promise<void> {
-    if (!this.#file) return;
-    this.#file.end();
-    await once(this.#file, "finish");
+    if (this.#path === undefined) return;
+    this.#stream.end();
+    await finished(this.#stream).catch(() => {});
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.#error) throw new InputError(`--out: ${this.#path} cannot be written: ${this.#error.message}`);
   }
 }
 
-function indexOf(path: string, line: string, i: number): number {
+function writtenRow(path: string, line: string, i: number): z.output<typeof written> {
   try {
-    const { index } = JSON.parse(line) as { index: unknown };
-    if (Number.isInteger(index)) return index as number;
+    return written.parse(JSON.parse(line));
   } catch {
-    // told below
+    throw new InputError(`--out: ${path}, line ${i + 1} is no row of an earlier run; choose another file`);
   }
-  throw new InputError(`--out: ${path}, line ${i + 1} is no row of an earlier run; choose another file`);
 }

@@ -214,7 +214,7 @@ export class EngineCore implements Disposable {
   }
 
   #draw({ sequence, sampler, stopTokens, constraint }: Live, scores: Float32Array): Emission {
-    const { id, reused } = sequence;
+    const { id, reused = 0 } = sequence;
     try {
       const sampled = sampler.next(scores, constraint?.allowed());
       constraint?.accept(sampled.token);

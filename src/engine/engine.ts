@@ -30,6 +30,8 @@ export class Engine implements AsyncDisposable {
   #info!: EngineInfo;
   #stats!: EngineStats;
   #failure: Error | undefined;
+  #restarting: Promise<void> | undefined;
+  #closed = false;
   #nextRequest = 0;
 
   private constructor(start: EngineStart) {
@@ -57,7 +59,7 @@ export class Engine implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** How it stands, at most a tenth of a second ago. */
+  /** How it stood after its last step, or a tenth of a second before; the last that was heard, if it ended. */
   stats(): EngineStats {
     return this.#stats;
   }
@@ -82,8 +84,10 @@ export class Engine implements AsyncDisposable {
     try {
       if (!signal?.aborted) this.#post({ type: "open", request, prompt, options });
       while (inbox.open.size > 0 || inbox.chunks.length > 0) {
-        if (signal?.aborted) {
-          for (const index of inbox.open) yield { index, text: "", tokens: [], finishReason: "abort" };
+        if (signal?.aborted && inbox.open.size > 0) {
+          const [open, taken] = [[...inbox.open], inbox.chunks.splice(0)];
+          yield* taken;
+          for (const index of open) yield { index, text: "", tokens: [], finishReason: "abort" };
           return;
         }
         const chunk = inbox.chunks.shift();
@@ -104,14 +108,17 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  /** Starts the process anew after a crash (or ends what is open and starts it anew). */
-  async restart(): Promise<void> {
-    await this.#end(new EngineCrash("engine: it was restarted"));
-    await this.#launch();
+  /** Starts the process anew, after a crash or not; what is open fails. Calls while it starts wait for the same one. */
+  restart(): Promise<void> {
+    this.#restarting ??= this.#renew().finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
   }
 
-  /** Ends the process; open requests fail. */
+  /** Ends the process for good; open requests fail. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#end(new EngineCrash("engine: it was closed"));
   }
 
@@ -119,7 +126,13 @@ export class Engine implements AsyncDisposable {
     await this.close();
   }
 
+  async #renew(): Promise<void> {
+    await this.#end(new EngineCrash("engine: it was restarted"));
+    await this.#launch();
+  }
+
   async #launch(): Promise<void> {
+    if (this.#closed) throw new EngineCrash("engine: it was closed");
     const child = fork(new URL("./engine-process.js", import.meta.url), {
       serialization: "advanced",
       execArgv: [],
@@ -134,20 +147,22 @@ export class Engine implements AsyncDisposable {
       const how = signal === null ? `with status ${code}` : `by ${signal}`;
       this.#fail(child, new EngineCrash(`engine: its process ended ${how}`));
     });
-    this.#post({ type: "start", start: this.#start });
-    const first = await new Promise<FromProcess>((resolve, reject) => {
-      child.once("message", resolve);
-      child.once("exit", () => reject(this.#failure));
+    const ready = new Promise<void>((resolve, reject) => {
+      for (const end of ["exit", "error"]) child.once(end, () => reject(this.#failure));
+      child.on("message", (message: FromProcess) => {
+        if (message.type === "ready") resolve();
+        if (message.type === "broken") reject(errorOf(message.error));
+        this.#receive(message);
+      });
     });
-    if (first.type === "broken") {
-      await this.#end(errorOf(first.error));
-      throw this.#failure;
+    this.#post({ type: "start", start: this.#start });
+    try {
+      await ready;
+    } catch (error) {
+      await this.#end(error as Error);
+      throw error;
     }
-    if (first.type !== "ready") throw new TypeError(`engine: its process began with ${first.type}`);
-    this.#info = first.info;
-    this.#stats = first.stats;
-    child.on("message", (message: FromProcess) => this.#receive(message));
-    this.#hold(false);
+    this.#hold(this.#inboxes.size > 0);
   }
 
   /** Whether the caller's program waits for the process: an idle engine keeps no program alive. */
@@ -163,7 +178,8 @@ export class Engine implements AsyncDisposable {
   }
 
   #receive(message: FromProcess): void {
-    if (message.type === "stats") this.#stats = message.stats;
+    if (message.type === "ready") this.#info = message.info;
+    if (message.type === "ready" || message.type === "stats") this.#stats = message.stats;
     if (message.type === "failed") this.#failRequest(message.request, errorOf(message.error));
     if (message.type !== "chunks") return;
     for (const { request, chunk } of message.chunks) {

@@ -1,6 +1,7 @@
 // From a run's directory to an engine that generates text.
 
 import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
 import { modelName, withContext } from "../model/config.ts";
 import { kvBytesPerToken } from "../model/cost.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
@@ -16,6 +17,10 @@ export async function openRun({ run, options }: EngineStart): Promise<{ engine: 
   const trained = directory.config.model;
   const config = withContext(trained, context ?? trained.context, ropeScaling);
   const { tensors } = await directory.loadModel();
+  const tokenizer = loadTokenizer(directory.tokenizer);
+  if (tokenizer.vocab !== config.vocab) {
+    throw new InputError(`${run}: the model scores ${config.vocab} tokens, its tokenizer has ${tokenizer.vocab}`);
+  }
   const core = await EngineCore.create(config, tensors, { ...resolved, kvDtype, weights });
   const { kvBytes, blocks, blockSize } = core.stats();
   const info: EngineInfo = {
@@ -28,5 +33,5 @@ export async function openRun({ run, options }: EngineStart): Promise<{ engine: 
     kvTokens: blocks.total * blockSize,
     longest: core.longest,
   };
-  return { engine: new TextEngine(core, loadTokenizer(directory.tokenizer)), info };
+  return { engine: new TextEngine(core, tokenizer), info };
 }

@@ -21,7 +21,7 @@ export interface Slice {
   readonly count: number;
 }
 
-/** Blocks of every hundred that admission leaves alone, so that those who run can grow (vLLM's watermark). */
+/** The part of all blocks that admission leaves alone, so that those who run can grow (vLLM's watermark). */
 const reserve = 0.01;
 
 /** Decides the steps of an engine. */
@@ -106,7 +106,9 @@ export class Scheduler {
     sequence.computed += count;
     if (!prefixCache) return;
     for (let i = before; i < Math.floor(sequence.computed / blockSize); i++) {
-      this.#pool.publish(sequence.blocks[i] as number, sequence.key(i));
+      // Only after the block that is found for what comes before: who finds one finds the beginning with it.
+      const follows = i === 0 || this.#pool.find(sequence.key(i - 1)) === sequence.blocks[i - 1];
+      if (follows) this.#pool.publish(sequence.blocks[i] as number, sequence.key(i));
     }
   }
 
@@ -160,9 +162,13 @@ export class Scheduler {
     if (missing + spared > this.#pool.available - idle - this.#promised) return undefined;
     for (const block of found) this.#pool.retain(block);
     sequence.blocks.push(...found);
-    sequence.reused = sequence.computed = found.length * blockSize;
-    this.#prefix.asked += sequence.length;
-    this.#prefix.found += sequence.computed;
+    sequence.computed = found.length * blockSize;
+    if (sequence.reused === undefined) {
+      // Not again after a preemption: then it finds what it wrote itself.
+      sequence.reused = sequence.computed;
+      this.#prefix.asked += sequence.length;
+      this.#prefix.found += sequence.computed;
+    }
     this.#waiting.shift();
     this.#running.push(sequence);
     this.grow(sequence, sequence.computed + count);

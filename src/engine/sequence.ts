@@ -13,8 +13,8 @@ export class Sequence {
   readonly blocks: number[] = [];
   /** Tokens whose keys and values are in the cache. */
   computed = 0;
-  /** Tokens of its blocks that were found and not computed, the last time it was admitted. */
-  reused = 0;
+  /** Tokens of its prompt that were found and not computed; undefined before it was admitted. */
+  reused: number | undefined;
   readonly #blockSize: number;
   readonly #keys: string[] = []; // of its full blocks, as far as they were asked for
   #tokens: Int32Array;

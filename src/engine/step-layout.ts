@@ -123,16 +123,15 @@ function readersOf(singles: readonly Placed[]): Map<number, number[]> {
   return readers;
 }
 
-/** Runs of blocks that the same rows read. Sequences share beginnings only, so as many readers are the same readers. */
+/** Runs of blocks that the same rows read. */
 function sharedRuns(singles: readonly Placed[], readers: ReadonlyMap<number, readonly number[]>): Group[] {
   const runs: { tokens: readonly number[]; blocks: number[] }[] = [];
   for (const { row, past } of singles) {
     let last: (typeof runs)[number] | undefined;
     for (const block of past) {
       const tokens = readers.get(block) as readonly number[];
-      if (tokens.length === 1) break; // from here on it is alone
-      if (tokens[0] !== row) continue; // the first of its readers has listed it
-      if (last?.tokens.length === tokens.length) last.blocks.push(block);
+      if (tokens.length === 1 || tokens[0] !== row) continue; // its own, or listed by the first of its readers
+      if (last && last.tokens.join() === tokens.join()) last.blocks.push(block);
       else {
         last = { tokens, blocks: [block] };
         runs.push(last);

@@ -80,14 +80,13 @@ export class TextEngine implements Disposable {
     for (const emission of await this.core.step()) {
       const text = this.#texts.get(emission.id);
       if (!text) continue; // closed while the step ran, or by an error of another of its request's texts
-      if (emission.error) {
-        const { request, index, promptTokens, completionTokens } = text;
-        const where = `request ${request}, text ${index}, after ${promptTokens} + ${completionTokens} tokens`;
-        emission.error.message = `${where}: ${emission.error.message}`;
+      const { request } = text;
+      try {
+        if (emission.error) throw emission.error;
+        events.push({ request, chunk: this.#chunk(text, emission) });
+      } catch (error) {
+        events.push({ request, error: named(error as Error, text) });
         this.close(request);
-        events.push({ request, error: emission.error });
-      } else {
-        events.push({ request: text.request, chunk: this.#chunk(text, emission) });
       }
     }
     return events;
@@ -159,4 +158,11 @@ export class TextEngine implements Disposable {
     }
     return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format.jsonSchema);
   }
+}
+
+/** The error, saying whose it is. */
+function named(error: Error, { request, index, promptTokens, completionTokens }: Text): Error {
+  const where = `request ${request}, text ${index}, after ${promptTokens} + ${completionTokens} tokens`;
+  error.message = `${where}: ${error.message}`;
+  return error;
 }

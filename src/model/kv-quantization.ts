@@ -16,7 +16,7 @@ export interface QuantizedRows {
 /** Added to every scale: the least normal float16, so that no scale loses precision and none is 0. */
 const leastScale = 2 ** -14;
 
-/** Rounds keys or values `[N, G·D]` to 8 bits; the error is at most half a step of max|x|/127 per head. */
+/** Rounds keys or values `[N, G·D]` to 8 bits; the error is at most half a step, max|x|/127 + 2⁻¹⁴ per head. */
 export function quantizeRows(x: Value, kvHeads: number, headDim: number): QuantizedRows {
   const heads = reshape(x, [x.shape[0] as Dim, kvHeads, headDim]);
   const largest = max(abs(heads), [-1], true); // [N, G, 1]

@@ -22,7 +22,7 @@ export interface PagedOptions {
   readonly rounding?: Rounding;
 }
 
-/** The graph's names for an owner's rows: pools are inputs, new rows outputs. `all` names the whole pool. */
+/** The graph's names for an owner's rows: pools are inputs, new rows outputs. */
 export const poolNames = (owner: number) => ({
   keys: `kv.${owner}.k`,
   values: `kv.${owner}.v`,

@@ -58,9 +58,9 @@ describe("crosslayer generate --file", () => {
   it("gives refused prompts a row of their own and fails at the end", async () => {
     writeFileSync(at("mixed.jsonl"), '{"prompt":"we","maxTokens":100}\n{"prompt":"we","maxTokens":2}\n');
     const { status, out, err } = await generate("--file", at("mixed.jsonl"));
-    const [refused, written] = rows(out);
+    const [refused, written] = rows(out) as [{ error: string }, { texts: { tokens: number }[] }];
     expect(refused.error).toMatch(/context of 64 must hold 100 more/);
-    expect(written.texts[0].tokens).toBe(2);
+    expect(written.texts[0]?.tokens).toBe(2);
     expect([status, err]).toEqual([1, expect.stringContaining("1 of the prompts were refused")]);
   });
 
@@ -77,6 +77,15 @@ describe("crosslayer generate --file", () => {
     const into = await generate("--file", at("mixed.jsonl"), "--out", at("foreign.jsonl"));
     expect(into.err).toMatch(/foreign\.jsonl, line 1 is no row of an earlier run/);
     expect(readFileSync(at("foreign.jsonl"), "utf8")).toBe("a diary\n");
+    writeFileSync(at("one.jsonl"), '{"prompt":"we"}\n');
+    writeFileSync(at("other.jsonl"), '{"index":0,"prompt":"the","texts":[]}\n');
+    const mixedUp = await generate("--file", at("one.jsonl"), "--out", at("other.jsonl"));
+    expect(mixedUp.err).toMatch(/has texts of another file: line 1 was "the", is "we"/);
+    expect((await generate("--file", at("one.jsonl"), "--out", scratch)).err).toMatch(
+      /--out: .* cannot be written: EISDIR/,
+    );
+    const full = await generate("--file", at("one.jsonl"), "--max-tokens", "1", "--out", "/dev/full");
+    if (full.err.includes("/dev/full")) expect([full.err, full.status]).toEqual([expect.stringMatching(/ENOSPC/), 1]);
   });
 });
 

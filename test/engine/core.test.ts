@@ -169,6 +169,30 @@ test("a found prefix is not computed again, and the oldest makes room", async ()
   expect(without.stats().blocks.cached).toBe(0);
 });
 
+test("twins that computed the same beginning apart, and one who finds it, all get their own tokens", async () => {
+  using core = await create(config, 32);
+  using full = await FullForward.create(config, lively(config, 1));
+  const prompt = [3, 1, 4, 1, 5, 2];
+  const { tokens: expected } = await full.greedy(prompt, 20);
+  const short = core.add({ prompt, maxTokens: 1, sampling: greedy });
+  const long = core.add({ prompt, maxTokens: 20, sampling: greedy }); // read in the same step: nothing to find yet
+  const found: number[] = [];
+  const later: number[] = [];
+  const question = [...prompt, ...expected.slice(0, 8), 7];
+  let asked = false;
+  while (!core.idle) {
+    for (const { id, sampled } of await core.step()) {
+      if (!sampled || id === short) continue;
+      (id === long ? found : later).push(sampled.token);
+    }
+    if (found.length < 10 || asked) continue;
+    core.add({ prompt: question, maxTokens: 6, sampling: greedy });
+    asked = true;
+  }
+  expect(found).toEqual(expected);
+  expect(later).toEqual((await full.greedy(question, 6)).tokens);
+});
+
 test("who came first is served first, and nobody starves", async () => {
   using core = await create(config, 12);
   const requests = Array.from({ length: 30 }, (_, i) => ({

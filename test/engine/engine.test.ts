@@ -148,6 +148,17 @@ describe("leaving", () => {
     }
     expect(reasons.slice(-2)).toEqual(["abort", "abort"]);
     expect((await idle()).blocks.used).toBe(0);
+    const ends = new Map<number, string>();
+    const stopping = new AbortController();
+    for await (const { index, finishReason } of engine.generate("we", {
+      n: 3,
+      maxTokens: 2,
+      signal: stopping.signal,
+    })) {
+      if (finishReason) ends.set(index, finishReason);
+      stopping.abort();
+    }
+    expect([...ends.keys()].sort()).toEqual([0, 1, 2]); // every text has its last chunk, whenever it ended
     const [never] = await collect("we", { signal: AbortSignal.abort() });
     expect(never).toMatchObject({ text: "", last: { finishReason: "abort" } });
   });
@@ -231,8 +242,9 @@ test("a process that dies rejects what is open with the cause, and can be starte
     expect(result).toMatchObject({ status: "rejected", reason: { message: "engine: its process ended by SIGKILL" } });
   }
   await expect(collect("we", options, fragile)).rejects.toThrow(EngineCrash);
-  await fragile.restart();
+  await Promise.all([fragile.restart(), fragile.restart()]); // two who noticed
   expect((await collect("we", { ...options, maxTokens: 5 }, fragile))[0]?.tokens).toHaveLength(5);
   await fragile.close();
   await expect(collect("we", options, fragile)).rejects.toThrow(/closed/);
+  await expect(fragile.restart()).rejects.toThrow(/closed/);
 });
