@@ -24,5 +24,6 @@ async function probe(): Promise<boolean> {
     a: { dtype: "uint8", shape: [rows, inner], data: new Uint8Array(rows * inner).fill(255) },
     b: { dtype: "int8", shape: [inner, columns], data: new Int8Array(inner * columns).fill(127) },
   });
-  return (product?.data as Int32Array).every((sum) => sum === inner * 255 * 127);
+  const sums = product?.data as Int32Array;
+  return sums.every((sum) => sum === inner * 255 * 127);
 }
