@@ -8,6 +8,7 @@ import type { ModelConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/paged-store.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
 import type { Tensors } from "../tensor/tensor.ts";
+import { inGroups } from "./groups.ts";
 import type { Scorer, Window } from "./scorer.ts";
 
 /** Tokens of a step, unless one chunk has more. */
@@ -48,14 +49,7 @@ export class CachedScorer implements Pick<Scorer, "score">, Disposable {
 
   /** As `Scorer.score`, of the weights given to `create`; `_weights` are not looked at. */
   async *score(_weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
-    let group: Window[] = [];
-    for await (const window of windows) {
-      group.push(window);
-      if (group.length < this.#batch) continue;
-      yield* await this.#run(group);
-      group = [];
-    }
-    if (group.length > 0) yield* await this.#run(group);
+    for await (const group of inGroups(windows, this.#batch)) yield* await this.#run(group);
   }
 
   async #run(group: Window[]): Promise<Float32Array[]> {

@@ -10,6 +10,7 @@ import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { compile } from "../runtime/onnxruntime-node.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Tensors } from "../tensor/tensor.ts";
+import { inGroups } from "./groups.ts";
 
 /** Tokens to read and, for each of them, the token to score after it. Both have one length, at most the context. */
 export interface Window {
@@ -46,14 +47,7 @@ export class Scorer implements Disposable {
 
   /** For each window log p(labels[i] | inputs[0 … i]) in nats. Shorter windows are padded on the right, unseen. */
   async *score(weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
-    let group: Window[] = [];
-    for await (const window of windows) {
-      group.push(window);
-      if (group.length < this.#batch) continue;
-      yield* await this.#run(weights, group);
-      group = [];
-    }
-    if (group.length > 0) yield* await this.#run(weights, group);
+    for await (const group of inGroups(windows, this.#batch)) yield* await this.#run(weights, group);
   }
 
   async #run(weights: Tensors, group: Window[]): Promise<Float32Array[]> {

@@ -9,6 +9,7 @@ import { kvBytesPerToken } from "../model/cost.ts";
 import type { KvDtype } from "../model/paged-store.ts";
 import { blockSize } from "../plan/kv-blocks.ts";
 import { Random } from "../tensor/random.ts";
+import { mean } from "./statistics.ts";
 import { randomRows, randomWeights } from "./synthetic.ts";
 
 /** A model as it is measured. */
@@ -222,8 +223,12 @@ async function serve(core: EngineCore, { count, prompt, tokens }: InferencePlan[
     if (blocks.used > 0) wastes.push(1 - tokens / (blocks.used * blockSize));
   }
   const seconds = (performance.now() - start) / 1000;
-  const waste = wastes.reduce((sum, part) => sum + part, 0) / wastes.length;
-  return { tokensPerSecond: (count * tokens) / seconds, most, waste, preemptions: core.stats().preemptions };
+  return {
+    tokensPerSecond: (count * tokens) / seconds,
+    most,
+    waste: mean(wastes),
+    preemptions: core.stats().preemptions,
+  };
 }
 
 function median(numbers: readonly number[]): number {
