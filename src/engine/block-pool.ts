@@ -3,18 +3,23 @@
 
 /** Reference-counted blocks 0 … size − 1. Every block is used, cached (idle, but its content can be found) or free. */
 export class BlockPool {
-  readonly size: number;
-  readonly #references: Int32Array;
-  readonly #keys: (string | undefined)[];
+  #size: number;
+  #references: Int32Array;
+  #keys: (string | undefined)[];
   readonly #byKey = new Map<string, number>();
-  readonly #free: number[];
-  readonly #idle = new Set<number>(); // cached blocks, the one released longest ago first
+  #free: number[];
+  #idle = new Set<number>(); // cached blocks, the one released longest ago first
 
   constructor(size: number) {
-    this.size = size;
+    this.#size = size;
     this.#references = new Int32Array(size);
     this.#keys = new Array<string | undefined>(size).fill(undefined);
     this.#free = Array.from({ length: size }, (_, i) => size - 1 - i);
+  }
+
+  /** Blocks in all. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Blocks that no sequence uses and nothing is known of. */
@@ -94,6 +99,31 @@ export class BlockPool {
     this.#idle.clear();
     this.#byKey.clear();
     this.#keys.fill(undefined);
+  }
+
+  /**
+   * Makes it a pool of `size` blocks, which the used ones must fit. Of the cached ones those released longest ago go. Gives
+   * the new number of every block that is kept.
+   */
+  resize(size: number): Map<number, number> {
+    if (size < this.used) throw new RangeError(`block pool: ${this.used} blocks are used; ${size} cannot hold them`);
+    while (this.used + this.cached > size) this.#free.push(this.#evict() as number);
+    const free = new Set(this.#free);
+    const kept = Array.from({ length: this.#size }, (_, block) => block).filter((block) => !free.has(block));
+    const renumbered = new Map(kept.map((block, i) => [block, i]));
+    const [references, keys] = [this.#references, this.#keys];
+    this.#size = size;
+    this.#references = new Int32Array(size);
+    this.#keys = new Array<string | undefined>(size).fill(undefined);
+    for (const [from, to] of renumbered) {
+      this.#references[to] = references[from] as number;
+      const key = keys[from];
+      this.#keys[to] = key;
+      if (key !== undefined) this.#byKey.set(key, to);
+    }
+    this.#idle = new Set([...this.#idle].map((block) => renumbered.get(block) as number));
+    this.#free = Array.from({ length: size - kept.length }, (_, i) => size - 1 - i);
+    return renumbered;
   }
 
   #evict(): number | undefined {

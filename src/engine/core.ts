@@ -20,6 +20,8 @@ import { type EngineStats, StepLog } from "./stats.ts";
 export interface CoreOptions {
   /** Bytes for keys and values. */
   readonly kvMemory: number;
+  /** Bytes that `resize` may come to give: requests that would fit those are taken, and wait. `kvMemory` if not given. */
+  readonly kvLimit?: number;
   readonly kvDtype?: KvDtype;
   readonly weights?: WeightDtype;
   /** Tokens of a block. */
@@ -75,14 +77,24 @@ export class EngineCore implements Disposable {
   readonly #runner: Runner;
   readonly #pool: BlockPool;
   readonly #scheduler: Scheduler;
+  readonly #kvDtype: KvDtype;
+  readonly #most: number; // blocks that there may be
   readonly #live = new Map<number, Live>();
   readonly #log = new StepLog();
   readonly #dropped: number[] = []; // cancelled while a step runs on their blocks
   #stepping = false;
+  #step: Promise<unknown> = Promise.resolve(); // the last one
   #nextId = 0;
 
-  private constructor(config: ModelConfig, runner: Runner, scheduler: Scheduler, pool: BlockPool) {
+  private constructor(
+    config: ModelConfig,
+    parts: { runner: Runner; scheduler: Scheduler; pool: BlockPool },
+    { kvDtype, most }: { kvDtype: KvDtype; most: number },
+  ) {
+    const { runner, scheduler, pool } = parts;
     this.config = config;
+    this.#kvDtype = kvDtype;
+    this.#most = most;
     this.#runner = runner;
     this.#scheduler = scheduler;
     this.#pool = pool;
@@ -100,12 +112,18 @@ export class EngineCore implements Disposable {
     const runner = await Runner.create(config, weights, cache, { kvDtype, weights: weightDtype, blockSize, threads });
     const pool = new BlockPool(blocks);
     const scheduler = new Scheduler(pool, { blockSize, chunk, maxSequences, prefixCache });
-    return new EngineCore(config, runner, scheduler, pool);
+    const most = kvBlocks(config, kvDtype, options.kvLimit ?? options.kvMemory, blockSize);
+    return new EngineCore(config, { runner, scheduler, pool }, { kvDtype, most: Math.max(most, blocks) });
   }
 
   /** The most tokens of one sequence: what the context and the whole cache hold. */
   get longest(): number {
-    return Math.min(this.config.context, this.#pool.size * this.#runner.cache.blockSize);
+    return Math.min(this.config.context, this.#most * this.#runner.cache.blockSize);
+  }
+
+  /** Steps computed so far. */
+  get steps(): number {
+    return this.#log.steps;
   }
 
   /** Seconds spent in the compiled graph so far. */
@@ -116,6 +134,17 @@ export class EngineCore implements Disposable {
   /** Whether there is nothing to do. */
   get idle(): boolean {
     return this.#live.size === 0;
+  }
+
+  /**
+   * Gives the cache another size, when the step that is under way has ended; what it holds is kept as far as it fits.
+   * @throws InputError if no block would fit.
+   */
+  async resize(kvMemory: number): Promise<void> {
+    const { blockSize } = this.#runner.cache;
+    const size = Math.min(this.#most, kvBlocks(this.config, this.#kvDtype, kvMemory, blockSize));
+    while (this.#stepping) await this.#step;
+    if (size !== this.#pool.size) this.#runner.resize(size, this.#scheduler.resize(size));
   }
 
   /** Queues a sequence and gives its number. @throws InputError, with the numbers, if it can never fit. */
@@ -147,8 +176,14 @@ export class EngineCore implements Disposable {
     this.#live.delete(id);
   }
 
-  /** Computes one batch. Gives what it did, nothing if there was nothing to do. */
-  async step(): Promise<Emission[]> {
+  /** Computes one batch. Gives what it did, nothing if there was nothing to do, or no memory to do it in. */
+  step(): Promise<Emission[]> {
+    const step = this.#computeStep();
+    this.#step = step.catch(() => {});
+    return step;
+  }
+
+  async #computeStep(): Promise<Emission[]> {
     const start = performance.now();
     const before = this.#runner.seconds;
     let slices = this.#scheduler.plan();
@@ -182,6 +217,10 @@ export class EngineCore implements Disposable {
       running: running.length,
       waiting: waiting.length,
       blocks: { total: size, used, cached, free, shared },
+      wanted: {
+        blocks: waiting.reduce((sum, { blocksNeeded }) => sum + blocksNeeded, 0),
+        first: waiting[0]?.blocksNeeded ?? 0,
+      },
       blockSize: cache.blockSize,
       kvBytes: cache.bytes,
       kvBytesUsed: (cache.bytes / size) * used,
@@ -245,8 +284,9 @@ export class EngineCore implements Disposable {
     }
     if (wanted > this.longest) {
       const { bytes, blockSize, blocks } = this.#runner.cache;
+      const most = (bytes / blocks) * this.#most;
       throw new InputError(
-        `prompt: has ${prompt.length} tokens; the cache of ${bytes} bytes holds ${blocks} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
+        `prompt: has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
       );
     }
   }

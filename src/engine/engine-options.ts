@@ -9,6 +9,7 @@ const count = z.int().min(1);
 
 const schema = z.strictObject({
   kvMemory: z.union([z.string(), z.number()]).default("256MB"),
+  kvLimit: z.union([z.string(), z.number()]).optional(),
   kvDtype: z.enum(["float32", "int8"]).default("float32"),
   weights: z.enum(["float32", "int8", "int4"]).default("float32"),
   threads: count.max(1024).optional(),
@@ -24,6 +25,8 @@ const schema = z.strictObject({
 export interface EngineOptions {
   /** Memory for keys and values: bytes, or a text such as "256MB", "1.5GiB". 256MB if not given. */
   readonly kvMemory?: number | string;
+  /** What `resize` may come to give: requests that would fit it are taken, and wait. `kvMemory` if not given. */
+  readonly kvLimit?: number | string;
   /** How keys and values are kept; int8 takes about a quarter of float32. */
   readonly kvDtype?: "float32" | "int8";
   /** How weights are kept; int8 and int4 are rounded when they are loaded. */
@@ -43,8 +46,11 @@ export interface EngineOptions {
   readonly prefixCache?: boolean;
 }
 
-/** Options with the defaults filled in; `kvMemory` in bytes. */
-export type ResolvedOptions = Omit<z.output<typeof schema>, "kvMemory"> & { readonly kvMemory: number };
+/** Options with the defaults filled in; memory in bytes. */
+export type ResolvedOptions = Omit<z.output<typeof schema>, "kvMemory" | "kvLimit"> & {
+  readonly kvMemory: number;
+  readonly kvLimit: number;
+};
 
 /** Checks options. @throws InputError naming the one that is wrong. */
 export function engineOptions(options: EngineOptions): ResolvedOptions {
@@ -53,8 +59,9 @@ export function engineOptions(options: EngineOptions): ResolvedOptions {
     const [issue] = parsed.error.issues;
     throw new InputError(`engine: ${issue?.path.join(".") || "options"}: ${issue?.message}`);
   }
-  const { kvMemory } = parsed.data;
-  return { ...parsed.data, kvMemory: typeof kvMemory === "number" ? kvMemory : memorySize(kvMemory) };
+  const bytes = (amount: string | number) => (typeof amount === "number" ? amount : memorySize(amount));
+  const kvMemory = bytes(parsed.data.kvMemory);
+  return { ...parsed.data, kvMemory, kvLimit: Math.max(kvMemory, bytes(parsed.data.kvLimit ?? kvMemory)) };
 }
 
 /** What an engine runs. */

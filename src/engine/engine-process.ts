@@ -2,13 +2,16 @@
 // at its messages in between. Started by engine.ts. A process and not a thread: ONNX Runtime 1.30 takes the whole process
 // with it when a thread that runs it is ended, or when it fails itself.
 
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { type ErrorData, errorData, type FromProcess, type ToProcess } from "./messages.ts";
 import { openRun } from "./run.ts";
 import type { TextEngine } from "./text-engine.ts";
 
 /** Milliseconds between statistics while the engine is busy. */
 const pause = 100;
+
+/** Milliseconds until it is tried again whether there is memory for what waits. */
+const starved = 5;
 
 let engine: TextEngine;
 let working = false;
@@ -32,6 +35,16 @@ async function receive(message: ToProcess): Promise<void> {
     }
     return;
   }
+  if (message.type === "resize") {
+    const { resize, kvMemory } = message;
+    try {
+      await engine.core.resize(kvMemory);
+      post({ type: "resized", resize, stats: engine.core.stats() });
+    } catch (error) {
+      post({ type: "resized", resize, error: errorData(error) });
+    }
+    return;
+  }
   const { request } = message;
   if (message.type === "close") {
     engine.close(request);
@@ -52,6 +65,7 @@ async function work(): Promise<void> {
   while (!engine.idle) {
     const chunks = [];
     const failures: { request: number; error: ErrorData }[] = [];
+    const { steps } = engine.core;
     for (const event of await engine.step()) {
       if ("chunk" in event) chunks.push(event);
       else failures.push({ request: event.request, error: errorData(event.error) });
@@ -60,7 +74,8 @@ async function work(): Promise<void> {
     if (ended || performance.now() - told > pause) tell(); // first: who sees a text's end sees what it took
     if (chunks.length > 0) post({ type: "chunks", chunks });
     for (const failure of failures) post({ type: "failed", ...failure });
-    await nextTurn(); // messages come in
+    if (engine.core.steps === steps) await sleep(starved);
+    else await nextTurn(); // messages come in
   }
   working = false;
   tell();
@@ -72,5 +87,5 @@ function tell(): void {
 }
 
 function post(message: FromProcess): void {
-  process.send?.(message);
+  process.send?.(message, undefined, undefined, () => {}); // who has gone is told by "disconnect"
 }

@@ -13,7 +13,7 @@ export class EngineCrash extends Error {
   override readonly name = "EngineCrash";
 }
 
-/** What a request has been sent and nobody has taken yet. */
+/** What a request has been sent and nobody has taken yet: a chunk of each text at most, however slow the taker is. */
 interface Inbox {
   readonly chunks: Chunk[];
   /** Texts that have not ended. */
@@ -26,13 +26,16 @@ interface Inbox {
 export class Engine implements AsyncDisposable {
   readonly #start: EngineStart;
   readonly #inboxes = new Map<number, Inbox>();
+  readonly #resizes = new Map<number, (error?: Error) => void>();
   #child!: ChildProcess;
   #info!: EngineInfo;
   #stats!: EngineStats;
   #failure: Error | undefined;
   #restarting: Promise<void> | undefined;
+  #changing = 0; // starts and ends of the process that are awaited
   #closed = false;
   #nextRequest = 0;
+  #nextResize = 0;
 
   private constructor(start: EngineStart) {
     this.#start = start;
@@ -65,8 +68,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Goes on from a prompt, yielding what is new as it comes; with `n`, the texts' chunks in turns. A text's last chunk has
-   * its `finishReason`. Leaving the loop, by `break` or an error, ends the request and frees its memory; so does `signal`,
+   * Goes on from a prompt, yielding what is new since the last chunk was taken; with `n`, the texts' chunks in turns. A
+   * text's last chunk has its `finishReason`. Leaving the loop, by `break` or an error, ends the request and frees its memory; so does `signal`,
    * with the reason "abort".
    * @throws InputError if an option is wrong or the request can never fit; EngineCrash if the engine's process ended.
    */
@@ -80,7 +83,7 @@ export class Engine implements AsyncDisposable {
     const abort = () => inbox.wake();
     signal?.addEventListener("abort", abort);
     this.#inboxes.set(request, inbox);
-    this.#hold(true);
+    this.#hold();
     try {
       if (!signal?.aborted) this.#post({ type: "open", request, prompt, options });
       while (inbox.open.size > 0 || inbox.chunks.length > 0) {
@@ -103,9 +106,25 @@ export class Engine implements AsyncDisposable {
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#inboxes.delete(request);
-      if (this.#inboxes.size === 0) this.#hold(false);
+      this.#hold();
       if (inbox.open.size > 0 && !inbox.error) this.#post({ type: "close", request });
     }
+  }
+
+  /**
+   * Gives the cache another size in bytes, of which whole blocks count, at most `kvLimit`. What it holds is kept as far as
+   * it fits; sequences that do not fit any more are computed again when they do.
+   * @throws InputError if no block would fit; EngineCrash if the engine's process ended.
+   */
+  async resize(kvMemory: number): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const resize = this.#nextResize++;
+    const done = new Promise<void>((resolve, reject) => {
+      this.#resizes.set(resize, (error) => (error ? reject(error) : resolve()));
+    });
+    this.#hold();
+    this.#post({ type: "resize", resize, kvMemory });
+    await done.finally(() => this.#hold());
   }
 
   /** Starts the process anew, after a crash or not; what is open fails. Calls while it starts wait for the same one. */
@@ -155,20 +174,23 @@ export class Engine implements AsyncDisposable {
         this.#receive(message);
       });
     });
+    this.#changing++;
     this.#post({ type: "start", start: this.#start });
     try {
       await ready;
     } catch (error) {
       await this.#end(error as Error);
       throw error;
+    } finally {
+      this.#changing--;
+      this.#hold();
     }
-    this.#hold(this.#inboxes.size > 0);
   }
 
-  /** Whether the caller's program waits for the process: an idle engine keeps no program alive. */
-  #hold(held: boolean): void {
+  /** Makes the caller's program wait for the process while something is awaited of it: an idle engine keeps none alive. */
+  #hold(): void {
     const { channel } = this.#child;
-    if (held) {
+    if (this.#inboxes.size + this.#resizes.size + this.#changing > 0) {
       this.#child.ref();
       channel?.ref();
     } else {
@@ -180,12 +202,17 @@ export class Engine implements AsyncDisposable {
   #receive(message: FromProcess): void {
     if (message.type === "ready") this.#info = message.info;
     if (message.type === "ready" || message.type === "stats") this.#stats = message.stats;
+    if (message.type === "resized") {
+      if (message.stats) this.#stats = message.stats;
+      this.#resizes.get(message.resize)?.(message.error && errorOf(message.error));
+      this.#resizes.delete(message.resize);
+    }
     if (message.type === "failed") this.#failRequest(message.request, errorOf(message.error));
     if (message.type !== "chunks") return;
     for (const { request, chunk } of message.chunks) {
       const inbox = this.#inboxes.get(request);
       if (!inbox) continue;
-      inbox.chunks.push(chunk);
+      put(inbox.chunks, chunk);
       if (chunk.finishReason) inbox.open.delete(chunk.index);
       inbox.wake();
     }
@@ -202,6 +229,8 @@ export class Engine implements AsyncDisposable {
     if (child !== this.#child || this.#failure) return;
     this.#failure = error;
     for (const request of this.#inboxes.keys()) this.#failRequest(request, error);
+    for (const settle of this.#resizes.values()) settle(error);
+    this.#resizes.clear();
   }
 
   #post(message: ToProcess): void {
@@ -213,9 +242,28 @@ export class Engine implements AsyncDisposable {
     const child = this.#child;
     this.#fail(child, error);
     if (child.exitCode !== null || child.signalCode !== null) return;
-    this.#hold(true);
+    this.#changing++;
+    this.#hold();
     const ended = once(child, "exit");
     child.kill("SIGKILL"); // it has nothing to save
     await ended;
+    this.#changing--;
   }
+}
+
+/** Adds a chunk to those that wait, as a part of the one of the same text if there is one. */
+function put(waiting: Chunk[], chunk: Chunk): void {
+  const place = waiting.findIndex(({ index }) => index === chunk.index);
+  const before = waiting[place];
+  if (!before) {
+    waiting.push(chunk);
+    return;
+  }
+  const logprobs = [...(before.logprobs ?? []), ...(chunk.logprobs ?? [])];
+  waiting[place] = {
+    ...chunk,
+    text: before.text + chunk.text,
+    tokens: [...before.tokens, ...chunk.tokens],
+    ...(logprobs.length > 0 && { logprobs }),
+  };
 }

@@ -15,7 +15,8 @@ export interface EngineStart {
 export type ToProcess =
   | { readonly type: "start"; readonly start: EngineStart }
   | { readonly type: "open"; readonly request: number; readonly prompt: Prompt; readonly options: GenerateOptions }
-  | { readonly type: "close"; readonly request: number };
+  | { readonly type: "close"; readonly request: number }
+  | { readonly type: "resize"; readonly resize: number; readonly kvMemory: number };
 
 /** From the process. `stats` come with a step now and then, and whenever there is nothing left to do. */
 export type FromProcess =
@@ -23,7 +24,8 @@ export type FromProcess =
   | { readonly type: "broken"; readonly error: ErrorData }
   | { readonly type: "failed"; readonly request: number; readonly error: ErrorData }
   | { readonly type: "chunks"; readonly chunks: readonly { readonly request: number; readonly chunk: Chunk }[] }
-  | { readonly type: "stats"; readonly stats: EngineStats };
+  | { readonly type: "stats"; readonly stats: EngineStats }
+  | { readonly type: "resized"; readonly resize: number; readonly stats?: EngineStats; readonly error?: ErrorData };
 
 /** An error that crosses processes. */
 export interface ErrorData {

@@ -12,7 +12,7 @@ import type { Tensors } from "../tensor/tensor.ts";
 interface Pool {
   readonly name: string;
   readonly dtype: DType;
-  readonly data: DataOf;
+  data: DataOf;
   /** Shape of a block. */
   readonly shape: readonly [heads: number, number, number];
   /** Positions are the last axis (keys, scales) or the one before it (values). */
@@ -29,12 +29,11 @@ export interface NewRows {
 
 /** A cache of `blocks` blocks of `blockSize` tokens. */
 export class PagedCache {
-  readonly blocks: number;
   readonly blockSize: number;
   readonly #pools: readonly Pool[];
-  readonly #mask: Float32Array; // [blocks, blockSize]: 0 where a token is, −∞ elsewhere
-  readonly #slots: Int32Array; // the place of each block
-  readonly #occupants: Int32Array; // the block at each place
+  #mask: Float32Array; // [blocks, blockSize]: 0 where a token is, −∞ elsewhere
+  #slots: Int32Array; // the place of each block
+  #occupants: Int32Array; // the block at each place
   #front = 0;
   #feeds: { front: number; tensors: Tensors } = { front: -1, tensors: {} };
 
@@ -42,7 +41,6 @@ export class PagedCache {
     config: ModelConfig,
     { blocks, blockSize, dtype }: { blocks: number; blockSize: number; dtype: KvDtype },
   ) {
-    this.blocks = blocks;
     this.blockSize = blockSize;
     const { sharing, kvHeads, headDim } = config;
     const keys = [kvHeads, headDim, blockSize] as const;
@@ -64,9 +62,35 @@ export class PagedCache {
     this.#occupants = this.#slots.slice();
   }
 
+  /** Blocks in all. */
+  get blocks(): number {
+    return this.#slots.length;
+  }
+
   /** Bytes of keys, values and their scales, counted from the arrays. */
   get bytes(): number {
     return this.#pools.reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
+
+  /** Makes it a cache of `blocks` blocks; those in `renumbered` keep what they hold. One pool after another is copied. */
+  resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
+    const moves = [...renumbered].map(([from, to]) => [this.slotOf(from), to] as const);
+    const moved = <Data extends DataOf>(from: Data, to: Data, size: number): Data => {
+      for (const [place, block] of moves) {
+        to.set(from.subarray(place * size, (place + 1) * size) as never, block * size);
+      }
+      return to;
+    };
+    for (const pool of this.#pools) {
+      const size = pool.shape[0] * pool.shape[1] * pool.shape[2];
+      pool.data = moved(pool.data, allocate(pool.dtype, blocks * size), size);
+    }
+    const mask = new Float32Array(blocks * this.blockSize).fill(Number.NEGATIVE_INFINITY);
+    this.#mask = moved(this.#mask, mask, this.blockSize);
+    this.#slots = Int32Array.from({ length: blocks }, (_, i) => i);
+    this.#occupants = this.#slots.slice();
+    this.#front = 0;
+    this.#feeds = { front: -1, tensors: {} };
   }
 
   /** Where a block's content lies. */

@@ -49,16 +49,20 @@ export interface Chunk {
   readonly logprobs?: readonly TokenLogprob[];
   /** Set on a text's last chunk. */
   readonly finishReason?: FinishReason | "abort";
-  /** On a text's last chunk: tokens read and written, and prompt tokens found in the prefix cache. */
+  /** What the text took so far; absent where it ended before it ran. */
   readonly usage?: Usage;
 }
 
 /** Tokens that a text took. */
 export interface Usage {
   readonly promptTokens: number;
+  /** Prompt tokens found in the prefix cache. */
   readonly cachedTokens: number;
   readonly completionTokens: number;
 }
 
-/** A prompt: text (read after the end-of-text token, as documents are in training), or token ids as they are. */
-export type Prompt = string | readonly number[] | Int32Array | Uint32Array;
+/**
+ * A prompt: text (read after the end-of-text token, as documents are in training); text that spells out special tokens
+ * itself, as chat templates write it; or token ids as they are.
+ */
+export type Prompt = string | { readonly template: string } | readonly number[] | Int32Array | Uint32Array;

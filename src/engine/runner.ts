@@ -129,6 +129,12 @@ export class Runner implements Disposable {
     });
   }
 
+  /** Makes the cache one of `blocks` blocks; those in `renumbered` keep what they hold. */
+  resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
+    this.cache.resize(blocks, renumbered);
+    this.#layout.forget();
+  }
+
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
   }

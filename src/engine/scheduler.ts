@@ -126,6 +126,16 @@ export class Scheduler {
     return this.#running.includes(sequence);
   }
 
+  /** Makes the pool one of `size` blocks: the youngest sequences give theirs back until the rest fits. */
+  resize(size: number): Map<number, number> {
+    while (this.#pool.used > size) this.#preempt(this.#running.at(-1) as Sequence);
+    const renumbered = this.#pool.resize(size);
+    for (const { blocks } of this.#running) {
+      for (const [i, block] of blocks.entries()) blocks[i] = renumbered.get(block) as number;
+    }
+    return renumbered;
+  }
+
   /** Blocks that running sequences still need for their prompts: spoken for, if not allocated. */
   get #promised(): number {
     return this.#running.reduce((sum, { blocksNeeded, blocks }) => sum + Math.max(0, blocksNeeded - blocks.length), 0);

@@ -7,6 +7,8 @@ export interface EngineStats {
   readonly waiting: number;
   /** Blocks by state: `used` by a sequence, `cached` for the next that begins alike, `free`. `shared`: used by several. */
   readonly blocks: { total: number; used: number; cached: number; free: number; shared: number };
+  /** Blocks that the waiting sequences take now: all of them, and the next one. */
+  readonly wanted: { blocks: number; first: number };
   /** Tokens of a block. */
   readonly blockSize: number;
   /** Bytes allocated for keys and values, and those of blocks in use. */
@@ -57,6 +59,11 @@ export class StepLog {
     this.#prefill += prefill;
     this.#decode += decode;
     this.#recent[this.#steps % window] = { prefill, decode, seconds, graphSeconds };
+  }
+
+  /** Steps so far. */
+  get steps(): number {
+    return this.#steps;
   }
 
   /** Totals, and rates over the last steps. */

@@ -31,6 +31,11 @@ export class StepLayout {
     this.#repeat = repeat;
   }
 
+  /** Forgets the last step, whose blocks lie elsewhere now. */
+  forget(): void {
+    this.#last = undefined;
+  }
+
   /** Moves the cache's blocks as the step needs them and gives the graph's index inputs, the last ones if they still hold. */
   inputs(slices: readonly Slice[]): Tensors {
     let rows = 0;

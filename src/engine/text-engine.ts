@@ -122,7 +122,8 @@ export class TextEngine implements Disposable {
       text: written,
       tokens: sampled ? [sampled.token] : [],
       ...(sampled?.logprob === undefined ? {} : { logprobs: [this.#logprobOf(sampled)] }),
-      ...(reason && { finishReason: reason, usage: { promptTokens, cachedTokens: reused, completionTokens } }),
+      usage: { promptTokens, cachedTokens: reused, completionTokens },
+      ...(reason && { finishReason: reason }),
     };
   }
 
@@ -142,12 +143,14 @@ export class TextEngine implements Disposable {
   }
 
   #tokensOf(prompt: Prompt): ArrayLike<number> {
-    if (typeof prompt !== "string") return prompt;
+    if (typeof prompt !== "string" && !("template" in prompt)) return prompt;
+    const text = typeof prompt === "string" ? prompt : prompt.template;
     const { longest } = this.core;
-    if (prompt.length > longest * this.#longestToken) {
-      throw new InputError(`prompt: has ${prompt.length} characters; the ${longest} tokens that fit cannot hold them`);
+    if (text.length > longest * this.#longestToken) {
+      throw new InputError(`prompt: has ${text.length} characters; the ${longest} tokens that fit cannot hold them`);
     }
-    return [this.tokenizer.endOfText, ...this.tokenizer.encode(prompt)];
+    if (typeof prompt !== "string") return this.tokenizer.encode(text, { special: true });
+    return [this.tokenizer.endOfText, ...this.tokenizer.encode(text)];
   }
 
   async #constraintOf(format: GenerateOptions["format"]): Promise<Constraint | undefined> {
