@@ -30,6 +30,9 @@ export {
 } from "./model/sharing.ts";
 export { kvBlockBytes, kvBlocks, longestContext, sequencesThatFit } from "./plan/kv-blocks.ts";
 export { type PlanRequest, type ServingPlan, servingPlan } from "./plan/serving-plan.ts";
+export { HttpServer, type ListenOptions } from "./server/http-server.ts";
+export { ServedModels, type ServedModelsOptions, type ServedRun } from "./server/served-models.ts";
+export { ServedStudy } from "./server/served-study.ts";
 export { type Conclusions, conclude } from "./study/conclusions.ts";
 export { type Corpus, type CorpusOptions, openCorpus } from "./study/corpus.ts";
 export { Evaluation } from "./study/evaluation.ts";

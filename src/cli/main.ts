@@ -10,6 +10,7 @@ import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { planCommand } from "./plan.ts";
+import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
@@ -31,6 +32,7 @@ Start with
   crosslayer inspect H128-MQA-CLA2 --scale 1b what a model of the paper's would take
   crosslayer train --data sotu --out runs/x   train one model
   crosslayer generate runs/x "My fellow"      let it write
+  crosslayer serve runs/x                     by the OpenAI API, with a page that shows what sharing saves
   crosslayer plan H128-MQA-CLA2 --scale 1b --memory 24GB   how many sequences fit
   crosslayer bench --quick                    what sharing saves when serving`,
   );
@@ -40,6 +42,7 @@ for (const command of [
   trainCommand,
   evalCommand,
   generateCommand,
+  serveCommand,
   inspectCommand,
   planCommand,
   benchCommand,

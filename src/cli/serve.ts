@@ -1,0 +1,96 @@
+// `crosslayer serve`: runs, or a study's models, by the OpenAI API, and the page that shows what sharing saves.
+
+import { once } from "node:events";
+import { basename, resolve } from "node:path";
+import { Command } from "commander";
+import pc from "picocolors";
+import { destination, pino } from "pino";
+import { InputError } from "../error.ts";
+import { memorySize } from "../plan/memory-size.ts";
+import { HttpServer } from "../server/http-server.ts";
+import { ServedModels, type ServedRun } from "../server/served-models.ts";
+import { ServedStudy } from "../server/served-study.ts";
+import { bytesText, integerText } from "../study/quantity.ts";
+import { versions } from "../study/versions.ts";
+import { type EngineFlags, engineFlags, engineOptionsOf } from "./engine-options.ts";
+import { between, whole } from "./numbers.ts";
+
+interface Flags extends EngineFlags {
+  host: string;
+  port: number;
+  apiKey?: string[];
+  study?: string;
+  corsOrigin?: string[];
+  maxBody: string;
+  maxQueue: number;
+  maxLoaded: number;
+  drainTimeout: number;
+  logLevel: string;
+}
+
+/** The subcommand. */
+export function serveCommand(): Command {
+  const command = new Command("serve")
+    .description("serve runs by the OpenAI API, and a page that shows what sharing saves")
+    .argument("[runs...]", "directories of runs; each is asked by its directory's name")
+    .option("--study <directory>", "show a study, and serve its models")
+    .option("--port <number>", "0 takes a free one", whole(0, 65535), 8000)
+    .option("--host <address>", "0.0.0.0 lets other machines in; then set a key", "127.0.0.1")
+    .option("--api-key <key...>", "keys of which one is needed (or CROSSLAYER_API_KEY, which no process list shows)")
+    .option("--cors-origin <origin...>", "other origins whose pages may ask")
+    .option("--max-body <size>", "largest body of a request", "4MiB")
+    .option("--max-queue <count>", "most texts of a model that run or wait; more are answered 429", whole(1), 256)
+    .option("--max-loaded <count>", "most models in memory at one time", whole(1, 64), 4)
+    .option("--drain-timeout <seconds>", "how long open requests may go on after SIGTERM", between(0, 3600), 30)
+    .option("--log-level <level>", "of the log, JSON lines on standard error: debug, info, warn, silent", "info");
+  return engineFlags(command).action(runServe);
+}
+
+async function runServe(paths: string[], flags: Flags): Promise<void> {
+  if (paths.length === 0 && flags.study === undefined) {
+    throw new InputError("serve: give a run's directory, or a study's with --study");
+  }
+  if (!["debug", "info", "warn", "error", "silent"].includes(flags.logLevel)) {
+    throw new InputError(`--log-level: found ${flags.logLevel}; expected debug, info, warn, error or silent`);
+  }
+  const served = flags.study === undefined ? undefined : await ServedStudy.open(flags.study);
+  const runs: ServedRun[] = [...paths.map((path) => ({ id: basename(resolve(path)), path })), ...(served?.runs ?? [])];
+  const { kvMemory, ...engine } = engineOptionsOf(flags);
+  await using models = await ServedModels.open(runs, {
+    kvMemory: memorySize(String(kvMemory)),
+    engine,
+    mostLoaded: flags.maxLoaded,
+  });
+  const eager = runs.filter(({ path }) => paths.some((asked) => resolve(asked) === resolve(path)));
+  for (const { id } of eager.slice(0, flags.maxLoaded)) await models.load(id); // what is wrong is told now
+  const logger = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: false }));
+  const server = await HttpServer.listen({
+    ...{ models, logger, port: flags.port, host: flags.host, study: served?.study },
+    version: versions().crosslayer as string,
+    apiKeys: flags.apiKey ?? keysOf(process.env.CROSSLAYER_API_KEY),
+    corsOrigins: flags.corsOrigin,
+    maxBody: memorySize(flags.maxBody),
+    maxQueue: flags.maxQueue,
+  });
+  tell(server.url, models);
+  await Promise.race(["SIGTERM", "SIGINT"].map((signal) => once(process, signal)));
+  process.once("SIGINT", () => process.exit(130)); // the second one does not wait
+  console.error(pc.dim(`letting open requests finish, ${flags.drainTimeout} s at most`));
+  const finished = await server.drain(flags.drainTimeout * 1000);
+  if (!finished) console.error(pc.dim("some did not finish in time"));
+}
+
+function keysOf(text: string | undefined): string[] {
+  return text === undefined || text === "" ? [] : [text];
+}
+
+function tell(url: string, models: ServedModels): void {
+  console.log(`${pc.bold(url)}  page, ${url}/v1  OpenAI API, ${url}/docs  its description`);
+  for (const { card } of models.all) {
+    const { id, name, kvDtype, kvBytesPerToken, unsharedKvBytesPerToken } = card;
+    const times = unsharedKvBytesPerToken / kvBytesPerToken;
+    const saved = times > 1 ? `, ${bytesText(unsharedKvBytesPerToken)} without sharing (${times.toFixed(2)}×)` : "";
+    console.log(`  ${pc.cyan(id)}  ${name}, ${kvDtype}: ${bytesText(kvBytesPerToken)} of cache per token${saved}`);
+  }
+  console.log(pc.dim(`  ${bytesText(models.kvMemory)} (${integerText(models.kvMemory)} bytes) of cache for all`));
+}

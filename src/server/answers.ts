@@ -1,0 +1,91 @@
+// Chunks of text as the OpenAI API's objects: whole answers and events of a stream, for both kinds of completion.
+
+import { randomUUID } from "node:crypto";
+import type { Chunk, TokenLogprob, Usage } from "../engine/request.ts";
+
+/** What is the same in all objects of an answer. */
+export interface AnswerHead {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+}
+
+/** A new answer's head. */
+export function answerHead(kind: "cmpl" | "chatcmpl", model: string): AnswerHead {
+  return { id: `${kind}-${randomUUID().replaceAll("-", "")}`, created: Math.floor(Date.now() / 1000), model };
+}
+
+/** A text as far as it has come. */
+export interface Written {
+  text: string;
+  logprobs: TokenLogprob[];
+  finishReason: Chunk["finishReason"];
+  usage: Usage;
+}
+
+/** An empty text. */
+export function nothingWritten(): Written {
+  const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  return { text: "", logprobs: [], finishReason: undefined, usage };
+}
+
+/** Adds a chunk to what was written. */
+export function addChunk(written: Written, { text, logprobs, finishReason, usage }: Chunk): void {
+  written.text += text;
+  if (logprobs) written.logprobs.push(...logprobs);
+  if (finishReason) written.finishReason = finishReason;
+  if (usage) written.usage = usage;
+}
+
+/** Tokens of an answer; the `n` texts of a prompt have read it once. */
+export function usageOf(written: readonly Written[], n: number): Usage {
+  const sum = (values: number[]) => values.reduce((all, value) => all + value, 0);
+  const prompts = written.filter((_, i) => i % n === 0).map(({ usage }) => usage);
+  return {
+    promptTokens: sum(prompts.map(({ promptTokens }) => promptTokens)),
+    cachedTokens: sum(prompts.map(({ cachedTokens }) => cachedTokens)),
+    completionTokens: sum(written.map(({ usage }) => usage.completionTokens)),
+  };
+}
+
+/** The API's `usage`. */
+export function usageObject({ promptTokens, cachedTokens, completionTokens }: Usage) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
+  };
+}
+
+/** The API's `finish_reason`. */
+export function finishReason({ finishReason: reason }: Pick<Written, "finishReason">): "stop" | "length" | null {
+  return reason === "abort" ? "stop" : (reason ?? null);
+}
+
+/** `logprobs` of a completion; `before` are characters that came before these tokens. */
+export function completionLogprobs(logprobs: readonly TokenLogprob[], before: number) {
+  let offset = before;
+  return {
+    tokens: logprobs.map(({ text }) => text),
+    token_logprobs: logprobs.map(({ logprob }) => logprob),
+    top_logprobs: logprobs.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
+    text_offset: logprobs.map(({ text }) => {
+      offset += text.length;
+      return offset - text.length;
+    }),
+  };
+}
+
+/** `logprobs` of a chat completion. */
+export function chatLogprobs(logprobs: readonly TokenLogprob[]) {
+  const one = ({ text, logprob }: Omit<TokenLogprob, "top">) => ({
+    token: text,
+    logprob,
+    bytes: [...new TextEncoder().encode(text)],
+  });
+  return {
+    content: logprobs.map(({ top, ...token }) => ({ ...one(token), top_logprobs: top.map(one) })),
+    refusal: null,
+  };
+}

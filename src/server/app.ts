@@ -1,0 +1,188 @@
+// The server as a function from request to answer: routes, keys, limits, log, errors. Knows no sockets.
+
+import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import { HTTPException } from "hono/http-exception";
+import { secureHeaders } from "hono/secure-headers";
+import type { Logger } from "pino";
+import { ApiError, apiError } from "./api-error.ts";
+import { chatCompletion, textCompletion } from "./completion-kind.ts";
+import { type CompletionContext, complete, type Noted } from "./completions.ts";
+import { Metrics } from "./metrics.ts";
+import { openApi } from "./openapi.ts";
+import type { ModelsReply } from "./page-api.ts";
+import type { ServedModels } from "./served-models.ts";
+import type { ServedStudy } from "./served-study.ts";
+import { type StaticFile, staticFiles } from "./static-files.ts";
+import { StatsHistory } from "./stats-history.ts";
+
+/** How requests are taken. */
+export interface AppOptions {
+  readonly models: ServedModels;
+  readonly logger: Logger;
+  /** This package's version. */
+  readonly version: string;
+  readonly study?: ServedStudy;
+  /** Keys of which one is needed; none if empty. */
+  readonly apiKeys?: readonly string[];
+  /** Other origins whose pages may ask; none if empty. */
+  readonly corsOrigins?: readonly string[];
+  /** Most bytes of a body; 4 MiB if not given. */
+  readonly maxBody?: number;
+  /** Most texts of a model that run or wait; 256 if not given. */
+  readonly maxQueue?: number;
+  /** Milliseconds in which a reader must take what was sent; 30,000 if not given. */
+  readonly patience?: number;
+  /** Whether the server is ending: no new completions. */
+  readonly draining?: () => boolean;
+}
+
+/** What handlers know of a request. */
+interface Environment {
+  Variables: { requestId: string; log: Logger };
+}
+
+/** The application. */
+export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
+  const { models, logger, version, study, apiKeys = [], corsOrigins = [], maxBody = 4 << 20 } = options;
+  const { maxQueue = 256, patience = 30_000, draining = () => false } = options;
+  const metrics = new Metrics(models);
+  const history = new StatsHistory(models);
+  const context: CompletionContext = { models, metrics, maxQueue, patience };
+  const files = staticFiles();
+  const app = new Hono<Environment>();
+
+  app.use(async (c, next) => {
+    const given = c.req.header("x-request-id") ?? "";
+    const requestId = /^[\w.-]{1,128}$/.test(given) ? given : randomUUID();
+    c.set("requestId", requestId);
+    c.set("log", logger.child({ requestId }));
+    const start = performance.now();
+    await next();
+    c.res.headers.set("x-request-id", requestId);
+    const { method, path } = c.req;
+    const took = { method, path, status: c.res.status, ms: Math.round(performance.now() - start) };
+    if (path.startsWith("/v1/")) c.var.log.info(took, "request");
+    else c.var.log.debug(took, "request");
+  });
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", "data:"],
+      },
+      strictTransportSecurity: false,
+      crossOriginResourcePolicy: corsOrigins.length > 0 ? "cross-origin" : "same-origin",
+    }),
+  );
+  if (corsOrigins.length > 0)
+    app.use(cors({ origin: [...corsOrigins], exposeHeaders: ["x-request-id", "retry-after"] }));
+  const checkKey = keyCheck(apiKeys);
+  for (const path of ["/v1/*", "/api/*", "/metrics"]) {
+    app.use(path, async (c, next) => {
+      checkKey(c.req.header("authorization"));
+      await next();
+    });
+  }
+  app.use(
+    bodyLimit({
+      maxSize: maxBody,
+      onError: () => {
+        throw new ApiError(413, `body: is larger than the ${maxBody} bytes that this server takes`);
+      },
+    }),
+  );
+
+  app.get("/v1/models", (c) => c.json({ object: "list", data: models.all.map((model) => modelObject(model)) }));
+  app.get("/v1/models/:id{.+}", (c) => {
+    const model = models.get(c.req.param("id"));
+    if (!model) throw new ApiError(404, "model: there is no such model", { param: "model", code: "model_not_found" });
+    return c.json(modelObject(model));
+  });
+  const completion = (kind: typeof textCompletion | typeof chatCompletion) => async (c: Context<Environment>) => {
+    if (draining()) throw new ApiError(503, "the server is ending; ask another", { headers: { connection: "close" } });
+    return complete(kind as typeof textCompletion, c.req.raw, context, noteTo(c.var.log));
+  };
+  app.post("/v1/completions", completion(textCompletion));
+  app.post("/v1/chat/completions", completion(chatCompletion));
+
+  app.get("/health", (c) => c.json({ status: draining() ? "draining" : "ok" }, draining() ? 503 : 200));
+  app.get("/metrics", async (c) => {
+    const { type, body } = await metrics.text();
+    return c.body(body, 200, { "content-type": type });
+  });
+  app.get("/openapi.json", (c) => c.json(openApi(version, apiKeys.length > 0)));
+
+  app.get("/api/models", (c) => {
+    const cards = models.all.map(({ card }) => card);
+    return c.json({ models: cards, study: study !== undefined, kvMemory: models.kvMemory } satisfies ModelsReply);
+  });
+  app.get("/api/stats", (c) => c.json(history.reply(Number(c.req.query("since") ?? 0) || 0)));
+  app.get("/api/study", async (c) => {
+    if (!study) throw new ApiError(404, "no study is served; start with --study <directory>");
+    const { tag, body } = await study.reply();
+    const headers = { etag: tag, "cache-control": "no-cache", "content-type": "application/json" };
+    if (c.req.header("if-none-match") === tag) return c.body(null, 304, headers);
+    return c.body(body, 200, headers);
+  });
+  app.get("*", (c) => {
+    const file = files.get(c.req.path);
+    if (file) return fileResponse(file, /\bgzip\b/.test(c.req.header("accept-encoding") ?? ""));
+    throw new ApiError(404, `there is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}; see /docs`);
+  });
+
+  app.notFound((c) => {
+    const known = app.routes.some(({ path, method }) => path === c.req.path && method !== "ALL");
+    if (known) return new ApiError(405, `${c.req.path} does not take ${c.req.method}; see /docs`).response;
+    return new ApiError(404, `there is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}; see /docs`).response;
+  });
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse();
+    const told = apiError(error);
+    if (told.status === 500) c.var.log.error({ err: error }, "failed");
+    return told.response;
+  });
+  return Object.assign(app, { [Symbol.dispose]: () => history[Symbol.dispose]() });
+}
+
+function modelObject({ id, created, card }: ServedModels["all"][number]) {
+  return { id, object: "model", created, owned_by: "crosslayer", max_model_len: card.config.context };
+}
+
+/** Logs the end of a completion: what it took, nothing that was said. */
+function noteTo(log: Logger) {
+  return ({ error, ...noted }: Noted) => {
+    if (error !== undefined && apiError(error).status >= 500) log.error({ ...noted, err: error }, "completion failed");
+    else log.info({ ...noted, ...(error !== undefined && { error: (error as Error).message }) }, "completion");
+  };
+}
+
+/** Compares keys by hashes of one length, in a time that tells nothing of them. */
+function keyCheck(keys: readonly string[]): (authorization: string | undefined) => void {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const digests = keys.map(digest);
+  return (authorization) => {
+    if (digests.length === 0) return;
+    const given = digest(/^Bearer\s+(.+)$/i.exec(authorization ?? "")?.[1] ?? "");
+    const right = digests.reduce((found, known) => timingSafeEqual(known, given) || found, false);
+    if (right) return;
+    throw new ApiError(401, "authorization: a key is needed, as Authorization: Bearer <key>", {
+      code: "invalid_api_key",
+      headers: { "www-authenticate": "Bearer" },
+    });
+  };
+}
+
+function fileResponse({ body, gzipped, type, hashed }: StaticFile, gzip: boolean): Response {
+  return new Response(gzip ? gzipped : body, {
+    headers: {
+      "content-type": type,
+      vary: "accept-encoding",
+      ...(gzip && { "content-encoding": "gzip" }),
+      "cache-control": hashed ? "public, max-age=31536000, immutable" : "no-cache",
+    },
+  });
+}

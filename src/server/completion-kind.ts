@@ -1,0 +1,108 @@
+// The two kinds of completion as one interface: how a body becomes prompts and options, and chunks become objects.
+
+import type { GenerateOptions, Prompt, TokenLogprob } from "../engine/request.ts";
+import { type AnswerHead, chatLogprobs, completionLogprobs, finishReason, type Written } from "./answers.ts";
+import { type ChatRequest, chatOptions, chatRequest, messagesOf } from "./chat-request.ts";
+import { type CompletionRequest, completionOptions, completionRequest, promptsOf } from "./completion-request.ts";
+import type { ServedModel } from "./served-model.ts";
+
+/** What is asked of the engine, and how its chunks are told. */
+export interface Asked {
+  readonly prompts: readonly Prompt[];
+  readonly options: GenerateOptions;
+  /** Names of the objects: of a whole answer and of an event. */
+  readonly objects: { readonly whole: string; readonly event: string };
+  /** What a text begins with, before anything is written: one event if it streams. */
+  opening(index: number): object | undefined;
+  /** What is new of a text; `before` is what was written before it. */
+  delta(index: number, news: News, before: Written): object;
+  /** A whole text. */
+  choice(index: number, written: Written): object;
+}
+
+/** What a chunk adds. */
+export interface News {
+  readonly text: string;
+  readonly logprobs: readonly TokenLogprob[];
+  readonly finishReason: Written["finishReason"];
+}
+
+/** A kind of completion. */
+export interface CompletionKind<Request> {
+  readonly prefix: "cmpl" | "chatcmpl";
+  readonly schema: typeof completionRequest | typeof chatRequest;
+  ask(request: Request, model: ServedModel): Asked;
+}
+
+/** POST /v1/completions. */
+export const textCompletion: CompletionKind<CompletionRequest> = {
+  prefix: "cmpl",
+  schema: completionRequest,
+  ask(request, model) {
+    const { echo, n, logprobs } = request;
+    const prompts = promptsOf(request);
+    const echoed = (index: number): string => {
+      if (!echo) return "";
+      const prompt = prompts[Math.floor(index / n)] as Prompt;
+      if (typeof prompt === "string") return prompt;
+      return model.tokenizer.decode(prompt as Iterable<number>);
+    };
+    const wants = logprobs !== undefined;
+    return {
+      prompts,
+      options: completionOptions(request),
+      objects: { whole: "text_completion", event: "text_completion" },
+      opening: (index) => (echo ? { index, text: echoed(index), logprobs: null, finish_reason: null } : undefined),
+      delta: (index, { text, logprobs: news, finishReason: reason }, before) => ({
+        index,
+        text,
+        logprobs: wants ? completionLogprobs(news, before.text.length) : null,
+        finish_reason: finishReason({ finishReason: reason }),
+      }),
+      choice: (index, written) => ({
+        index,
+        text: echoed(index) + written.text,
+        logprobs: wants ? completionLogprobs(written.logprobs, 0) : null,
+        finish_reason: finishReason(written),
+      }),
+    };
+  },
+};
+
+/** POST /v1/chat/completions. */
+export const chatCompletion: CompletionKind<ChatRequest> = {
+  prefix: "chatcmpl",
+  schema: chatRequest,
+  ask(request, model) {
+    const { template } = model;
+    const text = template.render(messagesOf(request));
+    const options = chatOptions(request);
+    const stops = typeof options.stop === "string" ? [options.stop] : (options.stop ?? []);
+    const logprobsOf = (list: readonly TokenLogprob[]) => (request.logprobs ? chatLogprobs(list) : null);
+    return {
+      prompts: [template.own ? { template: text } : text],
+      options: { ...options, stop: [...stops, ...template.stop] },
+      objects: { whole: "chat.completion", event: "chat.completion.chunk" },
+      opening: (index) => ({
+        index,
+        delta: { role: "assistant", content: "", refusal: null },
+        logprobs: null,
+        finish_reason: null,
+      }),
+      delta: (index, { text: content, logprobs, finishReason: reason }) => ({
+        index,
+        delta: content === "" ? {} : { content },
+        logprobs: logprobsOf(logprobs),
+        finish_reason: finishReason({ finishReason: reason }),
+      }),
+      choice: (index, written) => ({
+        index,
+        message: { role: "assistant", content: written.text, refusal: null },
+        logprobs: logprobsOf(written.logprobs),
+        finish_reason: finishReason(written),
+      }),
+    };
+  },
+};
+
+export type { AnswerHead };

@@ -1,0 +1,182 @@
+// Both completion endpoints: a body is checked, admitted, generated and told whole or as a stream, and counted when it ends,
+// however it ends.
+
+import type { z } from "zod";
+import type { Chunk } from "../engine/request.ts";
+import {
+  type AnswerHead,
+  addChunk,
+  answerHead,
+  nothingWritten,
+  usageObject,
+  usageOf,
+  type Written,
+} from "./answers.ts";
+import { ApiError, apiError } from "./api-error.ts";
+import type { chatRequest } from "./chat-request.ts";
+import type { Asked, CompletionKind } from "./completion-kind.ts";
+import type { completionRequest } from "./completion-request.ts";
+import { eventStream, eventStreamHeaders } from "./event-stream.ts";
+import type { Finished, Metrics } from "./metrics.ts";
+import { checkBody, readBody } from "./request-body.ts";
+import type { ServedModel } from "./served-model.ts";
+import { ModelsBusy, type ServedModels } from "./served-models.ts";
+import { texts } from "./texts.ts";
+
+type AnyRequest = z.output<typeof completionRequest> | z.output<typeof chatRequest>;
+
+/** What completions need of the server. */
+export interface CompletionContext {
+  readonly models: ServedModels;
+  readonly metrics: Metrics;
+  /** Most texts of a model that run or wait; more are told to come again. */
+  readonly maxQueue: number;
+  /** Milliseconds in which a reader must take what was sent. */
+  readonly patience: number;
+}
+
+/** What the log says of a completion. */
+export type Noted = Finished & {
+  readonly stream: boolean;
+  readonly user: string | undefined;
+  readonly error?: unknown;
+};
+
+/** Answers a completion; `note` is told when it has ended. @throws ApiError, or what `apiError` makes one of. */
+export async function complete<Request extends AnyRequest>(
+  kind: CompletionKind<Request>,
+  http: globalThis.Request,
+  context: CompletionContext,
+  note: (noted: Noted) => void,
+): Promise<Response> {
+  const arrival = performance.now();
+  const request = checkBody(kind.schema, await readBody(http)) as Request;
+  const model = modelOf(request, context);
+  const asked = kind.ask(request, model);
+  const count = asked.prompts.length * request.n;
+  admit(model, count, context);
+  const written = Array.from({ length: count }, nothingWritten);
+  const gone = new AbortController();
+  http.signal.addEventListener("abort", () => gone.abort());
+  let firstToken: number | undefined;
+  let ended = false;
+  const end = (error?: unknown) => {
+    if (ended) return;
+    ended = true;
+    model.requests -= count;
+    const { promptTokens, completionTokens } = usageOf(written, request.n);
+    const reason = error ? "error" : gone.signal.aborted ? "abort" : (written[0]?.finishReason ?? "abort");
+    const seconds = (performance.now() - arrival) / 1000;
+    const finished = { model: model.id, reason, promptTokens, completionTokens, firstToken, seconds } as const;
+    context.metrics.finished(finished);
+    note({ ...finished, stream: request.stream, user: request.user, ...(error !== undefined && { error }) });
+  };
+  const chunks = async function* () {
+    try {
+      const engine = await context.models.engineOf(model);
+      for await (const chunk of texts(engine, asked.prompts, asked.options, gone.signal)) {
+        firstToken ??= chunk.tokens.length > 0 ? (performance.now() - arrival) / 1000 : undefined;
+        yield chunk;
+      }
+      end();
+    } catch (error) {
+      end(error);
+      void model.recover(error).catch(() => {});
+      throw error instanceof ModelsBusy ? busy(error.message) : error;
+    } finally {
+      end();
+    }
+  };
+  const head = answerHead(kind.prefix, model.id);
+  const source = chunks();
+  if (!request.stream) {
+    for await (const chunk of source) addChunk(written[chunk.index] as Written, chunk);
+    return Response.json({
+      ...head,
+      object: asked.objects.whole,
+      choices: written.map((text, index) => asked.choice(index, text)),
+      usage: usageObject(usageOf(written, request.n)),
+      system_fingerprint: null,
+    });
+  }
+  // The first chunk is awaited, so that what is wrong with a request is told by its status.
+  const first = await source.next();
+  const events = streamEvents({ asked, head, request, written }, first, source);
+  const onGone = () => {
+    gone.abort();
+    void events.return(); // a stream that nobody began to read has nobody else to end it
+    void source.return();
+  };
+  return new Response(eventStream(events, { patience: context.patience, onGone }), { headers: eventStreamHeaders });
+}
+
+/** The events of a stream, without their `data:`. */
+async function* streamEvents(
+  { asked, head, request, written }: { asked: Asked; head: AnswerHead; request: AnyRequest; written: Written[] },
+  first: IteratorResult<Chunk, void>,
+  source: AsyncGenerator<Chunk, void>,
+): AsyncGenerator<string, void> {
+  const { include_usage: last = false, continuous_usage_stats: always = false } = request.stream_options ?? {};
+  const usage = () => usageObject(usageOf(written, request.n));
+  const event = (choice: object) =>
+    JSON.stringify({
+      ...head,
+      object: asked.objects.event,
+      choices: [choice],
+      system_fingerprint: null,
+      ...(always ? { usage: usage() } : last ? { usage: null } : {}),
+    });
+  const opened = new Set<number>();
+  try {
+    for (let next = first; !next.done; next = await source.next()) {
+      const { index, text, logprobs = [], finishReason } = next.value;
+      const before = { ...(written[index] as Written) };
+      addChunk(written[index] as Written, next.value);
+      if (!opened.has(index)) {
+        opened.add(index);
+        const opening = asked.opening(index);
+        if (opening) yield event(opening);
+      }
+      if (text === "" && logprobs.length === 0 && !finishReason) continue; // part of a character, or of a stop text
+      yield event(asked.delta(index, { text, logprobs, finishReason }, before));
+    }
+    if (last) yield JSON.stringify({ ...head, object: asked.objects.event, choices: [], usage: usage() });
+  } catch (error) {
+    yield JSON.stringify(apiError(error).body);
+  } finally {
+    await source.return();
+  }
+  yield "[DONE]";
+}
+
+function modelOf({ model: id }: AnyRequest, { models }: CompletionContext): ServedModel {
+  const model = models.get(id);
+  if (model) return model;
+  const known = models.all.map((served) => served.id);
+  const listed = `${known.slice(0, 8).join(", ")}${known.length > 8 ? ", …" : ""}`;
+  throw new ApiError(404, `model: there is no ${JSON.stringify(id.slice(0, 100))}; there is ${listed}`, {
+    param: "model",
+    code: "model_not_found",
+  });
+}
+
+/** Counts a request's texts in, if they find a place. */
+function admit(model: ServedModel, count: number, { maxQueue, metrics }: CompletionContext): void {
+  if (count > maxQueue) {
+    throw new ApiError(400, `n: ${count} texts were asked for; this server takes ${maxQueue} at a time`, {
+      param: "n",
+    });
+  }
+  if (model.requests + count > maxQueue) {
+    metrics.rejected(model.id);
+    throw busy(`${model.id} has ${model.requests} texts to write and takes ${maxQueue}`);
+  }
+  model.requests += count;
+}
+
+function busy(message: string): ApiError {
+  return new ApiError(429, `${message}; come again in a second`, {
+    code: "rate_limit_exceeded",
+    headers: { "retry-after": "1" },
+  });
+}

@@ -1,0 +1,50 @@
+// Server-sent events as the body of an answer. The next event is asked for when the last one has gone out, so a slow reader
+// holds nothing here; one that reads nothing for too long is given up.
+
+const encoder = new TextEncoder();
+
+/** Headers of such an answer. */
+export const eventStreamHeaders = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no", // nginx would keep events back
+} as const;
+
+/** How a stream ends before its events do. */
+export interface EventStreamOptions {
+  /** Milliseconds in which a reader must take what was sent. */
+  readonly patience: number;
+  /** Told once when the reader has gone or was given up. */
+  readonly onGone: () => void;
+}
+
+/** A stream of `data:` events, one for each text. */
+export function eventStream(
+  events: AsyncIterator<string>,
+  { patience, onGone }: EventStreamOptions,
+): ReadableStream<Uint8Array> {
+  let stalled: NodeJS.Timeout | undefined;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        clearTimeout(stalled);
+        const next = await events.next();
+        if (next.done) {
+          controller.close();
+          return;
+        }
+        controller.enqueue(encoder.encode(`data: ${next.value}\n\n`));
+        stalled = setTimeout(() => {
+          controller.error(new Error(`the reader took nothing for ${patience} ms`));
+          onGone();
+        }, patience);
+        stalled.unref();
+      },
+      cancel() {
+        clearTimeout(stalled);
+        onGone();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

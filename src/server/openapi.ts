@@ -1,0 +1,115 @@
+// The API's description, from the schemas that check requests: OpenAPI 3.1, whose schemas are JSON schemas.
+
+import { z } from "zod";
+import { chatRequest } from "./chat-request.ts";
+import { completionRequest } from "./completion-request.ts";
+
+const usage = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+});
+
+const head = { id: z.string(), object: z.string(), created: z.int(), model: z.string() };
+const reason = z.enum(["stop", "length"]).nullable();
+const anything = z.looseObject({}).nullable();
+
+const replies = {
+  CompletionReply: z.object({
+    ...head,
+    choices: z.array(z.object({ index: z.int(), text: z.string(), logprobs: anything, finish_reason: reason })),
+    usage,
+  }),
+  ChatCompletionReply: z.object({
+    ...head,
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        message: z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() }),
+        logprobs: anything,
+        finish_reason: reason,
+      }),
+    ),
+    usage,
+  }),
+  Models: z.object({
+    object: z.literal("list"),
+    data: z.array(
+      z.object({
+        id: z.string(),
+        object: z.literal("model"),
+        created: z.int(),
+        owned_by: z.string(),
+        max_model_len: z.int(),
+      }),
+    ),
+  }),
+  Error: z.object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  }),
+};
+
+const reference = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+const json = (name: string) => ({ "application/json": { schema: reference(name) } });
+const errors = Object.fromEntries(
+  Object.entries({
+    400: "a field is wrong, unknown or not supported, or the request can never fit",
+    401: "no key, or a wrong one",
+    404: "no such model",
+    413: "the body is too large",
+    415: "the body is not JSON",
+    429: "the queue is full; Retry-After says when to come again",
+    503: "the server is ending, or its engine is being started anew",
+  }).map(([status, description]) => [status, { description, content: json("Error") }]),
+);
+
+function completion(summary: string, request: string, reply: string) {
+  const content = { ...json(reply), "text/event-stream": { schema: { type: "string" } } };
+  return {
+    post: {
+      summary,
+      requestBody: { required: true, content: json(request) },
+      responses: { 200: { description: "whole, or with `stream` as server-sent events", content }, ...errors },
+    },
+  };
+}
+
+const plain = (summary: string, type: string, schema: object = { type: "string" }) => ({
+  get: { summary, responses: { 200: { description: summary, content: { [type]: { schema } } } } },
+});
+
+/** The description; `secured` says whether a key is needed. */
+export function openApi(version: string, secured: boolean): object {
+  const schemas = { CompletionRequest: completionRequest, ChatCompletionRequest: chatRequest, ...replies };
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "crosslayer",
+      version,
+      description: "Language models whose layers share one KV cache, by the OpenAI API.",
+    },
+    paths: {
+      "/v1/models": plain("The models that can be asked", "application/json", reference("Models")),
+      "/v1/completions": completion("Go on from a prompt", "CompletionRequest", "CompletionReply"),
+      "/v1/chat/completions": completion("Answer in a chat", "ChatCompletionRequest", "ChatCompletionReply"),
+      "/health": plain("Whether requests are taken", "application/json", { type: "object" }),
+      "/metrics": plain("Metrics for Prometheus, by vLLM's names", "text/plain"),
+    },
+    components: {
+      schemas: Object.fromEntries(
+        Object.entries(schemas).map(([name, schema]) => {
+          const { $schema: _, id: __, ...rest } = z.toJSONSchema(schema, { io: "input" });
+          return [name, rest];
+        }),
+      ),
+      ...(secured && { securitySchemes: { key: { type: "http", scheme: "bearer" } } }),
+    },
+    ...(secured && { security: [{ key: [] }] }),
+  };
+}

@@ -1,0 +1,83 @@
+// From the bytes of a request to what a schema describes, or an error that names the field. What OpenAI's API knows and
+// this server does not is refused by name, never ignored.
+
+import type { z } from "zod";
+import { ApiError } from "./api-error.ts";
+
+/** Fields of OpenAI's API that are understood and refused. */
+const unsupported = new Set([
+  ...["audio", "best_of", "function_call", "functions", "metadata", "modalities", "parallel_tool_calls", "prediction"],
+  ...["prompt_cache_key", "reasoning_effort", "safety_identifier", "service_tier", "store", "suffix", "tool_choice"],
+  ...["tools", "verbosity", "web_search_options"],
+]);
+
+/** Reads a JSON body. @throws ApiError: 415 for another type, 400 for what is no UTF-8 or no JSON object. */
+export async function readBody(request: Request): Promise<Record<string, unknown>> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(type)) {
+    throw new ApiError(415, `content-type: must be application/json, found ${type || "none"}`);
+  }
+  const bytes = await request.arrayBuffer();
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ApiError(400, "body: is not valid UTF-8");
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw new ApiError(400, `body: is not JSON: ${(error as Error).message.slice(0, 200)}`);
+  }
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw new ApiError(400, "body: must be a JSON object");
+  }
+  return body as Record<string, unknown>;
+}
+
+/** Checks a body by a schema; fields that are null count as absent. @throws ApiError naming the first wrong field. */
+export function checkBody<Schema extends z.ZodType>(
+  schema: Schema,
+  body: Readonly<Record<string, unknown>>,
+): z.output<Schema> {
+  const given = Object.entries(body).filter(([, value]) => value !== null);
+  for (const [name] of given) {
+    if (!unsupported.has(name)) continue;
+    throw new ApiError(400, `${name}: is not supported; leave it out`, { param: name, code: "unsupported_parameter" });
+  }
+  const parsed = schema.safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const { path, issue } = deepest(parsed.error.issues[0] as z.core.$ZodIssue, []);
+  const where = fieldName(path);
+  if (issue.code === "unrecognized_keys") {
+    const name = fieldName([...path, issue.keys[0] as string]);
+    throw new ApiError(400, `${name}: is not a field of this request`, { param: name, code: "unknown_parameter" });
+  }
+  const missing = issue.code === "invalid_type" && issue.input === undefined && /undefined/.test(issue.message);
+  const message = missing ? "must be given" : issue.message.slice(0, 300);
+  throw new ApiError(400, `${where || "body"}: ${message}`, {
+    ...(where && { param: where }),
+    code: missing ? "missing_required_parameter" : "invalid_value",
+  });
+}
+
+/** Of the ways in which a value fits none of several schemas, the one that went furthest. */
+function deepest(
+  issue: z.core.$ZodIssue,
+  before: readonly PropertyKey[],
+): { path: readonly PropertyKey[]; issue: z.core.$ZodIssue } {
+  const path = [...before, ...issue.path];
+  if (issue.code !== "invalid_union") return { path, issue };
+  const inner = issue.errors.flatMap(([first]) => (first ? [deepest(first, path)] : []));
+  const furthest = inner.sort((a, b) => b.path.length - a.path.length)[0];
+  return furthest && furthest.path.length > path.length ? furthest : { path, issue };
+}
+
+/** `messages[0].content`. */
+function fieldName(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, i) => (typeof key === "number" ? `[${key}]` : `${i > 0 ? "." : ""}${String(key)}`))
+    .join("")
+    .slice(0, 200);
+}

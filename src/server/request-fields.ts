@@ -1,0 +1,85 @@
+// What both kinds of completion take: fields of the OpenAI API as zod schemas, and vLLM's names for what that lacks. From
+// them come types, checks, OpenAPI, and the engine's options. The engine checks numbers' ranges against the model.
+
+import { randomInt } from "node:crypto";
+import { z } from "zod";
+import type { GenerateOptions } from "../engine/request.ts";
+
+const finite = z.number();
+const count = z.int().min(1);
+
+const jsonSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -")
+    .meta({ description: "a name of your choice" }),
+  description: z.string().optional(),
+  schema: z.looseObject({}).meta({ description: "a JSON schema" }),
+  strict: z.boolean().optional().meta({ description: "accepted; the schema is always kept to" }),
+});
+
+/** The fields; those that are absent or null have the defaults said here. */
+export const commonFields = {
+  model: z.string().meta({ description: "an id that GET /v1/models lists" }),
+  stream: z.boolean().default(false).meta({ description: "send what comes as server-sent events" }),
+  stream_options: z
+    .strictObject({
+      include_usage: z.boolean().default(false).meta({ description: "a last event with the tokens used" }),
+      continuous_usage_stats: z
+        .boolean()
+        .default(false)
+        .meta({ description: "the tokens used so far in every event (vLLM)" }),
+    })
+    .optional(),
+  n: count.max(128).default(1).meta({ description: "texts for each prompt" }),
+  max_tokens: count.optional().meta({ description: "most tokens to write; what the context holds if not given" }),
+  stop: z
+    .union([z.string().min(1), z.array(z.string().min(1)).max(16)])
+    .optional()
+    .meta({ description: "texts that end it, and are not given out" }),
+  seed: z.int().optional().meta({ description: "the same seed, the same text; drawn if not given" }),
+  temperature: finite.min(0).max(2).default(1).meta({ description: "0 takes the likeliest token every time" }),
+  top_p: finite.min(0).max(1).default(1),
+  frequency_penalty: finite.min(-2).max(2).default(0),
+  presence_penalty: finite.min(-2).max(2).default(0),
+  logit_bias: z.record(z.string().regex(/^\d{1,9}$/, "must be a token id"), finite.min(-100).max(100)).optional(),
+  response_format: z
+    .discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("text") }),
+      z.strictObject({ type: z.literal("json_object") }),
+      z.strictObject({ type: z.literal("json_schema"), json_schema: jsonSchema }),
+    ])
+    .optional(),
+  user: z.string().max(512).optional().meta({ description: "your name for who asks; it is logged, nothing else" }),
+  top_k: z.int().min(0).default(0).meta({ description: "only the k likeliest tokens; 0 for all (vLLM)" }),
+  min_p: finite.min(0).max(1).default(0).meta({ description: "least part of the likeliest's probability (vLLM)" }),
+  repetition_penalty: finite.positive().max(1000).default(1).meta({ description: "1 is off (vLLM)" }),
+  ignore_eos: z.boolean().default(false).meta({ description: "go on after the end of text (vLLM)" }),
+  stop_token_ids: z.array(z.int().min(0)).max(64).optional().meta({ description: "tokens that end it (vLLM)" }),
+};
+
+const common = z.strictObject(commonFields);
+type Common = z.output<typeof common>;
+
+/** The engine's options; a request without a seed gets one of its own. */
+export function optionsOf(request: Omit<Common, "model" | "stream">): GenerateOptions {
+  const { response_format: format } = request;
+  return {
+    n: request.n,
+    maxTokens: request.max_tokens,
+    stop: request.stop,
+    stopTokens: request.stop_token_ids,
+    ignoreEnd: request.ignore_eos,
+    seed: request.seed ?? randomInt(2 ** 32),
+    temperature: request.temperature,
+    topP: request.top_p || Number.MIN_VALUE, // the API allows 0: the likeliest token alone
+    topK: request.top_k,
+    minP: request.min_p,
+    repetitionPenalty: request.repetition_penalty,
+    presencePenalty: request.presence_penalty,
+    frequencyPenalty: request.frequency_penalty,
+    logitBias: request.logit_bias,
+    ...(format?.type === "json_object" && { format: "json" as const }),
+    ...(format?.type === "json_schema" && { format: { jsonSchema: format.json_schema.schema } }),
+  };
+}

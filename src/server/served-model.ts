@@ -1,0 +1,109 @@
+// One model that is served: what is known of it without its weights, and its engine, which is started when first needed.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { Engine, EngineCrash } from "../engine/engine.ts";
+import { type EngineOptions, engineOptions } from "../engine/engine-options.ts";
+import { modelName, withContext } from "../model/config.ts";
+import { kvBytesPerToken, parameterCount, unsharedTwin } from "../model/cost.ts";
+import { blockSize as defaultBlockSize } from "../plan/kv-blocks.ts";
+import { ChatTemplate } from "../text/chat-template.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import type { ModelCard } from "./page-api.ts";
+
+/** Where a model's chat template is, in its directory. */
+const templateFile = "chat_template.jinja";
+
+/** A model and its engine. */
+export class ServedModel {
+  readonly id: string;
+  /** Seconds since 1970 at which it was first served. */
+  readonly created = Math.floor(Date.now() / 1000);
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate;
+  /** Bytes of a cache block. */
+  readonly blockBytes: number;
+  /** Requests that are open. */
+  requests = 0;
+  /** When it was last asked, in milliseconds since the process began. */
+  lastUse = 0;
+  readonly #path: string;
+  readonly #options: EngineOptions;
+  readonly #card: Omit<ModelCard, "loaded">;
+  #loading: Promise<Engine> | undefined;
+  #engine: Engine | undefined;
+
+  private constructor(
+    { id, path, options }: { id: string; path: string; options: EngineOptions },
+    parts: { tokenizer: Tokenizer; template: ChatTemplate; card: Omit<ModelCard, "loaded"> },
+  ) {
+    this.id = id;
+    this.#path = path;
+    this.#options = options;
+    this.tokenizer = parts.tokenizer;
+    this.template = parts.template;
+    this.#card = parts.card;
+    this.blockBytes = parts.card.blockSize * parts.card.kvBytesPerToken;
+  }
+
+  /** Reads what can be known without weights. @throws InputError if there is no run, or its files are damaged. */
+  static async open(id: string, path: string, options: EngineOptions): Promise<ServedModel> {
+    const { kvDtype, weights, context, ropeScaling, blockSize = defaultBlockSize } = engineOptions(options);
+    const directory = await RunDirectory.open(path);
+    const trained = directory.config.model;
+    const config = withContext(trained, context ?? trained.context, ropeScaling);
+    const tokenizer = loadTokenizer(directory.tokenizer);
+    const source = await readFile(join(path, templateFile), "utf8").catch(() => undefined);
+    const template = new ChatTemplate(source, tokenizer.decode([tokenizer.endOfText]));
+    const card = {
+      id,
+      name: modelName(config),
+      config,
+      kvDtype,
+      weights,
+      parameters: parameterCount(config),
+      kvBytesPerToken: kvBytesPerToken(config, kvDtype),
+      unsharedKvBytesPerToken: kvBytesPerToken(unsharedTwin(config), kvDtype),
+      blockSize,
+      chat: template.own,
+    };
+    return new ServedModel({ id, path, options }, { tokenizer, template, card });
+  }
+
+  /** What it is. */
+  get card(): ModelCard {
+    return { ...this.#card, loaded: this.#engine !== undefined };
+  }
+
+  /** Its engine, if it has started. */
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  /** Starts the engine with so much memory. @throws InputError if its weights are missing or do not suit it. */
+  async start(kvMemory: number, kvLimit: number): Promise<Engine> {
+    this.#loading ??= Engine.load(this.#path, { ...this.#options, kvMemory, kvLimit });
+    try {
+      this.#engine = await this.#loading;
+      return this.#engine;
+    } catch (error) {
+      this.#loading = undefined;
+      throw error;
+    }
+  }
+
+  /** Ends the engine. */
+  async stop(): Promise<void> {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    this.#loading = undefined;
+    await engine?.close();
+  }
+
+  /** Starts an engine anew that crashed; whatever else was wrong is thrown on. */
+  async recover(error: unknown): Promise<never> {
+    if (error instanceof EngineCrash) await this.#engine?.restart().catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,112 @@
+// A study's directory as the page shows it: results as they come, runs that are under way, and which of its models can be
+// asked. Reads only what changed since it was last read.
+
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
+import { thinCurve } from "../study/curve.ts";
+import { type CurvePoint, type Result, readResults } from "../study/result.ts";
+import { learningRateSweep, summarize } from "../study/summary.ts";
+import { resultsPath } from "../study/sweep.ts";
+import type { LiveRun, StudyReply } from "./page-api.ts";
+import type { ServedRun } from "./served-models.ts";
+
+/** A study that is served. */
+export class ServedStudy {
+  readonly directory: string;
+  readonly #ids: ReadonlyMap<string, string>; // of runs with weights, by the result's key
+  #state = "";
+  #reply: { tag: string; body: string } | undefined;
+
+  private constructor(directory: string, ids: ReadonlyMap<string, string>) {
+    this.directory = directory;
+    this.#ids = ids;
+  }
+
+  /** Opens a study and tells the runs whose models can be served. @throws InputError if there is no study. */
+  static async open(directory: string): Promise<{ study: ServedStudy; runs: ServedRun[] }> {
+    const results = await readResults(resultsPath(directory));
+    const trials = await trialNames(directory);
+    if (results.length === 0 && trials.length === 0) {
+      throw new InputError(
+        `${directory}: no study here (no results.jsonl and no trials); make one with crosslayer study --out ${directory}`,
+      );
+    }
+    const runs: ServedRun[] = [];
+    const ids = new Map<string, string>();
+    for (const { key, name, learningRate, seed } of results) {
+      const trial = trials.find((found) => found.endsWith(`-${key}`));
+      if (trial === undefined || !(await hasWeights(join(directory, "trials", trial)))) continue;
+      const short = `${name}-lr${learningRate}-seed${seed}`;
+      const id = runs.some((run) => run.id === short) ? trial : short;
+      ids.set(key, id);
+      runs.push({ id, path: join(directory, "trials", trial) });
+    }
+    return { study: new ServedStudy(directory, ids), runs };
+  }
+
+  /** The page's reply as JSON, with a tag that changes when it does. */
+  async reply(): Promise<{ tag: string; body: string }> {
+    const trials = await trialNames(this.directory);
+    const files = [
+      resultsPath(this.directory),
+      ...trials.map((trial) => join(this.directory, "trials", trial, "metrics.jsonl")),
+    ];
+    const states = await Promise.all(
+      files.map((file) =>
+        stat(file).then(
+          ({ size, mtimeMs }) => `${size}@${mtimeMs}`,
+          () => "",
+        ),
+      ),
+    );
+    const state = states.join();
+    if (this.#reply && state === this.#state) return this.#reply;
+    this.#state = state;
+    const body = JSON.stringify(await this.#read(trials));
+    this.#reply = { tag: `"${Date.now().toString(36)}-${body.length.toString(36)}"`, body };
+    return this.#reply;
+  }
+
+  async #read(trials: readonly string[]): Promise<StudyReply> {
+    const results = await readResults(resultsPath(this.directory));
+    const done = new Set(results.map(({ key }) => key));
+    const open = trials.filter((trial) => !done.has(trial.split("-").at(-1) as string));
+    const live = await Promise.all(open.map((trial) => liveRun(join(this.directory, "trials", trial))));
+    const summary = results.length === 0 ? [] : summarize(results);
+    return {
+      title: basename(this.directory),
+      results: results.map((result): Result & { id?: string } => {
+        const id = this.#ids.get(result.key);
+        return { ...result, ...(id !== undefined && { id }) };
+      }),
+      summary: summary.map(({ runs: _, ...row }) => row),
+      sweep: learningRateSweep(results),
+      live: live.filter((run) => run !== undefined),
+    };
+  }
+}
+
+async function trialNames(directory: string): Promise<string[]> {
+  return (await readdir(join(directory, "trials")).catch(() => [])).sort();
+}
+
+async function hasWeights(path: string): Promise<boolean> {
+  if (!RunDirectory.exists(path)) return false;
+  return (await RunDirectory.open(path)).finished;
+}
+
+/** A run that is under way, as far as its files tell; undefined while they are being made. */
+async function liveRun(path: string): Promise<LiveRun | undefined> {
+  try {
+    const directory = await RunDirectory.open(path);
+    const { name, recipe } = directory.config;
+    const { steps, learningRate, seed } = recipe as { steps: number; learningRate: number; seed: number };
+    const curve = thinCurve(await directory.metrics<CurvePoint>());
+    return { name, learningRate, seed, steps, curve };
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+}

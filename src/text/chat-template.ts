@@ -1,0 +1,51 @@
+// Messages of a chat as one text: by the model's own Jinja template, or plainly where a base model has none. Knows no
+// tokens.
+
+import { Template } from "@huggingface/jinja";
+import { InputError } from "../error.ts";
+
+/** What somebody said. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+  readonly name?: string;
+}
+
+/** What a base model reads: a transcript in which the assistant is next. */
+const transcript =
+  "{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}\n{% endfor %}Assistant:";
+
+/** How a model's chats are written. */
+export class ChatTemplate {
+  /** Whether the model brought it; its text may spell out special tokens, a transcript's never does. */
+  readonly own: boolean;
+  /** Texts at which an answer ends, beside the end of text. */
+  readonly stop: readonly string[];
+  readonly #template: Template;
+  readonly #names: Readonly<Record<string, unknown>>;
+
+  /**
+   * @param source Jinja as in a Hugging Face `chat_template`; undefined for a plain transcript.
+   * @param endOfText the text of the token that ends documents.
+   * @throws InputError if the template cannot be read.
+   */
+  constructor(source: string | undefined, endOfText: string) {
+    this.own = source !== undefined;
+    this.stop = this.own ? [] : ["\nUser:", "\nSystem:", "\nAssistant:"];
+    this.#names = { bos_token: endOfText, eos_token: endOfText, add_generation_prompt: true };
+    try {
+      this.#template = new Template(source ?? transcript);
+    } catch (error) {
+      throw new InputError(`chat template: cannot be read: ${(error as Error).message}`);
+    }
+  }
+
+  /** The text after which the assistant speaks. @throws InputError, with the template's words, if it refuses them. */
+  render(messages: readonly ChatMessage[]): string {
+    try {
+      return this.#template.render({ ...this.#names, messages: messages.map((message) => ({ ...message })) });
+    } catch (error) {
+      throw new InputError(`messages: the model's chat template refuses them: ${(error as Error).message}`);
+    }
+  }
+}
