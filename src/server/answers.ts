@@ -69,12 +69,17 @@ export function completionLogprobs(logprobs: readonly TokenLogprob[], before: nu
   return {
     tokens: logprobs.map(({ text }) => text),
     token_logprobs: logprobs.map(({ logprob }) => logprob),
-    top_logprobs: logprobs.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
+    top_logprobs: logprobs.map(({ top }) => byText(top)),
     text_offset: logprobs.map(({ text }) => {
       offset += text.length;
       return offset - text.length;
     }),
   };
+}
+
+/** Log-probabilities by text; of several tokens with one text, as parts of characters have, the likeliest. */
+function byText(top: TokenLogprob["top"]): Record<string, number> {
+  return Object.fromEntries(top.toReversed().map(({ text, logprob }) => [text, logprob]));
 }
 
 /** `logprobs` of a chat completion. */

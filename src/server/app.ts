@@ -91,7 +91,8 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     bodyLimit({
       maxSize: maxBody,
       onError: () => {
-        throw new ApiError(413, `body: is larger than the ${maxBody} bytes that this server takes`);
+        const headers = { connection: "close" }; // the rest of the body is not read
+        throw new ApiError(413, `body: is larger than the ${maxBody} bytes that this server takes`, { headers });
       },
     }),
   );
@@ -131,14 +132,14 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   app.get("*", (c) => {
     const file = files.get(c.req.path);
     if (file) return fileResponse(file, /\bgzip\b/.test(c.req.header("accept-encoding") ?? ""));
-    throw new ApiError(404, `there is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}; see /docs`);
+    return nothingAt(c);
   });
-
-  app.notFound((c) => {
-    const known = app.routes.some(({ path, method }) => path === c.req.path && method !== "ALL");
-    if (known) return new ApiError(405, `${c.req.path} does not take ${c.req.method}; see /docs`).response;
-    return new ApiError(404, `there is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}; see /docs`).response;
-  });
+  const nothingAt = ({ req: { method, path } }: Context<Environment>) => {
+    const known = files.has(path) || app.routes.some((route) => route.path === path && route.method !== "ALL");
+    if (known) return new ApiError(405, `${path} does not take ${method}; see /docs`).response;
+    return new ApiError(404, `there is nothing at ${method} ${path.slice(0, 200)}; see /docs`).response;
+  };
+  app.notFound(nothingAt);
   app.onError((error, c) => {
     if (error instanceof HTTPException) return error.getResponse();
     const told = apiError(error);

@@ -18,20 +18,18 @@ const message = z.strictObject({
 });
 
 /** Schema of the body. */
-export const chatRequest = z
-  .strictObject({
-    ...commonFields,
-    messages: z.array(message).min(1),
-    max_completion_tokens: z.int().min(1).optional().meta({ description: "the newer name of max_tokens" }),
-    logprobs: z.boolean().default(false).meta({ description: "log-probabilities of the tokens" }),
-    top_logprobs: z
-      .int()
-      .min(0)
-      .max(20)
-      .optional()
-      .meta({ description: "and of so many of the likeliest; needs logprobs" }),
-  })
-  .meta({ id: "ChatCompletionRequest" });
+export const chatRequest = z.strictObject({
+  ...commonFields,
+  messages: z.array(message).min(1),
+  max_completion_tokens: z.int().min(1).optional().meta({ description: "the newer name of max_tokens" }),
+  logprobs: z.boolean().default(false).meta({ description: "log-probabilities of the tokens" }),
+  top_logprobs: z
+    .int()
+    .min(0)
+    .max(20)
+    .optional()
+    .meta({ description: "and of so many of the likeliest; needs logprobs" }),
+});
 
 export type ChatRequest = z.output<typeof chatRequest>;
 

@@ -8,23 +8,21 @@ import { commonFields, optionsOf } from "./request-fields.ts";
 const tokens = z.array(z.int().min(0)).min(1);
 
 /** Schema of the body. */
-export const completionRequest = z
-  .strictObject({
-    ...commonFields,
-    prompt: z
-      .union([z.string(), tokens, z.array(z.string()).min(1).max(128), z.array(tokens).min(1).max(128)], {
-        error: "must be a text, token ids, or an array of either",
-      })
-      .meta({ description: "what to go on from: text, token ids, or several of either" }),
-    echo: z.boolean().default(false).meta({ description: "give the prompt back before what was written" }),
-    logprobs: z
-      .int()
-      .min(0)
-      .max(20)
-      .optional()
-      .meta({ description: "log-probabilities of the tokens, and of so many of the likeliest" }),
-  })
-  .meta({ id: "CompletionRequest" });
+export const completionRequest = z.strictObject({
+  ...commonFields,
+  prompt: z
+    .union([z.string(), tokens, z.array(z.string()).min(1).max(128), z.array(tokens).min(1).max(128)], {
+      error: "must be a text, token ids, or an array of either",
+    })
+    .meta({ description: "what to go on from: text, token ids, or several of either" }),
+  echo: z.boolean().default(false).meta({ description: "give the prompt back before what was written" }),
+  logprobs: z
+    .int()
+    .min(0)
+    .max(20)
+    .optional()
+    .meta({ description: "log-probabilities of the tokens, and of so many of the likeliest" }),
+});
 
 export type CompletionRequest = z.output<typeof completionRequest>;
 

@@ -68,6 +68,7 @@ function deepest(
   before: readonly PropertyKey[],
 ): { path: readonly PropertyKey[]; issue: z.core.$ZodIssue } {
   const path = [...before, ...issue.path];
+  if (issue.code === "invalid_key" && issue.issues[0]) return { path, issue: issue.issues[0] };
   if (issue.code !== "invalid_union") return { path, issue };
   const inner = issue.errors.flatMap(([first]) => (first ? [deepest(first, path)] : []));
   const furthest = inner.sort((a, b) => b.path.length - a.path.length)[0];

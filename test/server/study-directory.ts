@@ -15,7 +15,7 @@ export async function writeStudy(directory: string): Promise<string> {
   mkdirSync(join(directory, "trials"), { recursive: true });
   for (const [i, name] of ["H16-MQA", "H16-MQA-CLA2", "H16-MQA-CLA4"].entries()) {
     const model = namedModel(name, { layers: 4, width: 64, mlpWidth: 160, vocab, context: 256 });
-    const plan = recipe({ steps: 100, batch: 2, learningRate: 0.01 });
+    const plan = recipe({ steps: 100, batch: 2, learningRate: 0.01, seed: 1 });
     const key = `000000000000000${i}`;
     const path = join(directory, "trials", `${name}-lr0.01-seed1-${key}`);
     const run = await RunDirectory.create(path, { name, model, recipe: plan, data: {} }, json);
