@@ -35,7 +35,9 @@ export function eventStream(
         }
         controller.enqueue(encoder.encode(`data: ${next.value}\n\n`));
         stalled = setTimeout(() => {
-          controller.error(new Error(`the reader took nothing for ${patience} ms`));
+          const error = new Error(`the reader took nothing for ${patience} ms`);
+          delete error.stack; // it is printed, and no defect
+          controller.error(error);
           onGone();
         }, patience);
         stalled.unref();

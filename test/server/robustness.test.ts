@@ -1,0 +1,231 @@
+// What happens when clients leave, do not read, are too many, or the server must go: nothing is left behind, nothing breaks.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Serving, serving, writeRuns } from "./serving.ts";
+
+const json = { "content-type": "application/json" };
+const long = { model: "shared", prompt: "we the", max_tokens: 480, ignore_eos: true };
+const post = (url: string, body: object, init: RequestInit = {}) =>
+  fetch(`${url}/v1/completions`, { method: "POST", headers: json, body: JSON.stringify(body), ...init });
+
+/** Waits until nothing runs and every block but the cached ones is free. */
+async function quiet({ served }: Serving) {
+  const busy = () =>
+    served.loaded.some(({ engine, requests }) => {
+      const { running, waiting, blocks } = engine.stats();
+      return requests + running + waiting + blocks.used > 0;
+    });
+  await expect.poll(busy, { timeout: 10_000 }).toBe(false);
+}
+
+describe("one server", () => {
+  let it: Serving;
+  const lines: string[] = [];
+  beforeAll(async () => {
+    it = await serving({
+      maxQueue: 6,
+      corsOrigins: ["https://app.example"],
+      onLog: (line) => lines.push(line),
+    });
+  });
+  afterAll(() => it[Symbol.asyncDispose]());
+
+  test.each([true, false])("a client that leaves ends its text at once (stream: %s)", async (stream) => {
+    const leave = new AbortController();
+    const asked = post(it.url, { ...long, stream }, { signal: leave.signal });
+    const engine = it.served.get("shared")?.engine;
+    await expect.poll(() => engine?.stats().running, { timeout: 5000, interval: 2 }).toBe(1);
+    if (stream) await (await asked).body?.getReader().read();
+    leave.abort();
+    const left = performance.now();
+    await expect(asked.then((response) => response.text())).rejects.toThrow();
+    await quiet(it);
+    expect(performance.now() - left).toBeLessThan(2000);
+    const ended = lines.map((line) => JSON.parse(line)).findLast(({ msg }) => msg === "completion");
+    expect(ended).toMatchObject({ reason: "abort" });
+    expect(ended.completionTokens).toBeLessThan(480);
+  });
+
+  test("a client that leaves before its stream begins leaves nothing", async () => {
+    for (let i = 0; i < 20; i++) {
+      const leave = new AbortController();
+      const asked = post(it.url, { ...long, stream: true }, { signal: leave.signal });
+      setTimeout(() => leave.abort(), i);
+      await asked.then((response) => response.text()).catch(() => {});
+    }
+    await quiet(it);
+  });
+
+  test("too many are told when to come again; those who are in finish", async () => {
+    const answers = await Promise.all(Array.from({ length: 12 }, () => post(it.url, { ...long, max_tokens: 100 })));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(6);
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused).toHaveLength(6);
+    for (const answer of refused) {
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(await answer.json()).toMatchObject({ error: { type: "rate_limit_error", code: "rate_limit_exceeded" } });
+    }
+    await Promise.all(answers.map((answer) => (answer.bodyUsed ? undefined : answer.text())));
+    await quiet(it);
+    expect(await (await fetch(`${it.url}/metrics`)).text()).toContain(
+      'crosslayer:requests_rejected_total{model_name="shared"} 6',
+    );
+  });
+
+  test("an engine that dies is told of, and comes back", async () => {
+    const engine = it.served.get("shared")?.engine;
+    const asked = post(it.url, long);
+    await expect.poll(() => engine?.stats().running, { timeout: 5000, interval: 2 }).toBe(1);
+    process.kill(engine?.processId as number, "SIGKILL");
+    const answer = await asked;
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"]);
+    await expect
+      .poll(async () => (await post(it.url, { ...long, max_tokens: 2 })).status, { timeout: 10_000 })
+      .toBe(200);
+    expect((await post(it.url, { ...long, model: "unshared", max_tokens: 2 })).status).toBe(200);
+  });
+
+  test("only the pages of configured origins may ask", async () => {
+    const ask = (origin: string) =>
+      fetch(`${it.url}/v1/completions`, {
+        method: "OPTIONS",
+        headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type" },
+      });
+    const allowed = (await ask("https://app.example")).headers.get("access-control-allow-origin");
+    expect(allowed).toBe("https://app.example");
+    expect((await ask("https://evil.example")).headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("draining, it takes nothing new and lets what runs finish", async () => {
+    const running = post(it.url, { ...long, max_tokens: 200 });
+    await expect.poll(() => it.served.get("shared")?.engine?.stats().running, { timeout: 5000, interval: 2 }).toBe(1);
+    const drained = it.server.drain(10_000);
+    const refused = await post(it.url, long).then(
+      ({ status }) => status,
+      () => "no connection",
+    );
+    expect([503, "no connection"]).toContain(refused);
+    const answer = await running;
+    expect(answer.status).toBe(200);
+    expect((await answer.json()).usage.completion_tokens).toBe(200);
+    expect(await drained).toBe(true);
+  });
+});
+
+test("without origins, no page of another origin may ask", async () => {
+  await using it = await serving();
+  const answer = await fetch(`${it.url}/v1/models`, { headers: { origin: "https://evil.example" } });
+  expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+});
+
+test("a key is needed where one is set, except for health and the page", async () => {
+  await using it = await serving({ apiKey: "secret" });
+  const status = async (path: string, authorization?: string) =>
+    (await fetch(`${it.url}${path}`, authorization === undefined ? {} : { headers: { authorization } })).status;
+  for (const path of ["/v1/models", "/api/models", "/api/stats", "/metrics"]) {
+    expect([path, await status(path)]).toEqual([path, 401]);
+    expect(await status(path, "Bearer wrong")).toBe(401);
+    expect(await status(path, "Bearer secret1")).toBe(401);
+    expect(await status(path, "secret")).toBe(401);
+    expect(await status(path, "Bearer secret")).toBe(200);
+  }
+  for (const path of ["/", "/health", "/openapi.json", "/docs"])
+    expect([path, await status(path)]).toEqual([path, 200]);
+});
+
+describe("one memory for several models", () => {
+  test("goes where it is needed, and never beyond what was given", async () => {
+    const kvMemory = 1_000_000;
+    await using it = await serving({ kvMemory, maxQueue: 64 });
+    const bytes = () => it.served.loaded.map(({ id, engine }) => [id, engine.stats().kvBytes] as const);
+    const sum = () => bytes().reduce((all, [, size]) => all + size, 0);
+    expect(bytes().map(([, size]) => size / kvMemory)).toSatisfy((parts: number[]) =>
+      parts.every((part) => part > 0.4 && part <= 0.5),
+    );
+    let most = 0;
+    const watch = setInterval(() => {
+      most = Math.max(most, sum());
+    }, 5);
+    const many = (model: string) =>
+      Promise.all(
+        Array.from({ length: 24 }, (_, i) =>
+          post(it.url, { ...long, model, prompt: `we ${i}`, max_tokens: 300, temperature: 0 }),
+        ),
+      );
+    const answers = many("unshared");
+    await expect
+      .poll(() => new Map(bytes()).get("unshared"), { timeout: 20_000, interval: 5 })
+      .toBeGreaterThan(0.7 * kvMemory);
+    const alone = await (await post(it.url, { ...long, model: "shared", max_tokens: 20, temperature: 0 })).json();
+    for (const answer of await answers) expect((await answer.json()).usage.completion_tokens).toBe(300);
+    clearInterval(watch);
+    expect(most).toBeLessThanOrEqual(kvMemory);
+    const again = await (await post(it.url, { ...long, model: "shared", max_tokens: 20, temperature: 0 })).json();
+    expect(again.choices[0].text).toBe(alone.choices[0].text);
+  });
+
+  test("a model that is asked first is loaded then, and the idle one makes room", async () => {
+    await using it = await serving({ study: true, maxLoaded: 2 });
+    const [, , third] = it.served.all;
+    expect(it.served.loaded.map(({ id }) => id)).toEqual(["shared", "unshared"]);
+    const answer = await post(it.url, { ...long, model: third?.id, max_tokens: 3 });
+    expect(answer.status).toBe(200);
+    expect(it.served.loaded.map(({ id }) => id)).toEqual(["unshared", third?.id]);
+    expect((await post(it.url, { ...long, max_tokens: 3 })).status).toBe(200);
+  });
+});
+
+describe("the command", () => {
+  const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+  const scratch = mkdtempSync(join(tmpdir(), "crosslayer-serve-"));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  test("serves, says so, and on SIGTERM finishes and exits 0", async () => {
+    const [run] = await writeRuns(scratch);
+    const child = spawn(process.execPath, [cli, "serve", run?.path as string, "--port", "0", "--kv-memory", "4MB"]);
+    const ended = once(child, "exit");
+    let told = "";
+    let log = "";
+    child.stdout.on("data", (data) => (told += data));
+    child.stderr.on("data", (data) => (log += data));
+    await expect.poll(() => told, { timeout: 20_000 }).toMatch(/of cache for all/);
+    expect(told).toContain("without sharing (2.00×)");
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(told)?.[0] as string;
+    const running = post(url, { ...long, max_tokens: 300 });
+    await expect
+      .poll(async () => (await (await fetch(`${url}/api/stats`)).json()).models.shared.running, {
+        timeout: 5000,
+        interval: 5,
+      })
+      .toBe(1);
+    child.kill("SIGTERM");
+    expect((await (await running).json()).usage.completion_tokens).toBe(300);
+    expect(await ended).toEqual([0, null]);
+    expect(log).toContain('"msg":"completion"');
+  });
+
+  test.each([
+    [["serve"], "give a run's directory"],
+    [["serve", "nowhere"], "no run here"],
+    [["serve", "--study", "nowhere"], "no study here"],
+    [["serve", "RUN", "RUN"], "two runs would be called shared"],
+    [["serve", "RUN", "--kv-memory", "1KB"], "do not hold one block"],
+    [["serve", "RUN", "--log-level", "loud"], "expected debug"],
+    [["serve", "RUN", "--host", "256.1.1.1"], "serve: 256.1.1.1"],
+  ])("%j is told what is wrong", async (args, words) => {
+    const child = spawn(process.execPath, [cli, ...args.map((arg) => (arg === "RUN" ? join(scratch, "shared") : arg))]);
+    let log = "";
+    child.stderr.on("data", (data) => (log += data));
+    const [status] = await once(child, "exit");
+    expect(log).toContain(words);
+    expect(log).not.toContain("    at ");
+    expect(status).toBe(1);
+  });
+});
