@@ -22,7 +22,7 @@ export function dolomiteConfig(config: Json): Json {
     hidden_size: width,
     num_attention_heads: heads,
     num_key_value_heads: mixer.num_key_value_heads ?? config.num_key_value_heads ?? kvHeads,
-    intermediate_size: mlp.intermediate_size ?? config.n_inner ?? 4 * Number(width),
+    intermediate_size: mlp.intermediate_size ?? config.intermediate_size ?? config.n_inner ?? 4 * Number(width),
     attention_bias: mixer.add_bias ?? config.add_bias ?? true,
     mlp_bias: mlp.add_bias ?? config.add_bias ?? true,
     rms_norm_eps: config.layer_norm_epsilon,

@@ -73,7 +73,8 @@ export function huggingFaceModel(json: unknown): ForeignModel {
     windowNote(said, layers),
     family.otherNorms && `Its ${family.otherNorms} are not counted; they are small.`,
     said.normalization_function === "layernorm" && "The biases of its layer norms are not counted; they are small.",
-    isObject(said.quantization_config) && "The weights are quantised on disk; the plan takes them as --weights says.",
+    (isObject(said.quantization_config) || isObject(json.quantization_config)) &&
+      "The weights are quantised on disk; the plan takes them as --weights says.",
     !context && `The config does not say how long texts may be; ${model.context} tokens are taken.`,
   ];
   return { type, model, notes: notes.filter((note): note is string => typeof note === "string") };

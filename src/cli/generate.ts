@@ -1,9 +1,9 @@
 // `crosslayer generate`: a run writes on, one prompt as it comes or a file of prompts all at once.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
-import { Engine } from "../engine/engine.ts";
+import { Engine, EngineCrash } from "../engine/engine.ts";
 import type { Chunk, GenerateOptions, TokenLogprob } from "../engine/request.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
@@ -44,6 +44,9 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
   const given = [argument, flags.prompt, flags.file].filter((text) => text !== undefined);
   if (given.length > 1) throw new InputError("generate: give one of a prompt, --prompt and --file");
   if (flags.out !== undefined && flags.file === undefined) throw new InputError("generate: --out needs --file");
+  if (flags.out !== undefined && flags.file !== undefined && isSameFile(flags.out, flags.file)) {
+    throw new InputError(`generate: --out ${flags.out} is --file's own file, which would be lost; choose another`);
+  }
   const prompts = flags.file === undefined ? undefined : await openPrompts(flags.file); // told before a model is loaded
   const rows = prompts && (await OutputRows.open(flags.out));
   const options: GenerateOptions = { ...samplingOf(flags), ...formatOf(flags.jsonSchema) };
@@ -53,6 +56,16 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
       ? writeAll(engine, prompts, rows, { options, lanes: 2 * (flags.maxSequences ?? 64) }, signal)
       : writeOne(engine, argument ?? flags.prompt ?? "", options, signal),
   );
+}
+
+/** Whether two paths lead to one file, by links too. */
+function isSameFile(one: string, other: string): boolean {
+  try {
+    const [a, b] = [one, other].map((path) => statSync(path, { bigint: true }));
+    return a?.dev === b?.dev && a?.ino === b?.ino;
+  } catch {
+    return false; // one is not there yet, or cannot be read, which is told where it is opened
+  }
 }
 
 /** What `--json-schema` demands. @throws InputError if the file holds no JSON object. */
@@ -126,7 +139,9 @@ async function writeAll(
     await rows.close();
   }
   console.error(pc.dim(summary(engine, tokens)));
-  if (refused > 0) throw new InputError(`generate: ${refused} of the prompts were refused; their rows say why`);
+  if (refused > 0) {
+    throw new InputError(`generate: ${refused} of the prompts were refused or failed; their rows say why`);
+  }
 }
 
 /** The texts of a request, whole. */
@@ -143,10 +158,10 @@ async function textsOf(chunks: AsyncIterable<Chunk>) {
   return { texts };
 }
 
-/** What the row of a prompt says that cannot be gone on from; the others are no worse for it. */
+/** What the row of a prompt says that is refused or fails; the others are no worse for it. @throws what ends them all. */
 function refusal(error: unknown): { error: string } {
-  if (error instanceof InputError) return { error: error.message };
-  throw error;
+  if (error instanceof EngineCrash || !(error instanceof Error)) throw error;
+  return { error: error.message };
 }
 
 function summary(engine: Engine, tokens: number): string {

@@ -61,6 +61,9 @@ function promptOf(path: string, line: string, index: number): FilePrompt {
   return { index, prompt, options };
 }
 
+/** How every row begins. */
+const beginning = '{"index":';
+
 /** A row of an earlier run, as far as it matters here. */
 const written = z.looseObject({ index: z.int().min(0), prompt: z.string(), error: z.string().optional() });
 
@@ -88,13 +91,15 @@ export class OutputRows {
     const done = new Map<number, string>();
     try {
       if (existsSync(path)) {
-        const text = readFileSync(path, "utf8");
-        const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-        for (const [i, line] of whole.split("\n").slice(0, -1).entries()) {
+        const bytes = readFileSync(path);
+        const lines = bytes.toString("utf8").split("\n");
+        const tail = lines.pop() as string;
+        for (const [i, line] of lines.entries()) {
           const { index, prompt, error } = writtenRow(path, line, i);
           if (error === undefined) done.set(index, prompt);
         }
-        if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
+        if (!tail.startsWith(beginning) && !beginning.startsWith(tail)) throw noRow(path, lines.length);
+        if (tail !== "") truncateSync(path, bytes.lastIndexOf("\n") + 1);
       }
       const file = createWriteStream(path, { flags: "a" });
       await once(file, "open");
@@ -137,6 +142,10 @@ function writtenRow(path: string, line: string, i: number): z.output<typeof writ
   try {
     return written.parse(JSON.parse(line));
   } catch {
-    throw new InputError(`--out: ${path}, line ${i + 1} is no row of an earlier run; choose another file`);
+    throw noRow(path, i);
   }
+}
+
+function noRow(path: string, i: number): InputError {
+  return new InputError(`--out: ${path}, line ${i + 1} is no row of an earlier run; choose another file`);
 }

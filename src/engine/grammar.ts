@@ -67,6 +67,8 @@ export class GrammarCompiler implements Disposable {
    * @throws InputError for what is no schema or has a demand that is not supported, naming the place.
    */
   async jsonSchema(schema: object): Promise<Constraint> {
+    // What has none, as another word than "json" has not.
+    if (schema === undefined) throw new InputError('format: must be "json" or {jsonSchema}');
     return this.#constraint(schemaGrammar(schema), "JSON schema");
   }
 
@@ -111,7 +113,10 @@ export class GrammarCompiler implements Disposable {
       // The instance may have aborted: the next grammar gets another. Texts that it follows are no worse off.
       this.#library = undefined;
       this.#compiled.clear();
-      throw error instanceof GrammarError ? new InputError(`${what}: ${error.message}`) : error;
+      if (error instanceof GrammarError) throw new InputError(`${what}: ${error.message}`);
+      // Whatever it was, this grammar brought it about: too deep, too large.
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new InputError(`response format: the ${what} cannot be compiled: ${reason}`, { cause: error });
     }
     this.#compiled.delete(ebnf);
     this.#compiled.set(ebnf, compiled);

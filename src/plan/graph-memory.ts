@@ -1,6 +1,5 @@
 // How much memory a graph needs to run, from its nodes alone: every value lives from its node to its last user. The
-// runtime may order nodes otherwise and reuses freed memory imperfectly, so this is an estimate; tests hold it to
-// what a process really took.
+// runtime may order nodes otherwise and reuses freed memory imperfectly, so this is an estimate.
 
 import type { Graph } from "../graph/trace.ts";
 import { fixedShape, type Node, type Value } from "../graph/value.ts";

@@ -36,23 +36,17 @@ allow-server-selection="false"></rapi-doc></body>
 export function staticFiles(): ReadonlyMap<string, StaticFile> {
   const root = new URL("../../dist/web/", import.meta.url);
   const files = new Map<string, StaticFile>();
-  const add = (path: string, content: string | Buffer) => {
-    const body = new Uint8Array(Buffer.from(content));
-    const type = types[extname(path)] ?? "application/octet-stream";
-    files.set(path, { body, gzipped: new Uint8Array(gzipSync(body)), type, hashed: path.startsWith("/assets/") });
+  const add = (path: string, name: string, content: Buffer) => {
+    const type = types[extname(name)] ?? "application/octet-stream";
+    const [body, gzipped] = [new Uint8Array(content), new Uint8Array(gzipSync(content))];
+    files.set(path, { body, gzipped, type, hashed: path.startsWith("/assets/") });
   };
   for (const name of pageFiles(fileURLToPath(root))) {
-    add(name === "index.html" ? "/" : `/${name}`, readFileSync(new URL(name, root)));
+    add(name === "index.html" ? "/" : `/${name}`, name, readFileSync(new URL(name, root)));
   }
   const viewer = createRequire(import.meta.url).resolve("rapidoc/dist/rapidoc-min.js");
-  add("/docs/rapidoc.js", readFileSync(viewer));
-  const page = Buffer.from(apiPage);
-  files.set("/docs", {
-    body: new Uint8Array(page),
-    gzipped: new Uint8Array(gzipSync(page)),
-    type: types[".html"] as string,
-    hashed: false,
-  });
+  add("/docs/rapidoc.js", "rapidoc.js", readFileSync(viewer));
+  add("/docs", "docs.html", Buffer.from(apiPage));
   return files;
 }
 

@@ -391,7 +391,9 @@ describe("beside completions", () => {
     expect(required).toEqual(["model", "prompt"]);
     expect(additionalProperties).toBe(false);
     expect(Object.keys(properties)).toContain("logit_bias");
-    const page = await (await fetch(`${it.url}/`)).text();
+    const answer = await fetch(`${it.url}/`);
+    expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const page = await answer.text();
     const links = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path as string);
     expect(links.length).toBeGreaterThan(1);
     for (const path of [...links, "/docs", "/docs/rapidoc.js"])

@@ -37,7 +37,7 @@ export function stringGrammar(schema: Schema, at: string, rule: (body: string) =
   // Beside a pattern, a format is the annotation that it is by default (JSON Schema 2020-12, validation, 7.2.1).
   const keyword = pattern === undefined ? "format" : "pattern";
   if (!free) throw refused(at, `a length beside ${keyword} is not supported; put it into a pattern`);
-  const found = keyword === "pattern" ? pattern : formats[format as string];
+  const found = keyword === "pattern" ? pattern : typeof format === "string" ? formats[format] : undefined;
   if (typeof found !== "string") {
     const right = keyword === "pattern" ? "must be a text" : `must be one of ${Object.keys(formats).join(", ")}`;
     throw refused(`${at}/${keyword}`, `${right}; found ${JSON.stringify(schema[keyword])}`);

@@ -1,15 +1,20 @@
-// JSON schemas as grammars of the JSON texts that they allow. Whatever a grammar allows, the schema allows: where they
-// differ, the grammar is narrower, and a demand that it cannot make is refused. Knows no tokens.
+// JSON schemas as grammars of the JSON texts that they allow. Whatever a grammar allows, the schema allows, but for
+// spaces and line ends beyond ASCII, of which patterns take more (pattern.ts): where else they differ, the grammar is
+// narrower, and a demand that it cannot make is refused. Knows no tokens.
 //
-// Narrower: properties come in the schema's order and, where some are named, no others; a pattern matches from end to
-// end; numbers have at most 15 digits; between parts there is at most a space, or a line end and 20 spaces or tabs.
+// Narrower: properties come in the schema's order and, where some are named, no others; a tuple's items are all there; a
+// pattern matches from end to end; integers and numbers within bounds have at most 15 digits, other numbers 15 before
+// the point, 15 after it and 2 in the exponent; between parts there is at most a space, or a line end and 20 spaces or
+// tabs.
 
 import { InputError } from "../../error.ts";
 import { choice, quoted } from "./characters.ts";
 import { jsonRules, numberGrammar, stringGrammar } from "./json-scalars.ts";
+import { endless } from "./recursion.ts";
 import {
   apart,
   demands,
+  isDeeper,
   isOf,
   isSchema,
   notes,
@@ -24,8 +29,11 @@ import {
 /** What decides alone what a schema allows. */
 const deciders = ["$ref", "const", "enum", "anyOf", "oneOf", "allOf"];
 
-/** The longest way to a place in a schema, and the most rules of a grammar. */
-const [deepest, mostRules] = [200, 2_000];
+/** How deep a schema is nested at most, the longest way to a place in it by references, and the most rules of a grammar. */
+const [deepest, longestWay, mostRules] = [100, 200, 2_000];
+
+/** What an expression is for: any value, or a property's name, which is a string. */
+type Kind = "value" | "name";
 
 /**
  * xgrammar's EBNF of the JSON texts that `schema` allows; `true` allows any.
@@ -39,14 +47,19 @@ class SchemaGrammar {
   readonly #root: unknown;
   readonly #rules: string[] = [];
   readonly #names = new Map<string, string>(); // of rules, by expression
-  readonly #named = new Map([["#", "root"]]); // rules of schemas that are referred to
+  /** Rules of schemas that are referred to. */
+  readonly #named = { value: new Map([["#", "root"]]), name: new Map<string, string>() };
 
   constructor(root: unknown) {
     this.#root = root;
   }
 
   text(): string {
+    if (isDeeper(this.#root, deepest)) throw new InputError(`JSON schema: is nested deeper than ${deepest}`);
     const root = this.#value(this.#root, "#");
+    const refs = [...this.#named.value.keys(), ...this.#named.name.keys()];
+    const found = endless(refs, (ref) => resolve(this.#root, ref, "#"));
+    if (found) throw new InputError(`JSON schema: $ref ${found}: allows nothing: it leads back to itself without end`);
     return `root ::= ${root}\n${this.#rules.join("\n")}${jsonRules}`;
   }
 
@@ -61,17 +74,18 @@ class SchemaGrammar {
     return name;
   }
 
-  /** An expression for what `schema` allows. */
-  #value(schema: unknown, at: string): string {
-    if (schema === true) return "value";
+  /** An expression for what `schema` allows; of names, for those that are strings. */
+  #value(schema: unknown, at: string, kind: Kind = "value"): string {
+    const anything = kind === "name" ? "string" : "value";
+    if (schema === true) return anything;
     if (schema === false) throw refused(at, "false allows nothing");
     if (!isSchema(schema)) throw refused(at, `must be an object, true or false; found ${JSON.stringify(schema)}`);
-    if (at.split("/").length > deepest) throw refused(at, `is nested deeper than ${deepest}`);
+    if (at.split("/").length > longestWay) throw refused(at, `is more than ${longestWay} steps from the root`);
     const asked = Object.keys(schema).filter((keyword) => !notes.has(keyword) && schema[keyword] !== undefined);
-    if (asked.length === 0) return "value";
+    if (asked.length === 0) return anything;
     const decider = deciders.find((keyword) => asked.includes(keyword));
-    if (decider) return this.#decided(schema, decider, asked, at);
-    const types = typesOf(schema, asked, at);
+    if (decider) return this.#decided(schema, decider, asked, at, kind);
+    const types = kind === "name" ? namedTypes(schema, at) : typesOf(schema, asked, at);
     for (const keyword of asked) {
       if (keyword === "type" || types.some((type) => demands[type]?.includes(keyword))) continue;
       const known = types.flatMap((type) => demands[type] ?? []).join(", ") || "none";
@@ -88,16 +102,16 @@ class SchemaGrammar {
     return type;
   }
 
-  #decided(schema: Schema, decider: string, asked: readonly string[], at: string): string {
+  #decided(schema: Schema, decider: string, asked: readonly string[], at: string, kind: Kind): string {
     const literal = decider === "const" || decider === "enum";
     const beside = asked.find((keyword) => keyword !== decider && !(literal && keyword === "type"));
     if (beside) throw refused(at, `${decider} beside ${beside} is not supported; move one into the other`);
     const found = schema[decider];
-    if (decider === "$ref") return this.#reference(found, at);
-    if (decider === "const") return this.#literals([found], schema, at);
+    if (decider === "$ref") return this.#reference(found, at, kind);
+    if (decider === "const") return this.#literals([found], schema, at, kind);
     const path = `${at}/${decider}`;
     if (!Array.isArray(found) || found.length === 0) throw refused(path, "must be a list that is not empty");
-    if (decider === "enum") return this.#literals(found, schema, at);
+    if (decider === "enum") return this.#literals(found, schema, at, kind);
     if (decider === "allOf" && found.length > 1) throw refused(path, "more than one is not supported; merge them");
     if (decider === "oneOf") {
       for (const [i, one] of found.entries()) {
@@ -106,19 +120,21 @@ class SchemaGrammar {
         throw refused(path, `${i} and ${other} may both fit, which is not supported; write anyOf if they may`);
       }
     }
-    return choice(found.map((one, i) => this.#value(one, `${path}/${i}`)));
+    return choice(found.map((one, i) => this.#value(one, `${path}/${i}`, kind)));
   }
 
-  #literals(values: readonly unknown[], schema: Schema, at: string): string {
-    const types = schema.type === undefined ? undefined : typesOf(schema, [], at);
+  #literals(values: readonly unknown[], schema: Schema, at: string, kind: Kind): string {
+    const said = schema.type === undefined ? undefined : typesOf(schema, [], at);
+    const types = kind === "name" ? namedTypes(schema, at) : said;
     const fitting = values.filter((value) => !types || types.some((type) => isOf(type, value)));
     if (fitting.length === 0) throw refused(at, `none of its values is of type ${types?.join(" or ")}`);
     return choice(fitting.map((value) => quoted(JSON.stringify(value))));
   }
 
-  #reference(ref: unknown, at: string): string {
+  #reference(ref: unknown, at: string, kind: Kind): string {
     if (typeof ref !== "string") throw refused(at, `$ref must be a text; found ${JSON.stringify(ref)}`);
-    const known = this.#named.get(ref);
+    const named = this.#named[kind];
+    const known = named.get(ref);
     const way: unknown[] = [];
     for (let target: unknown = { $ref: ref }; isSchema(target) && typeof target.$ref === "string"; ) {
       if (way.includes(target.$ref)) throw refused(at, `$ref ${ref} leads back to itself`);
@@ -127,8 +143,8 @@ class SchemaGrammar {
     }
     if (known) return known;
     const place = this.#rules.push("") - 1;
-    this.#named.set(ref, `r${place}`);
-    this.#rules[place] = `r${place} ::= ${this.#value(resolve(this.#root, ref, at), `${at}/$ref`)}`;
+    named.set(ref, `r${place}`);
+    this.#rules[place] = `r${place} ::= ${this.#value(resolve(this.#root, ref, at), `${at}/$ref`, kind)}`;
     return `r${place}`;
   }
 
@@ -148,7 +164,7 @@ class SchemaGrammar {
         throw refused(at, "allows nothing: no property, but one at least");
       if (additionalProperties === false) return `("{" ws "}")`;
       if (additionalProperties === true && propertyNames === true && least === 0 && most === undefined) return "object";
-      const key = propertyNames === true ? "string" : this.#value(named(propertyNames, at), `${at}/propertyNames`);
+      const key = this.#value(propertyNames, `${at}/propertyNames`, "name");
       const value = this.#value(additionalProperties, `${at}/additionalProperties`);
       return this.#rule(`"{" ws ${list(this.#rule(`${key} ":" ws ${value}`), least, most)} "}"`);
     }
@@ -201,8 +217,8 @@ function list(item: string, least: number, most: number | undefined): string {
   return least === 0 ? `(${filled})?` : filled;
 }
 
-/** Names of properties, which are strings. */
-function named(names: unknown, at: string): Schema {
-  if (isSchema(names)) return { ...names, type: "string" };
-  throw refused(`${at}/propertyNames`, "must be an object or true");
+/** The type that names of properties have. @throws InputError if the schema has another. */
+function namedTypes(schema: Schema, at: string): readonly string[] {
+  if (schema.type === undefined || typesOf(schema, [], at).includes("string")) return ["string"];
+  throw refused(`${at}/type`, `must be string, as names of properties are; found ${JSON.stringify(schema.type)}`);
 }

@@ -2,13 +2,15 @@
 // schemas and no tokens.
 //
 // xgrammar 0.1.27 has no classes of characters beyond ASCII: one that excludes some is refused, and `.`, `\S` and [^\s]
-// take line ends and spaces beyond ASCII too.
+// take line ends and spaces beyond ASCII too (U+2028 for one), which JavaScript does not.
 
 import { InputError } from "../../error.ts";
 import { but, type Characters, classes, codesOf, just, only, type Writing, written } from "./characters.ts";
 
 /** The most characters that a pattern's repetitions may amount to. */
 const mostCharacters = 500;
+/** The most groups in each other. */
+const deepest = 100;
 /** The most characters beyond ASCII of a class. */
 const mostListed = 256;
 
@@ -46,6 +48,7 @@ class PatternReader {
   readonly #writing: Writing;
   readonly #where: string;
   #at = 0;
+  #depth = 0;
 
   constructor(pattern: string, writing: Writing, where: string) {
     this.#text = Array.from(pattern);
@@ -101,7 +104,11 @@ class PatternReader {
       if (!named) throw this.#refused("looking ahead or behind");
       while (this.#next() !== ">");
     }
+    if (++this.#depth > deepest) {
+      throw new InputError(`${this.#where}: has groups nested deeper than ${deepest}, which a grammar cannot follow`);
+    }
     const piece = this.#choices();
+    this.#depth--;
     this.#at++; // the parenthesis
     return piece;
   }

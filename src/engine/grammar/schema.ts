@@ -74,6 +74,17 @@ export function times(
   return [least, most];
 }
 
+/** Whether lists and objects are in each other more than `most` times. */
+export function isDeeper(value: unknown, most: number): boolean {
+  const holders = (values: unknown[]) => new Set(values.filter((one) => typeof one === "object" && one !== null));
+  let level = holders([value]);
+  for (let depth = 0; level.size > 0; depth++) {
+    if (depth === most) return true;
+    level = holders([...level].flatMap((one) => Object.values(one as object)));
+  }
+  return false;
+}
+
 /** A name as a part of a JSON pointer (RFC 6901). */
 export function pointer(name: string): string {
   return name.replace(/~/g, "~0").replace(/\//g, "~1");
@@ -138,7 +149,13 @@ function requiredOf({ required }: Schema): readonly string[] {
 /** The only values of a schema, as texts. */
 function valuesOf(schema: Schema): string[] | undefined {
   const values = Object.hasOwn(schema, "const") ? [schema.const] : schema.enum;
-  return Array.isArray(values) ? values.map((value) => JSON.stringify(value)) : undefined;
+  return Array.isArray(values) ? values.map((value) => JSON.stringify(value, sorted)) : undefined;
+}
+
+/** For JSON.stringify: an object with its keys sorted, as their order means nothing. */
+function sorted(_: string, value: unknown): unknown {
+  if (!isSchema(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The types of a schema's values; integers are numbers. */

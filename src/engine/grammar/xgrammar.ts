@@ -21,7 +21,6 @@ interface Handle {
 interface MatcherHandle extends Handle {
   AcceptToken(token: number, verbose: boolean): boolean;
   GetNextTokenBitmask(vocab: number): Handle;
-  IsTerminated(): boolean;
 }
 type View = (vector: Handle) => Int32Array;
 
@@ -68,7 +67,8 @@ export class XGrammar implements Disposable {
 
   /**
    * Compiles a grammar in xgrammar's EBNF, whose first rule is `root`.
-   * @throws GrammarError with the library's reason; also where it warns that it does not do all that was asked.
+   * @throws GrammarError with the library's reason; also where it warns that it does not do all that was asked. Whatever
+   * else it ends with (its stack is small) comes as it is.
    */
   async compile(ebnf: string): Promise<Compiled> {
     this.#log.length = 0;
@@ -125,11 +125,6 @@ export class Matcher implements Disposable {
     this.#handle = handle;
     this.#view = view;
     this.#vocab = vocab;
-  }
-
-  /** Whether the token that ends a text was accepted; afterwards there is no mask. */
-  get ended(): boolean {
-    return this.#handle.IsTerminated();
   }
 
   /** Goes on by a token; false, and stays, where it does not fit. */

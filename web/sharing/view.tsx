@@ -1,0 +1,122 @@
+// Sharing: which layer reads whose keys and values, and what does that make room for? The numbers are those of
+// `crosslayer plan`, reckoned here.
+
+import { useMemo, useRef, useState } from "preact/hooks";
+import { kvBytesPer } from "../../src/model/cost.ts";
+import { owners, type Sharing } from "../../src/model/sharing.ts";
+import { type WeightDtype, weightBits } from "../../src/plan/weight-bytes.ts";
+import type { ModelCard } from "../../src/server/page-api.ts";
+import { Choice, ModelChoice, TextField } from "../parts/field.tsx";
+import { Heading } from "../parts/heading.tsx";
+import { isSame, namedSharings, nameWith, turned } from "./edit.ts";
+import { Picture } from "./picture.tsx";
+import { PlanTable } from "./plan-table.tsx";
+import { type Planned, type PlanTexts, planned } from "./planned.ts";
+
+/** The view. */
+export function SharingView({ models }: { models: readonly ModelCard[] }) {
+  const [id, setId] = useState(models[0]?.id);
+  const card = models.find((model) => model.id === id) ?? models[0];
+  if (!card) return <p class="error">The server has no models to look at.</p>;
+  return (
+    <>
+      <Heading title="Sharing" aside={<ModelChoice label="Model" value={card.id} models={models} onChange={setId} />}>
+        Which layer reads whose keys and values, and what does that make room for?
+      </Heading>
+      <Editor key={card.id} card={card} />
+    </>
+  );
+}
+
+function Editor({ card }: { card: ModelCard }) {
+  const { config, kvDtype, weights } = card;
+  const [sharing, setSharing] = useState<Sharing>(config.sharing);
+  const [texts, setTexts] = useState<PlanTexts>({
+    ...{ memory: "256MB", context: String(config.context), batch: "1" },
+    ...{ kvDtype, weights },
+  });
+  const { plan, problems } = useMemo(() => planned({ ...config, sharing }, texts), [config, sharing, texts]);
+  const last = useRef<Planned>(undefined);
+  if (plan) last.current = plan;
+  const change = (changed: Partial<PlanTexts>) => setTexts({ ...texts, ...changed });
+  const named = namedSharings(config.layers);
+  const choices = [{ name: "As trained", sharing: config.sharing }, ...named];
+  return (
+    <>
+      <section class="card" aria-label="Pattern">
+        <p class="model-name" role="status">
+          <strong>{nameWith(card, sharing)}</strong> <span>{sentence(sharing)}</span>
+        </p>
+        <fieldset class="chips">
+          <legend class="hidden-text">Named patterns</legend>
+          {choices.map((choice) => (
+            <button
+              key={choice.name}
+              type="button"
+              aria-pressed={isSame(choice.sharing, sharing)}
+              onClick={() => setSharing(choice.sharing)}
+            >
+              {choice.name}
+            </button>
+          ))}
+        </fieldset>
+        <Picture sharing={sharing} onTurn={(layer) => setSharing(turned(sharing, layer))} />
+        <p class="note">Click a layer, or press Enter on it, to let it read its own, then each earlier owner’s.</p>
+      </section>
+      <section class="card" aria-label="What fits">
+        <h2>What fits</h2>
+        <div class="fields">
+          <TextField
+            label="Memory"
+            value={texts.memory}
+            error={problems.memory}
+            onChange={(memory) => change({ memory })}
+          />
+          <TextField
+            {...{ label: "Context, tokens", numeric: true }}
+            value={texts.context}
+            error={problems.context}
+            onChange={(context) => change({ context })}
+          />
+          <TextField
+            {...{ label: "Batch", numeric: true }}
+            value={texts.batch}
+            error={problems.batch}
+            onChange={(batch) => change({ batch })}
+          />
+          <Choice
+            label="Keys and values"
+            value={texts.kvDtype}
+            options={optionsOf(kvBytesPer)}
+            onChange={(dtype) => change({ kvDtype: dtype })}
+          />
+          <Choice
+            label="Weights"
+            value={texts.weights}
+            options={optionsOf<WeightDtype>(weightBits)}
+            onChange={(dtype) => change({ weights: dtype })}
+          />
+        </div>
+        {last.current && (
+          <div class={plan ? undefined : "stale"}>
+            <PlanTable plan={last.current} />
+          </div>
+        )}
+        <p class="note">
+          Weights, keys and values on one device, as “crosslayer plan” counts them; activations are not in it.
+        </p>
+      </section>
+    </>
+  );
+}
+
+function optionsOf<T extends string>(record: Readonly<Record<T, unknown>>): (readonly [T, string])[] {
+  return (Object.keys(record) as T[]).map((name) => [name, name]);
+}
+
+function sentence(sharing: Sharing): string {
+  const [layers, kept] = [sharing.length, owners(sharing).length];
+  if (kept === layers) return `all ${layers} layers keep keys and values: nothing is shared`;
+  const smaller = Number(((1 - kept / layers) * 100).toFixed(1));
+  return `${kept} of ${layers} layers keep keys and values: the cache is ${smaller}% smaller`;
+}

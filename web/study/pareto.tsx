@@ -1,0 +1,172 @@
+// Cache size against perplexity, a point per model: the front as a staircase, one standard error either way. A point
+// can be chosen by a click; the same by keyboard is the buttons below the chart.
+
+import * as Plot from "@observablehq/plot";
+import { useCallback } from "preact/hooks";
+import type { StudyReply } from "../../src/server/page-api.ts";
+import { ends, padded, powersOfTwo } from "../../src/study/axis.ts";
+import { boxesAlong, distance, placeLabels } from "../../src/study/label-placement.ts";
+import { paretoFront, type TradeOff } from "../../src/study/pareto.ts";
+import { bytesText, countText, estimateText } from "../../src/study/quantity.ts";
+import { Chart } from "../parts/chart.tsx";
+import { colorOf } from "../parts/palette.ts";
+
+/** A model of a study. */
+export type Row = StudyReply["summary"][number];
+
+const [own, borrowed] = [colorOf(0), colorOf(1)];
+const height = 420;
+const margin = { marginLeft: 48, marginRight: 16, marginTop: 16, marginBottom: 44 };
+
+/** Whether layers share keys and values. */
+export function shares({ model }: Row): boolean {
+  return model.sharing.some((owner, layer) => owner !== layer);
+}
+
+/** The chart. */
+export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onChoose: (name: string) => void }) {
+  const { rows, chosen, onChoose } = props;
+  const draw = useCallback(
+    (width: number): Plot.PlotOptions => {
+      const shown = rows.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
+      const [low, high] = padded(
+        shown.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken)),
+        0.12,
+        1,
+      );
+      const range = padded(
+        shown.flatMap(({ perplexity }) => ends(perplexity)),
+        0.14,
+        0.5,
+      );
+      const color = (row: Row) => (shares(row) ? borrowed : own);
+      const point = { x: "kvBytesPerToken", y: ({ perplexity }: Row) => perplexity.mean };
+      const stairs = staircase(shown);
+      return {
+        ...margin,
+        x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
+        y: { domain: range, label: null },
+        marks: [
+          Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+          Plot.axisX({ ticks: powersOfTwo(low, high), tickFormat: bytesText, tickSize: 4 }),
+          Plot.axisX({ ticks: [], label: "KV cache, bytes per token →", labelOffset: 40 }),
+          Plot.axisY({ ticks: 6, tickSize: 0 }),
+          Plot.line(stairs, { x: "bytes", y: "loss", strokeOpacity: 0.4, strokeWidth: 1.5 }),
+          Plot.ruleX(shown, {
+            x: "kvBytesPerToken",
+            y1: ({ perplexity }: Row) => ends(perplexity)[0],
+            y2: ({ perplexity }: Row) => ends(perplexity)[1],
+            stroke: color,
+            strokeWidth: 1.5,
+          }),
+          Plot.dot(shown, {
+            ...{ ...point, r: 6, strokeWidth: 2, stroke: color },
+            fill: (row: Row) => (row.onFront ? color(row) : "var(--surface)"),
+          }),
+          Plot.dot(
+            shown.filter(({ name }) => name === chosen),
+            { ...point, r: 11, stroke: "currentColor", strokeWidth: 1.5 },
+          ),
+          names(shown, stairs, width),
+          Plot.tip(
+            shown,
+            Plot.pointer({
+              ...point,
+              title: ({ name, perplexity, kvBytesPerToken, parameters }: Row) =>
+                `${name}\nperplexity ${estimateText(perplexity)}\n${bytesText(kvBytesPerToken)} per token\n${countText(parameters.nonEmbedding)} parameters`,
+            }),
+          ),
+        ],
+      };
+    },
+    [rows, chosen],
+  );
+  const choose = useCallback((value: unknown) => value && onChoose((value as Row).name), [onChoose]);
+  return (
+    <figure class="card">
+      <figcaption>
+        <h2>Cache against perplexity</h2>
+        <p class="note">Validation perplexity, ± one standard error over seeds. Lower and further left is better.</p>
+        <ul class="legend">
+          <li>
+            <i class="swatch dot" style={{ background: own }} />
+            every layer keeps its own
+          </li>
+          <li>
+            <i class="swatch dot" style={{ background: borrowed }} />
+            layers share
+          </li>
+          <li>
+            <i class="swatch dot hollow" />
+            another is as small and as good
+          </li>
+        </ul>
+      </figcaption>
+      <Chart
+        draw={draw}
+        height={height}
+        onSelect={choose}
+        label={`Validation perplexity against KV cache bytes per token of ${rows.length} models; the table below has the numbers`}
+      />
+      <fieldset class="chips">
+        <legend class="hidden-text">Models: choose one for its details</legend>
+        {rows.map(({ name }) => (
+          <button key={name} type="button" aria-pressed={name === chosen} onClick={() => onChoose(name)}>
+            {name}
+          </button>
+        ))}
+      </fieldset>
+    </figure>
+  );
+}
+
+function staircase(rows: readonly Row[]): TradeOff[] {
+  const front = paretoFront(
+    rows.map(({ kvBytesPerToken, perplexity }) => ({ bytes: kvBytesPerToken, loss: perplexity.mean })),
+  );
+  return front.flatMap((point, i) => {
+    const before = front[i - 1];
+    return before ? [{ bytes: point.bytes, loss: before.loss }, point] : [point];
+  });
+}
+
+// The points' names, where they cover neither points nor one another.
+function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number): Plot.Markish {
+  return (_index, scales, _values, _dimensions, { document }) => {
+    const { x, y } = scales as unknown as { x(value: number): number; y(value: number): number };
+    const size = width < 500 ? 10 : 12;
+    const points = rows.map(({ name, kvBytesPerToken, perplexity }) => ({
+      ...{ x: x(kvBytesPerToken), y: y(perplexity.mean) },
+      ...{ width: name.length * size * 0.6, height: size + 3 },
+    }));
+    const frame = {
+      x: margin.marginLeft,
+      y: margin.marginTop,
+      width: width - margin.marginLeft - margin.marginRight,
+      height: height - margin.marginTop - margin.marginBottom,
+    };
+    const bars = rows.flatMap(({ kvBytesPerToken, perplexity }) =>
+      boxesAlong(ends(perplexity).map((end) => ({ x: x(kvBytesPerToken), y: y(end) }))),
+    );
+    const line = boxesAlong(stairs.map(({ bytes, loss }) => ({ x: x(bytes), y: y(loss) })));
+    const boxes = placeLabels(points, { frame, hard: bars, soft: line });
+    const add = (parent: Element, name: string, attributes: Readonly<Record<string, string | number>>) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+      parent.append(element);
+      return element;
+    };
+    const group = document.createElementNS("http://www.w3.org/2000/svg", "g");
+    for (const [i, box] of boxes.entries()) {
+      const point = points[i] as { x: number; y: number };
+      const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+      if (distance(point, box) > 16) {
+        const x2 = Math.min(Math.max(point.x, box.x), box.x + box.width);
+        add(group, "line", { x1: point.x, y1: point.y, x2, y2: middle.y, stroke: "currentColor", opacity: 0.45 });
+      }
+      const place = { ...middle, dy: "0.35em", "text-anchor": "middle", "font-size": size, class: "point-name" };
+      add(group, "text", place).textContent = rows[i]?.name ?? "";
+    }
+    return group as SVGElement;
+  };
+}
