@@ -54,7 +54,9 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
     throw new InputError(`--log-level: found ${flags.logLevel}; expected debug, info, warn, error or silent`);
   }
   const served = flags.study === undefined ? undefined : await ServedStudy.open(flags.study);
-  const runs: ServedRun[] = [...paths.map((path) => ({ id: basename(resolve(path)), path })), ...(served?.runs ?? [])];
+  const ofStudy = served?.runs ?? [];
+  const given = paths.filter((path) => !ofStudy.some((run) => resolve(run.path) === resolve(path)));
+  const runs: ServedRun[] = [...given.map((path) => ({ id: basename(resolve(path)), path })), ...ofStudy];
   const { kvMemory, ...engine } = engineOptionsOf(flags);
   await using models = await ServedModels.open(runs, {
     kvMemory: memorySize(String(kvMemory)),

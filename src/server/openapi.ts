@@ -73,6 +73,7 @@ function completion(summary: string, request: string, reply: string) {
   const content = { ...json(reply), "text/event-stream": { schema: { type: "string" } } };
   return {
     post: {
+      tags: ["OpenAI API"],
       summary,
       requestBody: { required: true, content: json(request) },
       responses: { 200: { description: "whole, or with `stream` as server-sent events", content }, ...errors },
@@ -80,8 +81,8 @@ function completion(summary: string, request: string, reply: string) {
   };
 }
 
-const plain = (summary: string, type: string, schema: object = { type: "string" }) => ({
-  get: { summary, responses: { 200: { description: summary, content: { [type]: { schema } } } } },
+const plain = (tag: string, summary: string, type: string, schema: object = { type: "string" }) => ({
+  get: { tags: [tag], summary, responses: { 200: { description: summary, content: { [type]: { schema } } } } },
 });
 
 /** The description; `secured` says whether a key is needed. */
@@ -95,11 +96,11 @@ export function openApi(version: string, secured: boolean): object {
       description: "Language models whose layers share one KV cache, by the OpenAI API.",
     },
     paths: {
-      "/v1/models": plain("The models that can be asked", "application/json", reference("Models")),
+      "/v1/models": plain("OpenAI API", "The models that can be asked", "application/json", reference("Models")),
       "/v1/completions": completion("Go on from a prompt", "CompletionRequest", "CompletionReply"),
       "/v1/chat/completions": completion("Answer in a chat", "ChatCompletionRequest", "ChatCompletionReply"),
-      "/health": plain("Whether requests are taken", "application/json", { type: "object" }),
-      "/metrics": plain("Metrics for Prometheus, by vLLM's names", "text/plain"),
+      "/health": plain("Operation", "Whether requests are taken", "application/json", { type: "object" }),
+      "/metrics": plain("Operation", "Metrics for Prometheus, by vLLM's names", "text/plain"),
     },
     components: {
       schemas: Object.fromEntries(

@@ -27,8 +27,8 @@ const apiPage = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>crosslayer: API</title>
 <link rel="icon" href="/icon.svg"><script type="module" src="/docs/rapidoc.js"></script></head>
-<body><rapi-doc spec-url="/openapi.json" render-style="view" show-header="false" load-fonts="false"
-allow-server-selection="false"></rapi-doc></body>
+<body><rapi-doc spec-url="/openapi.json" render-style="view" theme="light" primary-color="#2a5fc9" show-header="false"
+load-fonts="false" regular-font="system-ui, sans-serif" allow-server-selection="false"></rapi-doc></body>
 </html>
 `;
 
