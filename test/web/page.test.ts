@@ -50,6 +50,7 @@ describe.skipIf(!browserPath)("the page", () => {
     const { page, problems } = window;
     const shared = cards.find((card) => card.unsharedKvBytesPerToken > card.kvBytesPerToken) as ModelCard;
     await page.getByLabel("Model", { exact: true }).selectOption(shared.id);
+    await slowDown(page, 8000); // else all may come at once, and no speed can be told
     await complete(page, "Fellow citizens", 19);
     const column = page.locator(".column");
     await column.getByText(/^Done: \d+ tokens$/).waitFor();
@@ -344,6 +345,7 @@ async function complete(page: Page, prompt: string, maxTokens: number, temperatu
   await page.getByRole("group", { name: "Mode" }).getByRole("button", { name: "Complete" }).click();
   await set(page, "Max tokens", String(maxTokens));
   await set(page, "Temperature", temperature);
+  await set(page, "Seed", "7");
   await page.getByLabel("Text to continue").fill(prompt);
   await page.getByLabel("Text to continue").press("Control+Enter");
 }

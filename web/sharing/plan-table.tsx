@@ -1,6 +1,6 @@
 // A plan's numbers beside those without sharing.
 
-import { bytesText, integerText } from "../../src/study/quantity.ts";
+import { bytesText, countText, integerText } from "../../src/study/quantity.ts";
 import type { Planned, Side } from "./planned.ts";
 
 /** The table. */
@@ -16,7 +16,7 @@ export function PlanTable({ plan: { request, shared, unshared } }: { plan: Plann
     ["batch", `Largest batch at ${integerText(context)} tokens`, ({ capacity }) => capacity.batch, integerText],
     ["tokens", "Tokens in the cache", ({ capacity }) => capacity.blocks * blockSize, integerText],
     ["kv", "KV bytes per token", ({ capacity }) => capacity.kvBytesPerToken, integerText],
-    ["parameters", "Parameters", ({ parameters }) => parameters, integerText],
+    ["parameters", "Parameters", ({ parameters }) => parameters, countText],
     ["weights", "Weights", ({ capacity }) => capacity.weightBytes, bytesText],
   ];
   return (
