@@ -30,6 +30,8 @@ export interface Serving extends AsyncDisposable {
   readonly url: string;
   /** Ids: with sharing, and the same without. */
   readonly models: string[];
+  /** Where the study is, if one was asked for. */
+  readonly studyDirectory: string;
   readonly served: ServedModels;
   readonly server: HttpServer;
 }
@@ -68,6 +70,7 @@ export async function serving(options: ServingOptions = {}): Promise<Serving> {
   return {
     url: server.url,
     models: runs.map(({ id }) => id),
+    studyDirectory: join(scratch, "study"),
     served,
     server,
     async [Symbol.asyncDispose]() {

@@ -11,6 +11,7 @@ import { tensorSplit } from "../../src/plan/tensor-parallel.ts";
 import type { ModelCard, ModelsReply, StudyReply } from "../../src/server/page-api.ts";
 import { bytesText, integerText } from "../../src/study/quantity.ts";
 import { serving } from "../server/serving.ts";
+import { trainOn } from "../server/study-directory.ts";
 import { browserPath, findings, launch, slowDown, watched } from "./browser.ts";
 
 if (!browserPath) console.log("The page's tests are skipped: no Chromium or Chrome here; $CHROMIUM can name one.");
@@ -246,6 +247,19 @@ describe.skipIf(!browserPath)("the page", () => {
     await page.getByRole("heading", { level: 1, name: "Chat" }).waitFor();
     const reachable = study.results.filter(({ name }) => name === asked?.name).map(({ id }) => id);
     expect(reachable).toContain(await page.getByLabel("Model", { exact: true }).inputValue());
+    expect(problems).toEqual([]);
+  });
+
+  it("draws on the curve of a run that is under way", async () => {
+    await using window = await watched(browser, at("study"));
+    const { page, problems } = window;
+    const plot = page.getByRole("img", { name: /^Loss by training step/ });
+    await plot.waitFor();
+    await page.getByText(/1 under way/).waitFor();
+    const dashed = plot.locator("[stroke-dasharray='5 4'] path").first();
+    const before = await dashed.getAttribute("d");
+    for (let step = 41; step <= 60; step++) trainOn(server.studyDirectory, step);
+    await expect.poll(() => dashed.getAttribute("d"), { timeout: 15_000 }).not.toBe(before);
     expect(problems).toEqual([]);
   });
 

@@ -1,0 +1,68 @@
+// The pictures that the documents show, taken of the page with the demo's models where `npm run demo` has made them, and
+// small ones elsewhere. UPDATE_SCREENSHOTS=1 puts them into docs/images.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { HttpServer, ServedModels, ServedStudy } from "crosslayer";
+import { pino } from "pino";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeStudy } from "../server/study-directory.ts";
+import { browserPath, launch, watched } from "./browser.ts";
+
+const demo = fileURLToPath(new URL("../../runs/demo", import.meta.url));
+const images = fileURLToPath(new URL("../../docs/images", import.meta.url));
+
+describe.skipIf(!browserPath)("pictures of the page", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "crosslayer-pictures-"));
+  const target = process.env.UPDATE_SCREENSHOTS ? images : scratch;
+  let browser: Browser;
+  let models: ServedModels;
+  let server: HttpServer;
+  beforeAll(async () => {
+    mkdirSync(target, { recursive: true });
+    const directory = existsSync(join(demo, "results.jsonl")) ? demo : await writeStudy(join(scratch, "demo"));
+    const { study, runs } = await ServedStudy.open(directory);
+    models = await ServedModels.open(runs, { kvMemory: 16e6, engine: { threads: 1 } });
+    const logger = pino({ level: "silent" });
+    server = await HttpServer.listen({ models, logger, study, version: "", port: 0, host: "127.0.0.1" });
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.drain(0);
+    await models?.[Symbol.asyncDispose]();
+    rmSync(scratch, { recursive: true });
+  });
+
+  it("one prompt on two models, each with its cache", async () => {
+    const size = { viewport: { width: 1180, height: 900 }, deviceScaleFactor: 1.5 };
+    await using window = await watched(browser, `${server.url}/#chat`, size);
+    const { page, problems } = window;
+    const ids = models.all.map(({ id }) => id);
+    const shared = ids.find((id) => id.includes("CLA2")) as string;
+    await page.getByLabel("Side by side").check();
+    const pickers = page.locator("select");
+    await pickers.nth(0).selectOption(shared);
+    await pickers.nth(1).selectOption(ids.find((id) => id.startsWith(shared.split("-CLA2")[0] as string)) as string);
+    await page.locator("textarea").fill("Fellow citizens of the Senate and House of Representatives:");
+    await page.locator("textarea").press("Control+Enter");
+    await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 20_000 }).toBe(2);
+    await page.locator("textarea").blur();
+    const picture = await page.screenshot({ path: join(target, "chat.png") });
+    expect(picture.length).toBeGreaterThan(20_000);
+    expect(problems).toEqual([]);
+  });
+
+  it("the study", async () => {
+    const size = { viewport: { width: 1180, height: 900 }, deviceScaleFactor: 1.5 };
+    await using window = await watched(browser, `${server.url}/#study`, size);
+    const { page, problems } = window;
+    await page.getByRole("img", { name: /perplexity against KV cache/ }).waitFor();
+    const picture = await page.screenshot({ path: join(target, "study.png") });
+    expect(picture.length).toBeGreaterThan(20_000);
+    expect(problems).toEqual([]);
+  });
+});
