@@ -1,5 +1,6 @@
 // The engine as programs use it, from the built package and in a process of its own, on a small run.
 
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -247,4 +248,54 @@ test("a process that dies rejects what is open with the cause, and can be starte
   await fragile.close();
   await expect(collect("we", options, fragile)).rejects.toThrow(/closed/);
   await expect(fragile.restart()).rejects.toThrow(/closed/);
+});
+
+describe("a program", () => {
+  const after = (work: string) =>
+    spawnSync(process.execPath, ["--input-type=module", "-e", program(work)], {
+      encoding: "utf8",
+      cwd: import.meta.dirname,
+    });
+  const program = (work: string) => `
+    import { Engine } from "crosslayer";
+    const engine = await Engine.load(${JSON.stringify(run)}, { kvMemory: "2MB", threads: 1 });
+    const open = engine.generate("we", { maxTokens: 400, ignoreEnd: true });
+    ${work}
+    console.log("done");`;
+
+  // Its event loop must stay alive while it awaits the engine's process: Node ends with status 13 where it does not.
+  test.each([
+    [
+      "closes with a request open",
+      "await open.next(); const end = open.next().catch(() => {}); await engine.close(); await end;",
+    ],
+    [
+      "restarts with a request open",
+      "await open.next(); const end = open.next().catch(() => {}); await engine.restart(); await end;",
+    ],
+    ["resizes an idle engine", "await engine.resize(1e6);"],
+    ["leaves an idle engine alone", ""],
+  ])("that %s goes on", (_, work) => {
+    const { stdout, stderr, status } = after(work);
+    expect([stdout, stderr, status]).toEqual(["done\n", "", 0]);
+  });
+});
+
+test("a cache of another size writes the same, and tells its size", async () => {
+  const before = await collect("we the people", { maxTokens: 20, temperature: 0 });
+  await engine.resize(1e6);
+  expect(engine.stats().kvBytes).toBeLessThanOrEqual(1e6);
+  expect(await collect("we the people", { maxTokens: 20, temperature: 0 })).toMatchObject([{ text: before[0]?.text }]);
+  await engine.resize(2e6);
+  await expect(engine.resize(10)).rejects.toThrow("do not hold one block");
+});
+
+test("a template's text spells special tokens, a prompt's does not", async () => {
+  const read = async (prompt: string | { template: string }) => {
+    const [text] = await collect(prompt as string, { maxTokens: 1, temperature: 0, ignoreEnd: true });
+    return text?.last?.usage?.promptTokens;
+  };
+  const plain = (await read("we")) as number;
+  expect(await read({ template: "<|endoftext|>we" })).toBe(plain);
+  expect(await read("<|endoftext|>we")).toBeGreaterThan(plain + 3);
 });
