@@ -1,7 +1,7 @@
 // A file of prompts and the file of what was written after them, both JSONL. What is written already is not done again.
 
 import { once } from "node:events";
-import { createWriteStream, existsSync, readFileSync, truncateSync } from "node:fs";
+import { createWriteStream, readFileSync, statSync, truncateSync } from "node:fs";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
 import type { GenerateOptions } from "../engine/request.ts";
@@ -90,7 +90,8 @@ export class OutputRows {
     if (path === undefined) return new OutputRows(new Map(), process.stdout);
     const done = new Map<number, string>();
     try {
-      if (existsSync(path)) {
+      // Nothing else is read: a device may have no end.
+      if (statSync(path, { throwIfNoEntry: false })?.isFile()) {
         const bytes = readFileSync(path);
         const lines = bytes.toString("utf8").split("\n");
         const tail = lines.pop() as string;

@@ -154,12 +154,12 @@ export class TextEngine implements Disposable {
   }
 
   async #constraintOf(format: GenerateOptions["format"]): Promise<Constraint | undefined> {
-    if (format === undefined) return undefined;
+    if (format === undefined) return undefined; // what else is no format is told by the compiler
     if (!this.#grammars) {
       const { GrammarCompiler } = await import("./grammar.ts"); // heavy, and seldom asked for
       this.#grammars = await GrammarCompiler.create(this.tokenizer);
     }
-    return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format.jsonSchema);
+    return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format?.jsonSchema);
   }
 }
 

@@ -87,6 +87,14 @@ describe("the authors' gpt_crosslayer, in all its layouts", () => {
     expect(notes).toEqual([]);
   });
 
+  test("an MLP's width may be said outside of its block, or not at all", () => {
+    const { n_inner: _, ...unsaid } = gpt2;
+    expect(huggingFaceModel({ ...unsaid, intermediate_size: 96, n_inner: 80 }).model.mlpWidth).toBe(96);
+    const short = each({ mlp_type: "MLP", activation_function: "swiglu", add_bias: false });
+    expect(huggingFaceModel({ ...blocks, mlp_blocks: short, intermediate_size: 96 }).model.mlpWidth).toBe(96);
+    expect(huggingFaceModel(unsaid).model.mlpWidth).toBe(4 * width);
+  });
+
   test("has biases unless it says no", () => {
     const { add_bias: _, ...unsaid } = gpt2;
     expect(huggingFaceModel(unsaid).model.biases).toEqual({ qkv: true, output: true, mlp: true });
@@ -270,6 +278,15 @@ describe("what is left out is said", () => {
     });
     expect(model).toMatchObject({ layers: 6, headDim: 256, tiedEmbeddings: true });
     expect(said[0]).toContain("Only the text model is planned");
+    expect(said).toHaveLength(2); // and the norms
+    const { notes: more } = huggingFaceModel({
+      model_type: "gemma3",
+      text_config: { ...small, model_type: "gemma3_text" },
+      quantization_config: { bits: 4 },
+    });
+    expect(more.filter((note) => !said.includes(note))).toEqual([
+      "The weights are quantised on disk; the plan takes them as --weights says.",
+    ]);
   });
 });
 

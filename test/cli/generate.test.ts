@@ -1,7 +1,7 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { namedModel, RunDirectory, trainBpe } from "crosslayer";
+import { loadTokenizer, namedModel, RunDirectory, type Tensor, trainBpe } from "crosslayer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lively } from "../model/tiny.ts";
 import { crosslayer } from "./command.ts";
@@ -64,6 +64,35 @@ describe("crosslayer generate --file", () => {
     expect([status, err]).toEqual([1, expect.stringContaining("1 of the prompts were refused")]);
   });
 
+  it("gives a prompt whose logits are unusable a row of its own", async () => {
+    const { json, vocab } = trainBpe(["we the people of the united states ".repeat(30)], { vocab: 280 });
+    const sizes = { layers: 2, width: 32, mlpWidth: 64, vocab, context: 64 };
+    const model = { ...namedModel("H16-MQA-CLA2", sizes), tiedEmbeddings: false };
+    const run = await RunDirectory.create(at("torn"), { name: "torn", model, recipe: {}, data: {} }, json);
+    const weights = lively(model, 2);
+    const { shape, data } = weights.embed as Tensor<"float32">;
+    const z = loadTokenizer(json).encode("z")[0] as number; // in no text that was trained on
+    data.fill(Number.NaN, z * (shape[1] as number), (z + 1) * (shape[1] as number));
+    await run.saveModel(weights);
+    writeFileSync(at("torn.jsonl"), ["we", "z", "of"].map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
+    const { status, out, err } = await crosslayer([
+      "generate",
+      at("torn"),
+      "--file",
+      at("torn.jsonl"),
+      "--max-tokens",
+      "2",
+      "--threads",
+      "1",
+      "--top-k",
+      "1",
+    ]);
+    const [we, torn, of] = rows(out);
+    expect(torn.error).toMatch(/logits: .* NaN/);
+    expect([we, of].map(({ texts }) => texts[0].tokens)).toEqual([2, 2]);
+    expect([status, err]).toEqual([1, expect.stringContaining("1 of the prompts were refused or failed")]);
+  });
+
   it("names what is wrong in its files before a model is loaded", async () => {
     writeFileSync(at("bad.jsonl"), '{"prompt":"we"}\n{"prompt":7}\n');
     expect((await generate("--file", at("bad.jsonl"))).err).toMatch(/bad\.jsonl, line 2: prompt: /);
@@ -78,6 +107,13 @@ describe("crosslayer generate --file", () => {
     expect(into.err).toMatch(/foreign\.jsonl, line 1 is no row of an earlier run/);
     expect(readFileSync(at("foreign.jsonl"), "utf8")).toBe("a diary\n");
     writeFileSync(at("one.jsonl"), '{"prompt":"we"}\n');
+    symlinkSync(at("one.jsonl"), at("link.jsonl"));
+    for (const out of [at("one.jsonl"), at("./link.jsonl")]) {
+      const { err, status } = await generate("--file", at("one.jsonl"), "--out", out);
+      expect(err).toMatch(/--out .* is --file's own file, which would be lost; choose another/);
+      expect(status).toBe(1);
+    }
+    expect(readFileSync(at("one.jsonl"), "utf8")).toBe('{"prompt":"we"}\n');
     writeFileSync(at("other.jsonl"), '{"index":0,"prompt":"the","texts":[]}\n');
     const mixedUp = await generate("--file", at("one.jsonl"), "--out", at("other.jsonl"));
     expect(mixedUp.err).toMatch(/has texts of another file: line 1 was "the", is "we"/);

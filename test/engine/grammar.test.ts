@@ -83,6 +83,8 @@ describe("jsonSchema", () => {
     const make = compiler.jsonSchema({ properties: { a: { type: "integer", multipleOf: 3 } } });
     await expect(make).rejects.toThrow(InputError);
     await expect(make).rejects.toThrow("JSON schema: #/properties/a: multipleOf is not supported for integer");
+    const none = compiler.jsonSchema(("xml" as unknown as { jsonSchema: object }).jsonSchema);
+    await expect(none).rejects.toThrow(new InputError('format: must be "json" or {jsonSchema}'));
   });
 });
 
@@ -207,6 +209,16 @@ describe("other grammars", () => {
     expect(write(next, "[1]")).toBe(true);
     await expect(compiler.regex("a(?!b)")).rejects.toThrow(/^regex: .*looking ahead/);
     await expect(compiler.grammar(`root ::= "${"a".repeat(300_000)}"`)).rejects.toThrow(/262144 are the most/);
+  });
+
+  it("are refused where the library fails at them, and others go on", async () => {
+    for (const depth of [300, 5_000]) {
+      const make = compiler.grammar(`root ::= ${"(".repeat(depth)}"a"${")".repeat(depth)}`);
+      await expect(make).rejects.toThrow(InputError);
+      await expect(make).rejects.toThrow(/^response format: the grammar cannot be compiled: ./);
+    }
+    using next = await compiler.json();
+    expect(write(next, "[1]")).toBe(true);
   });
 
   it("can be made at the same time", async () => {

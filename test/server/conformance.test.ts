@@ -93,7 +93,7 @@ describe("what is refused", () => {
       completions,
       { ...base, response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "nothing" } } } },
       400,
-      null,
+      "response_format",
       /type/,
     ],
     ["no messages", chats, { ...chat, messages: [] }, 400, "messages", />=1/],

@@ -119,6 +119,24 @@ const cases: [name: string, schema: object, right: string[], wrong: string[]][] 
     ['{"a":1}', '{"a":1,"b":2}'],
     ["{}", '{"A":1}', '{"a":"x"}', '{"a":1,"b":2,"c":3}'],
   ],
+  [
+    "names that are referred to",
+    {
+      type: "object",
+      propertyNames: { $ref: "#/$defs/name" },
+      $defs: { name: { anyOf: [{ $ref: "#/$defs/word" }, { enum: ["x", "Y", 1] }] }, word: { pattern: "^[a-c]+$" } },
+      additionalProperties: { type: "array", items: { $ref: "#/$defs/word" } },
+    },
+    ["{}", '{"abc":["a"]}', '{"x":[],"Y":[]}'],
+    ['{"z":[]}', '{"1":[]}', '{"a":["x"]}'],
+  ],
+  [
+    "names of one type of some",
+    { type: "object", propertyNames: { type: ["string", "null"], maxLength: 2 }, minProperties: 1 },
+    ['{"ab":1}'],
+    ["{}", '{"abc":1}'],
+  ],
+  ["names without a demand", { type: "object", propertyNames: { title: "name" } }, ["{}", '{"ab":1}'], ["{1:1}"]],
   ["no properties", { type: "object", additionalProperties: false }, ["{}", "{ }"], ['{"a":1}']],
   [
     "items",
@@ -211,8 +229,37 @@ describe("schemaGrammar", () => {
     }
   });
 
-  let deep: object = { type: "null" };
-  for (let i = 0; i < 200; i++) deep = { anyOf: [deep, { type: "boolean" }] };
+  it("takes choices that lead to each other, and objects that end", async () => {
+    const { a, b } = { a: { anyOf: [{ $ref: "#/$defs/b" }, { type: "null" }] }, b: { allOf: [{ $ref: "#/$defs/a" }] } };
+    expect(takes(await compiler.jsonSchema({ $ref: "#/$defs/b", $defs: { a, b } }), "null")).toBe(true);
+    const tree = { type: "object", properties: { next: { type: ["object", "null"], required: ["next"] } } };
+    expect(takes(await compiler.jsonSchema({ ...tree, required: ["next"] }), '{"next":null}')).toBe(true);
+    const lists = { type: "array", items: { $ref: "#" } };
+    expect(takes(await compiler.jsonSchema(lists), "[[],[[]]]")).toBe(true);
+  });
+
+  it("takes what is nested as deep as may be", async () => {
+    let schema: object = { type: "string", pattern: `${"(".repeat(100)}a${")".repeat(100)}` };
+    for (let i = 0; i < 49; i++) schema = { anyOf: [schema, { type: "boolean" }] };
+    expect(takes(await compiler.jsonSchema(schema), '"a"')).toBe(true);
+  });
+
+  it("refuses what is nested deeper", () => {
+    let schema: object = {};
+    for (let i = 0; i < 50; i++) schema = { anyOf: [schema] };
+    for (const wrong of [schema, { const: JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`) }]) {
+      expect(() => schemaGrammar(wrong)).toThrow(new InputError("JSON schema: is nested deeper than 100"));
+    }
+    const pattern = `${"(".repeat(101)}a${")".repeat(101)}`;
+    expect(() => schemaGrammar({ type: "string", pattern })).toThrow(
+      new InputError("JSON schema: #/pattern: has groups nested deeper than 100, which a grammar cannot follow"),
+    );
+    const link = (i: number) => [`d${i}`, { properties: { a: { $ref: `#/$defs/d${i + 1}` } } }];
+    const $defs = { ...Object.fromEntries(Array.from({ length: 99 }, (_, i) => link(i))), d99: {} };
+    expect(() => schemaGrammar({ $ref: "#/$defs/d0", $defs })).toThrow(/is more than 200 steps from the root$/);
+  });
+
+  const oneself = { $ref: "#/$defs/a" };
   const mistakes: [schema: unknown, message: RegExp][] = [
     [3, /^JSON schema: #: must be an object, true or false; found 3$/],
     [false, /#: false allows nothing/],
@@ -238,6 +285,7 @@ describe("schemaGrammar", () => {
     [{ type: "string", pattern: 3 }, /#\/pattern: must be a text; found 3/],
     [{ type: "string", format: "color" }, /#\/format: must be one of date, time, .*; found "color"/],
     [{ type: "string", format: "constructor" }, /#\/format/],
+    [{ type: "string", format: ["date"] }, /#\/format: must be one of date, .*; found \["date"\]/],
     [{ type: "integer", minimum: "1" }, /#\/minimum: must be a number; found "1"/],
     [{ type: "integer", exclusiveMinimum: true }, /#\/exclusiveMinimum: must be a number/],
     [{ type: "integer", minimum: 0.2, maximum: 0.8 }, /no integer of at most 15 digits is within its bounds/],
@@ -260,7 +308,28 @@ describe("schemaGrammar", () => {
     [{ properties: { a: {}, b: {} }, maxProperties: 1 }, /maxProperties is below the 2 properties/],
     [{ properties: { a: {} }, propertyNames: {} }, /propertyNames is not supported where/],
     [{ typ: "object" }, /typ: not supported without a type/],
-    [deep, /is nested deeper than 200/],
+    [{ allOf: [{ $ref: "#" }] }, /^JSON schema: \$ref #: allows nothing: it leads back to itself without end$/],
+    [{ anyOf: [{ $ref: "#" }, { allOf: [{ $ref: "#" }] }] }, /\$ref #: allows nothing/],
+    [{ oneOf: [{ $ref: "#" }] }, /\$ref #: allows nothing/],
+    [{ anyOf: [{ type: "null" }, oneself], $defs: { a: { anyOf: [oneself] } } }, /\$ref #\/\$defs\/a: allows nothing/],
+    [
+      { properties: { b: oneself }, $defs: { a: { properties: { c: oneself }, required: ["c"] } } },
+      /\$defs\/a: allows/,
+    ],
+    [{ type: "array", items: { $ref: "#" }, minItems: 1 }, /\$ref #: allows nothing/],
+    [{ type: "array", prefixItems: [{ $ref: "#" }] }, /\$ref #: allows nothing/],
+    [{ type: "object", additionalProperties: { $ref: "#" }, minProperties: 1 }, /\$ref #: allows nothing/],
+    [{ type: "object", propertyNames: oneself, $defs: { a: { allOf: [oneself] } } }, /\$defs\/a: allows nothing/],
+    [{ type: "object", propertyNames: { type: "integer" } }, /#\/propertyNames\/type: must be string, .*"integer"/],
+    [
+      { type: "object", propertyNames: oneself, $defs: { a: { type: "null" } } },
+      /#\/propertyNames\/\$ref\/type: must be/,
+    ],
+    [{ type: "object", propertyNames: { const: 1 } }, /#\/propertyNames: none of its values is of type string/],
+    [{ type: "object", propertyNames: { const: 1, type: "integer" } }, /#\/propertyNames\/type: must be string/],
+    [{ type: "object", propertyNames: { ...oneself, maxLength: 1 } }, /#\/propertyNames: \$ref beside maxLength/],
+    [{ type: "object", propertyNames: 3 }, /#\/propertyNames: must be an object, true or false; found 3/],
+    [{ oneOf: [{ const: { a: 1, b: { c: 2, d: 3 } } }, { enum: [{ b: { d: 3, c: 2 }, a: 1 }] }] }, /may both fit/],
     [
       { properties: Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, {}])) },
       /has more than 2000 parts/,

@@ -117,4 +117,14 @@ describe("patternGrammar", () => {
     expect(read).toThrow(InputError);
     expect(read).toThrow(message);
   });
+
+  it("takes groups as deep as may be, and refuses deeper ones", async () => {
+    const nested = (times: number) => `${"(?:a|".repeat(times)}b${")*".repeat(times)}`;
+    expect(takes(await compiler.regex(nested(100)), "abba")).toBe(true);
+    for (const times of [101, 10_000]) {
+      const read = () => patternGrammar(nested(times), "json", "pattern");
+      expect(read).toThrow(new InputError("pattern: has groups nested deeper than 100, which a grammar cannot follow"));
+    }
+    expect(() => patternGrammar(nested(100_000), "json", "pattern")).toThrow(InputError); // JavaScript's own limit
+  });
 });
