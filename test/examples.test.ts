@@ -16,6 +16,7 @@ const expected: Record<string, { args: string[]; prints: RegExp }> = {
     args: [join(scratch, "run"), "9"],
     prints: /H64-MQA-CLA2: \d+ tokens[\s\S]*ended by (abort|length)/,
   },
+  "serve.ts": { args: [join(scratch, "run")], prints: /Fellow citizens[\s\S]*completion_tokens: 20/ },
   "study.ts": { args: ["8", join(scratch, "study")], prints: /H32-MQA-CLA2: 512 bytes\/token[\s\S]*report\.html/ },
   "train-and-generate.ts": { args: ["8", join(scratch, "train")], prints: /held-out perplexity[\s\S]*Fellow citizens/ },
 };

@@ -24,7 +24,7 @@ interface Inbox {
 
 /** A model that generates text for many requests at once, in a process of its own. */
 export class Engine implements AsyncDisposable {
-  readonly #start: EngineStart;
+  #start: EngineStart;
   readonly #inboxes = new Map<number, Inbox>();
   readonly #resizes = new Map<number, (error?: Error) => void>();
   #child!: ChildProcess;
@@ -55,6 +55,11 @@ export class Engine implements AsyncDisposable {
   /** What it runs. */
   get info(): EngineInfo {
     return this.#info;
+  }
+
+  /** Why its process ended, if it did; `restart()` begins anew. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** The process that does the work, for those who watch processes. */
@@ -125,6 +130,7 @@ export class Engine implements AsyncDisposable {
     this.#hold();
     this.#post({ type: "resize", resize, kvMemory });
     await done.finally(() => this.#hold());
+    this.#start = { ...this.#start, options: { ...this.#start.options, kvMemory } }; // a new process begins with it
   }
 
   /** Starts the process anew, after a crash or not; what is open fails. Calls while it starts wait for the same one. */

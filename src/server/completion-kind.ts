@@ -1,7 +1,7 @@
 // The two kinds of completion as one interface: how a body becomes prompts and options, and chunks become objects.
 
 import type { GenerateOptions, Prompt, TokenLogprob } from "../engine/request.ts";
-import { type AnswerHead, chatLogprobs, completionLogprobs, finishReason, type Written } from "./answers.ts";
+import { chatLogprobs, completionLogprobs, finishReason, type Written } from "./answers.ts";
 import { type ChatRequest, chatOptions, chatRequest, messagesOf } from "./chat-request.ts";
 import { type CompletionRequest, completionOptions, completionRequest, promptsOf } from "./completion-request.ts";
 import type { ServedModel } from "./served-model.ts";
@@ -104,5 +104,3 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
     };
   },
 };
-
-export type { AnswerHead };

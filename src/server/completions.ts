@@ -81,7 +81,7 @@ export async function complete<Request extends AnyRequest>(
       end();
     } catch (error) {
       end(error);
-      void model.recover(error).catch(() => {});
+      void model.recover().catch(() => {}); // who asks next is told why it does not start
       throw error instanceof ModelsBusy ? busy(error.message) : error;
     } finally {
       end();

@@ -5,7 +5,6 @@ import { randomInt } from "node:crypto";
 import { z } from "zod";
 import type { GenerateOptions } from "../engine/request.ts";
 
-const finite = z.number();
 const count = z.int().min(1);
 
 const jsonSchema = z.strictObject({
@@ -38,11 +37,11 @@ export const commonFields = {
     .optional()
     .meta({ description: "texts that end it, and are not given out" }),
   seed: z.int().optional().meta({ description: "the same seed, the same text; drawn if not given" }),
-  temperature: finite.min(0).max(2).default(1).meta({ description: "0 takes the likeliest token every time" }),
-  top_p: finite.min(0).max(1).default(1),
-  frequency_penalty: finite.min(-2).max(2).default(0),
-  presence_penalty: finite.min(-2).max(2).default(0),
-  logit_bias: z.record(z.string().regex(/^\d{1,9}$/, "must be a token id"), finite.min(-100).max(100)).optional(),
+  temperature: z.number().min(0).max(2).default(1).meta({ description: "0 takes the likeliest token every time" }),
+  top_p: z.number().min(0).max(1).default(1),
+  frequency_penalty: z.number().min(-2).max(2).default(0),
+  presence_penalty: z.number().min(-2).max(2).default(0),
+  logit_bias: z.record(z.string().regex(/^\d{1,9}$/, "must be a token id"), z.number().min(-100).max(100)).optional(),
   response_format: z
     .discriminatedUnion("type", [
       z.strictObject({ type: z.literal("text") }),
@@ -52,8 +51,8 @@ export const commonFields = {
     .optional(),
   user: z.string().max(512).optional().meta({ description: "your name for who asks; it is logged, nothing else" }),
   top_k: z.int().min(0).default(0).meta({ description: "only the k likeliest tokens; 0 for all (vLLM)" }),
-  min_p: finite.min(0).max(1).default(0).meta({ description: "least part of the likeliest's probability (vLLM)" }),
-  repetition_penalty: finite.positive().max(1000).default(1).meta({ description: "1 is off (vLLM)" }),
+  min_p: z.number().min(0).max(1).default(0).meta({ description: "least part of the likeliest's probability (vLLM)" }),
+  repetition_penalty: z.number().positive().max(1000).default(1).meta({ description: "1 is off (vLLM)" }),
   ignore_eos: z.boolean().default(false).meta({ description: "go on after the end of text (vLLM)" }),
   stop_token_ids: z.array(z.int().min(0)).max(64).optional().meta({ description: "tokens that end it (vLLM)" }),
 };

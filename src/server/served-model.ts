@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
-import { Engine, EngineCrash } from "../engine/engine.ts";
+import { Engine } from "../engine/engine.ts";
 import { type EngineOptions, engineOptions } from "../engine/engine-options.ts";
 import { modelName, withContext } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount, unsharedTwin } from "../model/cost.ts";
@@ -101,9 +101,8 @@ export class ServedModel {
     await engine?.close();
   }
 
-  /** Starts an engine anew that crashed; whatever else was wrong is thrown on. */
-  async recover(error: unknown): Promise<never> {
-    if (error instanceof EngineCrash) await this.#engine?.restart().catch(() => {});
-    throw error;
+  /** Starts the engine's process anew if it has ended. */
+  async recover(): Promise<void> {
+    if (this.#engine?.failure) await this.#engine.restart();
   }
 }
