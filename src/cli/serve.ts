@@ -53,6 +53,8 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   if (!["debug", "info", "warn", "error", "silent"].includes(flags.logLevel)) {
     throw new InputError(`--log-level: found ${flags.logLevel}; expected debug, info, warn, error or silent`);
   }
+  if (flags.apiKey?.includes(""))
+    throw new InputError("--api-key: found an empty key; give one, or leave the option out");
   const served = flags.study === undefined ? undefined : await ServedStudy.open(flags.study);
   const ofStudy = served?.runs ?? [];
   const given = paths.filter((path) => !ofStudy.some((run) => resolve(run.path) === resolve(path)));

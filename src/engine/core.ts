@@ -220,7 +220,9 @@ export class EngineCore implements Disposable {
       wanted: {
         blocks: waiting.reduce((sum, { blocksNeeded }) => sum + blocksNeeded, 0),
         first: waiting[0]?.blocksNeeded ?? 0,
+        next: waiting[0]?.id,
       },
+      runningIds: running.map(({ id }) => id),
       blockSize: cache.blockSize,
       kvBytes: cache.bytes,
       kvBytesUsed: (cache.bytes / size) * used,

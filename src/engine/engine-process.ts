@@ -52,7 +52,9 @@ async function receive(message: ToProcess): Promise<void> {
     return;
   }
   try {
-    await engine.open(request, message.prompt, message.options);
+    const { prompt, options, jsonSchema } = message;
+    const format = jsonSchema === undefined ? {} : { format: { jsonSchema: JSON.parse(jsonSchema) } };
+    await engine.open(request, prompt, { ...options, ...format });
   } catch (error) {
     post({ type: "failed", request, error: errorData(error) });
     return;

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { InputError } from "../error.ts";
 import { type EngineInfo, type EngineOptions, engineOptions } from "./engine-options.ts";
 import { type EngineStart, errorOf, type FromProcess, type ToProcess } from "./messages.ts";
 import { type Chunk, type GenerateOptions, type Prompt, textCount } from "./request.ts";
@@ -90,7 +91,7 @@ export class Engine implements AsyncDisposable {
     this.#inboxes.set(request, inbox);
     this.#hold();
     try {
-      if (!signal?.aborted) this.#post({ type: "open", request, prompt, options });
+      if (!signal?.aborted) this.#post({ type: "open", request, prompt, ...plainOptions(options) });
       while (inbox.open.size > 0 || inbox.chunks.length > 0) {
         if (signal?.aborted && inbox.open.size > 0) {
           const [open, taken] = [[...inbox.open], inbox.chunks.splice(0)];
@@ -122,6 +123,8 @@ export class Engine implements AsyncDisposable {
    * @throws InputError if no block would fit; EngineCrash if the engine's process ended.
    */
   async resize(kvMemory: number): Promise<void> {
+    const { options } = this.#start;
+    this.#start = { ...this.#start, options: { ...options, kvMemory } }; // a new process begins with it
     if (this.#failure) throw this.#failure;
     const resize = this.#nextResize++;
     const done = new Promise<void>((resolve, reject) => {
@@ -129,8 +132,14 @@ export class Engine implements AsyncDisposable {
     });
     this.#hold();
     this.#post({ type: "resize", resize, kvMemory });
-    await done.finally(() => this.#hold());
-    this.#start = { ...this.#start, options: { ...this.#start.options, kvMemory } }; // a new process begins with it
+    try {
+      await done;
+    } catch (error) {
+      if (error instanceof InputError) this.#start = { ...this.#start, options }; // no process could begin with it
+      throw error;
+    } finally {
+      this.#hold();
+    }
   }
 
   /** Starts the process anew, after a crash or not; what is open fails. Calls while it starts wait for the same one. */
@@ -254,6 +263,17 @@ export class Engine implements AsyncDisposable {
     child.kill("SIGKILL"); // it has nothing to save
     await ended;
     this.#changing--;
+  }
+}
+
+/** Options with a JSON schema as text: processes cannot hand each other what is nested deeply. */
+function plainOptions(options: GenerateOptions): { options: GenerateOptions; jsonSchema?: string } {
+  const { format, ...rest } = options;
+  if (typeof format !== "object" || format === null || !("jsonSchema" in format)) return { options };
+  try {
+    return { options: rest, jsonSchema: JSON.stringify(format.jsonSchema) ?? "null" };
+  } catch (error) {
+    throw new InputError(`format: jsonSchema cannot be written as JSON: ${(error as Error).message}`);
   }
 }
 

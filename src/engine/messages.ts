@@ -14,7 +14,14 @@ export interface EngineStart {
 /** To the process. It is told to start first, and once. */
 export type ToProcess =
   | { readonly type: "start"; readonly start: EngineStart }
-  | { readonly type: "open"; readonly request: number; readonly prompt: Prompt; readonly options: GenerateOptions }
+  | {
+      readonly type: "open";
+      readonly request: number;
+      readonly prompt: Prompt;
+      readonly options: GenerateOptions;
+      /** The schema of `options.format`, if it is one, as JSON. */
+      readonly jsonSchema?: string;
+    }
   | { readonly type: "close"; readonly request: number }
   | { readonly type: "resize"; readonly resize: number; readonly kvMemory: number };
 

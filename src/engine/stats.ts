@@ -7,8 +7,10 @@ export interface EngineStats {
   readonly waiting: number;
   /** Blocks by state: `used` by a sequence, `cached` for the next that begins alike, `free`. `shared`: used by several. */
   readonly blocks: { total: number; used: number; cached: number; free: number; shared: number };
-  /** Blocks that the waiting sequences take now: all of them, and the next one. */
-  readonly wanted: { blocks: number; first: number };
+  /** Blocks that the waiting sequences take now: all of them, and the next one, whose number is `next`. */
+  readonly wanted: { blocks: number; first: number; next?: number };
+  /** The numbers of those that run. */
+  readonly runningIds: readonly number[];
   /** Tokens of a block. */
   readonly blockSize: number;
   /** Bytes allocated for keys and values, and those of blocks in use. */

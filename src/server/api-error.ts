@@ -40,9 +40,9 @@ export class ApiError extends Error {
   constructor(
     status: keyof typeof types,
     message: string,
-    details: { param?: string; code?: string; headers?: Readonly<Record<string, string>> } = {},
+    details: { param?: string; code?: string; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
   ) {
-    super(message);
+    super(message, { cause: details.cause });
     this.status = status;
     this.param = details.param ?? null;
     this.code = details.code ?? null;

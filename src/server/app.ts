@@ -124,7 +124,9 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   app.get("/api/stats", (c) => c.json(history.reply(Number(c.req.query("since") ?? 0) || 0)));
   app.get("/api/study", async (c) => {
     if (!study) throw new ApiError(404, "no study is served; start with --study <directory>");
-    const { tag, body } = await study.reply();
+    const { tag, body } = await study.reply().catch((cause) => {
+      throw new ApiError(500, "the study's files cannot be read; the server's log says why", { cause });
+    });
     const headers = { etag: tag, "cache-control": "no-cache", "content-type": "application/json" };
     if (c.req.header("if-none-match") === tag) return c.body(null, 304, headers);
     return c.body(body, 200, headers);
@@ -135,15 +137,20 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     return nothingAt(c);
   });
   const nothingAt = ({ req: { method, path } }: Context<Environment>) => {
-    const known = files.has(path) || app.routes.some((route) => route.path === path && route.method !== "ALL");
-    if (known) return new ApiError(405, `${path} does not take ${method}; see /docs`).response;
+    const pattern = path.startsWith("/v1/models/") ? "/v1/models/:id{.+}" : path;
+    const taken = app.routes.filter((route) => route.path === pattern && route.method !== "ALL");
+    const allowed = new Set([...taken.map((route) => route.method), ...(files.has(path) ? ["GET"] : [])]);
+    if (allowed.size > 0) {
+      const headers = { allow: [...allowed].join(", ") };
+      return new ApiError(405, `${path} does not take ${method}; see /docs`, { headers }).response;
+    }
     return new ApiError(404, `there is nothing at ${method} ${path.slice(0, 200)}; see /docs`).response;
   };
   app.notFound(nothingAt);
   app.onError((error, c) => {
     if (error instanceof HTTPException) return error.getResponse();
     const told = apiError(error);
-    if (told.status === 500) c.var.log.error({ err: error }, "failed");
+    if (told.status === 500) c.var.log.error({ err: error }, "failed"); // with its cause
     return told.response;
   });
   return Object.assign(app, { [Symbol.dispose]: () => history[Symbol.dispose]() });
@@ -156,8 +163,9 @@ function modelObject({ id, created, card }: ServedModels["all"][number]) {
 /** Logs the end of a completion: what it took, nothing that was said. */
 function noteTo(log: Logger) {
   return ({ error, ...noted }: Noted) => {
-    if (error !== undefined && apiError(error).status >= 500) log.error({ ...noted, err: error }, "completion failed");
-    else log.info({ ...noted, ...(error !== undefined && { error: (error as Error).message }) }, "completion");
+    const told = error === undefined ? undefined : apiError(error);
+    if (told && told.status >= 500) log.error({ ...noted, err: error }, "completion failed");
+    else log.info({ ...noted, ...(told && { status: told.status, code: told.code, param: told.param }) }, "completion");
   };
 }
 
@@ -167,9 +175,10 @@ function keyCheck(keys: readonly string[]): (authorization: string | undefined) 
   const digests = keys.map(digest);
   return (authorization) => {
     if (digests.length === 0) return;
-    const given = digest(/^Bearer\s+(.+)$/i.exec(authorization ?? "")?.[1] ?? "");
+    const key = /^Bearer\s+(.+)$/i.exec(authorization ?? "")?.[1];
+    const given = digest(key ?? "");
     const right = digests.reduce((found, known) => timingSafeEqual(known, given) || found, false);
-    if (right) return;
+    if (right && key !== undefined) return;
     throw new ApiError(401, "authorization: a key is needed, as Authorization: Bearer <key>", {
       code: "invalid_api_key",
       headers: { "www-authenticate": "Bearer" },

@@ -1,5 +1,6 @@
 // The two kinds of completion as one interface: how a body becomes prompts and options, and chunks become objects.
 
+import type { z } from "zod";
 import type { GenerateOptions, Prompt, TokenLogprob } from "../engine/request.ts";
 import { chatLogprobs, completionLogprobs, finishReason, type Written } from "./answers.ts";
 import { type ChatRequest, chatOptions, chatRequest, messagesOf } from "./chat-request.ts";
@@ -14,8 +15,8 @@ export interface Asked {
   readonly objects: { readonly whole: string; readonly event: string };
   /** What a text begins with, before anything is written: one event if it streams. */
   opening(index: number): object | undefined;
-  /** What is new of a text; `before` is what was written before it. */
-  delta(index: number, news: News, before: Written): object;
+  /** What is new of a text; `offset` counts the characters of the tokens that were told before. */
+  delta(index: number, news: News, offset: number): object;
   /** A whole text. */
   choice(index: number, written: Written): object;
 }
@@ -30,7 +31,7 @@ export interface News {
 /** A kind of completion. */
 export interface CompletionKind<Request> {
   readonly prefix: "cmpl" | "chatcmpl";
-  readonly schema: typeof completionRequest | typeof chatRequest;
+  readonly schema: z.ZodObject;
   ask(request: Request, model: ServedModel): Asked;
 }
 
@@ -53,10 +54,10 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
       options: completionOptions(request),
       objects: { whole: "text_completion", event: "text_completion" },
       opening: (index) => (echo ? { index, text: echoed(index), logprobs: null, finish_reason: null } : undefined),
-      delta: (index, { text, logprobs: news, finishReason: reason }, before) => ({
+      delta: (index, { text, logprobs: news, finishReason: reason }, offset) => ({
         index,
         text,
-        logprobs: wants ? completionLogprobs(news, before.text.length) : null,
+        logprobs: wants ? completionLogprobs(news, offset) : null,
         finish_reason: finishReason({ finishReason: reason }),
       }),
       choice: (index, written) => ({

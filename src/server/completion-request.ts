@@ -5,16 +5,36 @@ import type { GenerateOptions, Prompt } from "../engine/request.ts";
 import { ApiError } from "./api-error.ts";
 import { commonFields, optionsOf } from "./request-fields.ts";
 
-const tokens = z.array(z.int().min(0)).min(1);
+/** Most prompts of a request. */
+const mostPrompts = 128;
+
+const isTokens = (value: unknown) =>
+  Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0);
+const isText = (value: unknown) => typeof value === "string";
+
+/** Checked in one go, for there may be very many tokens. */
+function isPrompt(value: unknown): boolean {
+  if (isText(value) || isTokens(value)) return true;
+  if (!Array.isArray(value) || value.length === 0 || value.length > mostPrompts) return false;
+  return value.every(isText) || value.every(isTokens);
+}
+
+const text = { type: "string" } as const;
+const tokens = { type: "array", items: { type: "integer", minimum: 0 }, minItems: 1 } as const;
+const severalOf = (items: object) => ({ type: "array", items, minItems: 1, maxItems: mostPrompts }) as const;
 
 /** Schema of the body. */
 export const completionRequest = z.strictObject({
   ...commonFields,
   prompt: z
-    .union([z.string(), tokens, z.array(z.string()).min(1).max(128), z.array(tokens).min(1).max(128)], {
-      error: "must be a text, token ids, or an array of either",
-    })
-    .meta({ description: "what to go on from: text, token ids, or several of either" }),
+    .custom<string | string[] | number[] | number[][]>(
+      isPrompt,
+      `must be a text, token ids (whole numbers from 0), or an array of up to ${mostPrompts} of either`,
+    )
+    .meta({
+      description: "what to go on from: text, token ids, or several of either",
+      anyOf: [text, tokens, severalOf(text), severalOf(tokens)],
+    }),
   echo: z.boolean().default(false).meta({ description: "give the prompt back before what was written" }),
   logprobs: z
     .int()

@@ -67,22 +67,25 @@ export async function complete<Request extends AnyRequest>(
     const { promptTokens, completionTokens } = usageOf(written, request.n);
     const reason = error ? "error" : gone.signal.aborted ? "abort" : (written[0]?.finishReason ?? "abort");
     const seconds = (performance.now() - arrival) / 1000;
-    const finished = { model: model.id, reason, promptTokens, completionTokens, firstToken, seconds } as const;
+    const longest = Math.max(...written.map(({ usage }) => usage.completionTokens));
+    const tokens = { promptTokens, completionTokens, longest };
+    const finished = { model: model.id, reason, ...tokens, firstToken, seconds } as const;
     context.metrics.finished(finished);
     note({ ...finished, stream: request.stream, user: request.user, ...(error !== undefined && { error }) });
   };
   const chunks = async function* () {
     try {
-      const engine = await context.models.engineOf(model);
+      const engine = await context.models.engineOf(model).catch(unavailable(model));
       for await (const chunk of texts(engine, asked.prompts, asked.options, gone.signal)) {
-        firstToken ??= chunk.tokens.length > 0 ? (performance.now() - arrival) / 1000 : undefined;
+        if (chunk.tokens.length > 0) firstToken ??= (performance.now() - arrival) / 1000;
+        context.metrics.generated(model.id, chunk.tokens.length);
         yield chunk;
       }
       end();
     } catch (error) {
       end(error);
       void model.recover().catch(() => {}); // who asks next is told why it does not start
-      throw error instanceof ModelsBusy ? busy(error.message) : error;
+      throw error;
     } finally {
       end();
     }
@@ -127,10 +130,10 @@ async function* streamEvents(
       ...(always ? { usage: usage() } : last ? { usage: null } : {}),
     });
   const opened = new Set<number>();
+  const offsets = written.map(() => 0); // characters of the tokens told
   try {
     for (let next = first; !next.done; next = await source.next()) {
       const { index, text, logprobs = [], finishReason } = next.value;
-      const before = { ...(written[index] as Written) };
       addChunk(written[index] as Written, next.value);
       if (!opened.has(index)) {
         opened.add(index);
@@ -138,7 +141,8 @@ async function* streamEvents(
         if (opening) yield event(opening);
       }
       if (text === "" && logprobs.length === 0 && !finishReason) continue; // part of a character, or of a stop text
-      yield event(asked.delta(index, { text, logprobs, finishReason }, before));
+      yield event(asked.delta(index, { text, logprobs, finishReason }, offsets[index] as number));
+      for (const token of logprobs) offsets[index]! += token.text.length;
     }
     if (last) yield JSON.stringify({ ...head, object: asked.objects.event, choices: [], usage: usage() });
   } catch (error) {
@@ -147,6 +151,17 @@ async function* streamEvents(
     await source.return();
   }
   yield "[DONE]";
+}
+
+/** What a caller is told of a model that does not start; the log is told why. */
+function unavailable({ id }: ServedModel): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ModelsBusy) throw busy(error.message);
+    throw new ApiError(503, `model: ${id} cannot be loaded now; the server's log says why`, {
+      param: "model",
+      cause: error,
+    });
+  };
 }
 
 function modelOf({ model: id }: AnyRequest, { models }: CompletionContext): ServedModel {

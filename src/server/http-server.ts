@@ -1,7 +1,7 @@
 // The application on a socket: timeouts of Node's HTTP server, and an end that lets open requests finish.
 
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { InputError } from "../error.ts";
 import { type AppOptions, serverApp } from "./app.ts";
@@ -22,6 +22,7 @@ export class HttpServer {
   readonly #server: Server;
   readonly #state: { draining: boolean };
   readonly #app: Disposable;
+  readonly #sockets = new Map<Socket, number>(); // and how many requests are open on each
 
   private constructor(server: Server, app: Disposable, state: { draining: boolean }) {
     const { address, port, family } = server.address() as AddressInfo;
@@ -29,6 +30,18 @@ export class HttpServer {
     this.#server = server;
     this.#app = app;
     this.#state = state;
+    const count = (socket: Socket, change: number) => {
+      const open = this.#sockets.get(socket);
+      if (open !== undefined) this.#sockets.set(socket, open + change);
+    };
+    server.on("connection", (socket) => {
+      this.#sockets.set(socket, 0);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    server.on("request", ({ socket }, response) => {
+      count(socket, 1);
+      response.once("close", () => count(socket, -1));
+    });
   }
 
   /** Starts. @throws InputError if the address cannot be had. */
@@ -51,7 +64,10 @@ export class HttpServer {
   async drain(timeout: number): Promise<boolean> {
     this.#state.draining = true;
     const closed = new Promise<boolean>((resolve) => this.#server.close(() => resolve(true)));
-    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    // Node's own sweep spares connections that never sent anything, as browsers and load balancers keep them.
+    const sweep = setInterval(() => {
+      for (const [socket, open] of this.#sockets) if (open === 0) socket.destroy();
+    }, 50);
     const late = new Promise<boolean>((resolve) => setTimeout(resolve, timeout, false).unref());
     const finished = await Promise.race([closed, late]);
     this.#server.closeAllConnections();

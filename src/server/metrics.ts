@@ -10,6 +10,8 @@ export interface Finished {
   readonly reason: "stop" | "length" | "abort" | "error";
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** Tokens of its longest text. */
+  readonly longest: number;
   /** Seconds from its arrival to the first token, and to the end. */
   readonly firstToken: number | undefined;
   readonly seconds: number;
@@ -23,6 +25,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #success: Counter;
   readonly #rejected: Counter;
+  readonly #prompts: Counter;
+  readonly #generated: Counter;
   readonly #firstToken: Histogram;
   readonly #perToken: Histogram;
   readonly #whole: Histogram;
@@ -39,12 +43,10 @@ export class Metrics {
       labelNames: ["model_name", "finished_reason"],
       registers,
     });
-    this.#rejected = new Counter({
-      name: "crosslayer:requests_rejected_total",
-      help: "Requests refused because the queue was full.",
-      labelNames: ["model_name"],
-      registers,
-    });
+    const counter = (name: string, help: string) => new Counter({ name, help, labelNames: ["model_name"], registers });
+    this.#rejected = counter("crosslayer:requests_rejected_total", "Requests refused because the queue was full.");
+    this.#prompts = counter("vllm:prompt_tokens_total", "Prompt tokens of requests that have ended.");
+    this.#generated = counter("vllm:generation_tokens_total", "Tokens written.");
     this.#firstToken = histogram("vllm:time_to_first_token_seconds", "Arrival to first token.", times);
     this.#perToken = histogram("vllm:time_per_output_token_seconds", "Mean time of a token after the first.", times);
     this.#whole = histogram("vllm:e2e_request_latency_seconds", "Arrival to last token.", times);
@@ -61,16 +63,22 @@ export class Metrics {
     }
   }
 
+  /** Counts tokens as they are written. */
+  generated(model: string, tokens: number): void {
+    this.#generated.inc({ model_name: model }, tokens);
+  }
+
   /** Counts a request that has ended. */
-  finished({ model, reason, promptTokens, completionTokens, firstToken, seconds }: Finished): void {
+  finished({ model, reason, promptTokens, completionTokens, longest, firstToken, seconds }: Finished): void {
     const label = { model_name: model };
+    this.#prompts.inc(label, promptTokens);
     this.#success.inc({ ...label, finished_reason: reason });
     this.#whole.observe(label, seconds);
     this.#promptSize.observe(label, promptTokens);
     this.#writtenSize.observe(label, completionTokens);
     if (firstToken === undefined) return;
     this.#firstToken.observe(label, firstToken);
-    if (completionTokens > 1) this.#perToken.observe(label, (seconds - firstToken) / (completionTokens - 1));
+    if (longest > 1) this.#perToken.observe(label, (seconds - firstToken) / (longest - 1));
   }
 
   /** Counts a request that found the queue full. */
@@ -95,8 +103,6 @@ const gauges: readonly (readonly [name: string, help: string, value: (model: Loa
     "Part of the cache blocks in use, 0 to 1.",
     ({ engine }) => engine.stats().blocks.used / engine.stats().blocks.total,
   ],
-  ["vllm:prompt_tokens_total", "Prompt tokens computed.", ({ engine }) => engine.stats().prefillTokens],
-  ["vllm:generation_tokens_total", "Tokens written.", ({ engine }) => engine.stats().decodeTokens],
   ["vllm:num_preemptions_total", "Sequences that gave their blocks back.", ({ engine }) => engine.stats().preemptions],
   [
     "crosslayer:prefix_hit_rate",

@@ -11,6 +11,12 @@ const unsupported = new Set([
   ...["tools", "verbosity", "web_search_options"],
 ]);
 
+/** Most values of a body, beside numbers in arrays (token ids) and the format asked for. */
+const mostValues = 4096;
+
+/** Deepest nesting of a body. */
+const deepest = 100;
+
 /** Reads a JSON body. @throws ApiError: 415 for another type, 400 for what is no UTF-8 or no JSON object. */
 export async function readBody(request: Request): Promise<Record<string, unknown>> {
   const type = request.headers.get("content-type") ?? "";
@@ -37,18 +43,23 @@ export async function readBody(request: Request): Promise<Record<string, unknown
 }
 
 /** Checks a body by a schema; fields that are null count as absent. @throws ApiError naming the first wrong field. */
-export function checkBody<Schema extends z.ZodType>(
+export function checkBody<Schema extends z.ZodObject>(
   schema: Schema,
   body: Readonly<Record<string, unknown>>,
 ): z.output<Schema> {
   const given = Object.entries(body).filter(([, value]) => value !== null);
   for (const [name] of given) {
-    if (!unsupported.has(name)) continue;
-    throw new ApiError(400, `${name}: is not supported; leave it out`, { param: name, code: "unsupported_parameter" });
+    if (Object.hasOwn(schema.shape, name)) continue;
+    const param = name.slice(0, 200);
+    if (unsupported.has(name)) {
+      throw new ApiError(400, `${param}: is not supported; leave it out`, { param, code: "unsupported_parameter" });
+    }
+    throw new ApiError(400, `${param}: is not a field of this request`, { param, code: "unknown_parameter" });
   }
+  checkSize(body);
   const parsed = schema.safeParse(Object.fromEntries(given));
   if (parsed.success) return parsed.data;
-  const { path, issue } = deepest(parsed.error.issues[0] as z.core.$ZodIssue, []);
+  const { path, issue } = furthestIssue(parsed.error.issues[0] as z.core.$ZodIssue, []);
   const where = fieldName(path);
   if (issue.code === "unrecognized_keys") {
     const name = fieldName([...path, issue.keys[0] as string]);
@@ -62,15 +73,43 @@ export function checkBody<Schema extends z.ZodType>(
   });
 }
 
+/**
+ * Refuses what would take long to check: a schema finds every mistake before it tells the first. The format asked for is
+ * checked by the engine, where nobody waits for it.
+ */
+function checkSize(body: Readonly<Record<string, unknown>>): void {
+  let values = 0;
+  const left: { value: unknown; field: string; depth: number }[] = Object.entries(body).map(([field, value]) => {
+    return { value, field, depth: 1 };
+  });
+  for (let next = left.pop(); next; next = left.pop()) {
+    const { value, field, depth } = next;
+    if (typeof value !== "object" || value === null) continue;
+    if (depth > deepest) throw tooLarge(field, `is nested deeper than ${deepest} levels`);
+    const isList = Array.isArray(value);
+    for (const member of isList ? value : Object.values(value)) {
+      if (isList && typeof member === "number") continue;
+      if (field !== "response_format" && ++values > mostValues) {
+        throw tooLarge(field, `the request has more than ${mostValues} values`);
+      }
+      left.push({ value: member, field, depth: depth + 1 });
+    }
+  }
+}
+
+function tooLarge(field: string, problem: string): ApiError {
+  return new ApiError(400, `${field}: ${problem}`, { param: field, code: "invalid_value" });
+}
+
 /** Of the ways in which a value fits none of several schemas, the one that went furthest. */
-function deepest(
+function furthestIssue(
   issue: z.core.$ZodIssue,
   before: readonly PropertyKey[],
 ): { path: readonly PropertyKey[]; issue: z.core.$ZodIssue } {
   const path = [...before, ...issue.path];
   if (issue.code === "invalid_key" && issue.issues[0]) return { path, issue: issue.issues[0] };
   if (issue.code !== "invalid_union") return { path, issue };
-  const inner = issue.errors.flatMap(([first]) => (first ? [deepest(first, path)] : []));
+  const inner = issue.errors.flatMap(([first]) => (first ? [furthestIssue(first, path)] : []));
   const furthest = inner.sort((a, b) => b.path.length - a.path.length)[0];
   return furthest && furthest.path.length > path.length ? furthest : { path, issue };
 }

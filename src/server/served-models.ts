@@ -4,7 +4,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
 import { InputError } from "../error.ts";
-import { divide, type KvDemand } from "./kv-budget.ts";
+import { divide, equalShares, type KvDemand } from "./kv-budget.ts";
 import { ServedModel } from "./served-model.ts";
 
 /** A run and what requests call it. */
@@ -21,29 +21,40 @@ export interface ServedModelsOptions {
   readonly engine?: Omit<EngineOptions, "kvMemory" | "kvLimit">;
   /** Most engines at one time; the one not asked for the longest time makes room. 4 if not given. */
   readonly mostLoaded?: number;
+  /** Milliseconds after which a waiting sequence that fits no fair share is let in nevertheless; 10,000 if not given. */
+  readonly patience?: number;
 }
 
 /** Milliseconds between looks at who waits for memory. */
 const pace = 100;
 
-/** Milliseconds after which a waiting sequence goes before fair shares. */
-const patience = 10_000;
+/** A sequence that has waited too long, and has the memory it needs until it ends. */
+interface Claim {
+  readonly model: ServedModel;
+  readonly sequence: number;
+}
 
 /** The models of a server. */
 export class ServedModels implements AsyncDisposable {
   readonly kvMemory: number;
   readonly #models: ReadonlyMap<string, ServedModel>;
   readonly #mostLoaded: number;
+  readonly #patience: number;
   readonly #loaded = new Set<ServedModel>();
   readonly #allotted = new Map<ServedModel, number>();
-  readonly #waitingSince = new Map<ServedModel, number>();
+  readonly #next = new Map<ServedModel, { sequence: number; since: number }>(); // whoever waits first, and since when
+  #claim: Claim | undefined;
   readonly #timer: NodeJS.Timeout;
   #change = Promise.resolve(); // one change of the division after the other
 
-  private constructor(models: readonly ServedModel[], kvMemory: number, mostLoaded: number) {
+  private constructor(
+    models: readonly ServedModel[],
+    { kvMemory, mostLoaded, patience }: { kvMemory: number; mostLoaded: number; patience: number },
+  ) {
     this.#models = new Map(models.map((model) => [model.id, model]));
     this.kvMemory = kvMemory;
     this.#mostLoaded = mostLoaded;
+    this.#patience = patience;
     this.#timer = setInterval(() => this.#balance(), pace);
     this.#timer.unref();
   }
@@ -54,7 +65,7 @@ export class ServedModels implements AsyncDisposable {
    */
   static async open(
     runs: readonly ServedRun[],
-    { kvMemory, engine = {}, mostLoaded = 4 }: ServedModelsOptions,
+    { kvMemory, engine = {}, mostLoaded = 4, patience = 10_000 }: ServedModelsOptions,
   ): Promise<ServedModels> {
     const ids = runs.map(({ id }) => id);
     const twice = ids.find((id, i) => ids.indexOf(id) !== i);
@@ -67,7 +78,7 @@ export class ServedModels implements AsyncDisposable {
         `KV memory: ${kvMemory} bytes do not hold one block of each of ${Math.min(models.length, mostLoaded)} models, which take ${least} bytes`,
       );
     }
-    return new ServedModels(models, kvMemory, mostLoaded);
+    return new ServedModels(models, { kvMemory, mostLoaded, patience });
   }
 
   /** Every model, loaded or not. */
@@ -89,6 +100,7 @@ export class ServedModels implements AsyncDisposable {
   async engineOf(model: ServedModel): Promise<Engine> {
     model.lastUse = performance.now();
     if (!model.engine) await this.#inTurn(() => this.#load(model));
+    else if (model.engine.failure) await this.#inTurn(() => model.recover());
     return model.engine ?? this.engineOf(model);
   }
 
@@ -113,12 +125,15 @@ export class ServedModels implements AsyncDisposable {
   async #load(model: ServedModel): Promise<void> {
     if (model.engine) return;
     if (this.#loaded.size >= this.#mostLoaded) await this.#unload();
-    const share = this.kvMemory / (this.#loaded.size + 1);
-    for (const other of this.#loaded) {
-      if (this.#bytes(other) > share) await this.#allot(other, Math.floor(share));
+    const together = [...this.#loaded, model];
+    const shares = equalShares(
+      this.kvMemory,
+      together.map(({ blockBytes }) => blockBytes),
+    );
+    for (const [i, other] of [...this.#loaded].entries()) {
+      if (this.#bytes(other) > (shares[i] as number)) await this.#allot(other, shares[i] as number);
     }
-    const others = [...this.#loaded].reduce((sum, other) => sum + this.#bytes(other), 0);
-    const kvMemory = Math.max(model.blockBytes, Math.floor(Math.min(share, this.kvMemory - others)));
+    const kvMemory = shares.at(-1) as number;
     await model.start(kvMemory, this.#limitOf(model));
     this.#loaded.add(model);
     this.#allotted.set(model, kvMemory);
@@ -148,14 +163,14 @@ export class ServedModels implements AsyncDisposable {
   }
 
   async #allot(model: ServedModel, bytes: number): Promise<void> {
-    const given = Math.max(model.blockBytes, bytes);
-    await model.engine?.resize(given).catch(() => {}); // a crashed engine comes back with another size, see `#balance`
-    this.#allotted.set(model, given);
+    await model.engine?.resize(bytes).catch(() => {}); // one that has ended comes back with this size
+    this.#allotted.set(model, bytes);
   }
 
   #balance(): void {
     const models = [...this.#loaded];
     if (models.length === 0) return;
+    this.#claim = this.#claimOf(models);
     const next = divide(
       this.kvMemory,
       models.map((model) => this.#demandOf(model)),
@@ -169,20 +184,36 @@ export class ServedModels implements AsyncDisposable {
     });
   }
 
-  #demandOf(model: ServedModel): KvDemand {
-    const { blocks, wanted, kvBytes } = (model.engine as Engine).stats();
-    const block = kvBytes / blocks.total;
+  /** The claim that stands, or a new one: of sequences that no fair share holds, the one that has waited longest. */
+  #claimOf(models: readonly ServedModel[]): Claim | undefined {
     const now = performance.now();
-    if (wanted.blocks === 0) this.#waitingSince.delete(model);
-    else if (!this.#waitingSince.has(model)) this.#waitingSince.set(model, now);
-    const waited = now - (this.#waitingSince.get(model) ?? now);
-    const lacking = wanted.first > blocks.total;
+    const overdue: { model: ServedModel; sequence: number; since: number }[] = [];
+    for (const model of models) {
+      const { wanted, runningIds, blocks } = (model.engine as Engine).stats();
+      const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
+      if (claimed !== undefined && (claimed === wanted.next || runningIds.includes(claimed))) return this.#claim;
+      if (wanted.next === undefined) this.#next.delete(model);
+      else if (this.#next.get(model)?.sequence !== wanted.next) {
+        this.#next.set(model, { sequence: wanted.next, since: now });
+      }
+      const waiting = this.#next.get(model);
+      if (waiting && wanted.first > blocks.total && now - waiting.since > this.#patience)
+        overdue.push({ model, ...waiting });
+    }
+    return overdue.sort((a, b) => a.since - b.since)[0];
+  }
+
+  #demandOf(model: ServedModel): KvDemand {
+    const { blocks, wanted, runningIds, kvBytes } = (model.engine as Engine).stats();
+    const block = kvBytes / blocks.total;
+    const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
+    const runs = claimed !== undefined && runningIds.includes(claimed);
     return {
-      allotted: this.#bytes(model),
+      allotted: Math.max(this.#bytes(model), kvBytes),
       block,
       used: blocks.used * block,
       wanted: wanted.blocks * block,
-      overdue: waited > patience && lacking ? (wanted.first + 1) * block : 0,
+      claim: claimed === undefined ? 0 : (1 + (runs ? blocks.used : wanted.first)) * block,
     };
   }
 }

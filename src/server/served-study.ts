@@ -63,8 +63,8 @@ export class ServedStudy {
     );
     const state = states.join();
     if (this.#reply && state === this.#state) return this.#reply;
-    this.#state = state;
     const body = JSON.stringify(await this.#read(trials));
+    this.#state = state;
     this.#reply = { tag: `"${Date.now().toString(36)}-${body.length.toString(36)}"`, body };
     return this.#reply;
   }

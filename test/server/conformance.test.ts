@@ -38,9 +38,9 @@ describe("what is refused", () => {
     ["an unknown model", completions, { ...base, model: "gpt" }, 404, "model", /no "gpt"; there is shared, unshared/],
     ["no prompt", completions, { model: "shared" }, 400, "prompt", /prompt/],
     ["an empty list of prompts", completions, { ...base, prompt: [] }, 400, "prompt", /text, token ids/],
-    ["prompts of two kinds", completions, { ...base, prompt: ["a", 1] }, 400, "prompt[0]", /number/],
+    ["prompts of two kinds", completions, { ...base, prompt: ["a", 1] }, 400, "prompt", /128 of either/],
     ["a token beyond the vocabulary", completions, { ...base, prompt: [1, 99999] }, 400, "prompt", /token 1 is 99999/],
-    ["a negative token", completions, { ...base, prompt: [-1] }, 400, "prompt[0]", />=0/],
+    ["a negative token", completions, { ...base, prompt: [-1] }, 400, "prompt", /whole numbers from 0/],
     [
       "a prompt beyond the context",
       completions,
@@ -117,7 +117,14 @@ describe("what is refused", () => {
     ["an array", completions, "[]", 400, null, /must be a JSON object/],
     ["nothing", completions, "", 400, null, /not JSON/],
     ["null", completions, "null", 400, null, /must be a JSON object/],
-    ["deep nesting", completions, `{"model":${"[".repeat(50_000)}${"]".repeat(50_000)}}`, 400, "model", /string/],
+    [
+      "deep nesting",
+      completions,
+      `{"model":${"[".repeat(50_000)}${"]".repeat(50_000)}}`,
+      400,
+      "model",
+      /deeper than 100/,
+    ],
     ["no UTF-8", completions, new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]), 400, null, /UTF-8/],
     [
       "a body too large",
@@ -156,6 +163,7 @@ describe("what is refused", () => {
   test.each([
     ["GET", "/v1/completions", 405],
     ["DELETE", "/v1/models", 405],
+    ["POST", "/v1/models/shared", 405],
     ["GET", "/v1/nothing", 404],
     ["POST", "/", 405],
     ["GET", "/../../etc/passwd", 404],
@@ -165,6 +173,7 @@ describe("what is refused", () => {
     const response = await fetch(`${it.url}${path}`, { method });
     expect(response.status).toBe(status);
     expect(((await response.json()) as { error: object }).error).toBeTypeOf("object");
+    if (status === 405) expect(response.headers.get("allow")).toMatch(/GET|POST/);
   });
 
   test("leaves nothing behind", () => {
@@ -225,6 +234,14 @@ describe("completions", () => {
     expect(one.choices.map(({ text }: { text: string }) => text)).toEqual(texts.slice(0, 3));
   });
 
+  test("tell the same offsets while text is held back", async () => {
+    const body = { ...base, max_tokens: 40, logprobs: 0, stop: ["e pl", "zzzz"], temperature: 1, seed: 1 };
+    const whole = await (await post(completions, body)).json();
+    const events = await eventsOf(await post(completions, { ...body, stream: true }));
+    const told = events.flatMap(({ choices: [choice] }) => choice.logprobs.text_offset);
+    expect(told).toEqual(whole.choices[0].logprobs.text_offset);
+  });
+
   test("are the same by token ids", async () => {
     const tokenizer = it.served.get("shared")?.tokenizer;
     const ids = [tokenizer?.endOfText, ...(tokenizer?.encode("we the") ?? [])];
@@ -254,7 +271,9 @@ describe("completions", () => {
       expect(Math.max(...(Object.values(top[i]) as number[]))).toBeCloseTo(logprob, 5); // greedy: the likeliest was taken
     }
     const events = await eventsOf(await post(completions, { ...base, logprobs: 3, stream: true }));
-    expect(events.flatMap(({ choices: [choice] }) => choice.logprobs.token_logprobs)).toEqual(own);
+    const told = events.map(({ choices: [choice] }) => choice.logprobs);
+    expect(told.flatMap(({ token_logprobs }) => token_logprobs)).toEqual(own);
+    expect(told.flatMap(({ text_offset }) => text_offset)).toEqual(offsets);
   });
 
   test("obey stop, bias, seed, penalties and formats", async () => {
@@ -357,6 +376,13 @@ describe("beside completions", () => {
     }
     expect(metrics).toMatch(/^vllm:request_success_total\{model_name="shared",finished_reason="length"\} [1-9]/m);
     expect(metrics).toMatch(/^vllm:time_to_first_token_seconds_count\{model_name="shared"\} [1-9]/m);
+    const written = async () => {
+      const text = await (await fetch(`${it.url}/metrics`)).text();
+      return Number(/^vllm:generation_tokens_total\{model_name="shared"\} (\d+)/m.exec(text)?.[1]);
+    };
+    const before = await written();
+    await post(completions, { ...base, n: 2 });
+    expect((await written()) - before).toBe(8);
     const bytes = (name: string) =>
       Number(new RegExp(`^crosslayer:${name}\\{model_name="shared"\\} (\\d+)`, "m").exec(metrics)?.[1]);
     expect(bytes("kv_bytes_per_token_unshared")).toBe(2 * bytes("kv_bytes_per_token"));
@@ -382,6 +408,13 @@ describe("beside completions", () => {
     });
     expect(lines.join("")).not.toContain(secret);
     expect(lines.join("")).not.toContain(JSON.stringify(choices[0].text));
+    const schema = { type: "string", pattern: `${secret}(?<x` };
+    const refused = await post(completions, {
+      ...base,
+      response_format: { type: "json_schema", json_schema: { name: "x", schema } },
+    });
+    expect(refused.status).toBe(400);
+    expect(lines.join("")).not.toContain(secret);
   });
 
   test("the description holds the schemas that check, and the page is whole", async () => {

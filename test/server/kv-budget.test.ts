@@ -2,17 +2,17 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { divide, type KvDemand } from "../../src/server/kv-budget.ts";
+import { divide, equalShares, type KvDemand } from "../../src/server/kv-budget.ts";
 
 const demand = fc.record({
   allotted: fc.integer({ min: 0, max: 500 }),
   block: fc.integer({ min: 1, max: 10 }),
   used: fc.integer({ min: 0, max: 2000 }),
   wanted: fc.integer({ min: 0, max: 2000 }),
-  overdue: fc.constant(0),
+  claim: fc.constant(0),
 });
 const total = 1000;
-const idle: KvDemand = { allotted: 500, block: 10, used: 0, wanted: 0, overdue: 0 };
+const idle: KvDemand = { allotted: 500, block: 10, used: 0, wanted: 0, claim: 0 };
 
 test("the sum never exceeds the memory, everyone has a block, and at least the lesser of its wish and an equal share", () => {
   fc.assert(
@@ -47,6 +47,12 @@ test("memory goes where sequences wait for it, and comes back", () => {
 
 test("a sequence that has waited too long gets what it needs, more than its share", () => {
   const busy = { ...idle, used: 500, wanted: 3000 };
-  expect(divide(total, [busy, { ...busy, overdue: 900 }])).toEqual([100, 900]);
-  expect(divide(total, [busy, { ...busy, overdue: 5000 }])).toEqual([10, 990]); // a block stays for the other
+  expect(divide(total, [busy, { ...busy, claim: 900 }])).toEqual([100, 900]);
+  expect(divide(total, [busy, { ...busy, claim: 5000 }])).toEqual([10, 990]); // a block stays for the other
+});
+
+test("equal shares leave everyone a block, however small the memory", () => {
+  expect(equalShares(1000, [10, 10])).toEqual([500, 500]);
+  expect(equalShares(1000, [600, 200, 200])).toEqual([600, 200, 200]);
+  expect(equalShares(1000, [600, 100, 100])).toEqual([600, 200, 200]);
 });

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -79,6 +80,56 @@ describe("one server", () => {
     );
   });
 
+  test.each([
+    ["messages without anything", "chat/completions", { messages: new Array(1_000_000).fill({}) }],
+    [
+      "a bias for everything",
+      "completions",
+      { prompt: "x", logit_bias: Object.fromEntries(new Array(300_000).fill(0).map((_, i) => [`x${i}`, 1])) },
+    ],
+    ["unknown fields", "completions", Object.fromEntries(new Array(300_000).fill(0).map((_, i) => [`x${i}`, 1]))],
+    ["tokens that are none", "completions", { prompt: new Array(1_000_000).fill(-1) }],
+    ["prompts that are none", "completions", { prompt: new Array(500_000).fill([]) }],
+  ])("large nonsense is refused at once: %s", async (_, path, more) => {
+    const body = JSON.stringify({ model: "shared", ...more });
+    expect(body.length).toBeLessThan(4 << 20);
+    const asked = performance.now();
+    const [answer, health] = await Promise.all([
+      fetch(`${it.url}/v1/${path}`, { method: "POST", headers: json, body }),
+      fetch(`${it.url}/health`),
+    ]);
+    expect([answer.status, health.status]).toEqual([400, 200]);
+    expect((await answer.text()).length).toBeLessThan(1000);
+    expect(performance.now() - asked).toBeLessThan(1500);
+  });
+
+  test.each([99, 1000, 3000, 10_000])("a schema nested %i deep hurts nobody", async (depth) => {
+    const running = post(it.url, { ...long, max_tokens: 60 });
+    const schema = `${'{"items":'.repeat(depth)}{}${"}".repeat(depth)}`;
+    const format = `{"type":"json_schema","json_schema":{"name":"x","schema":${schema}}}`;
+    const body = `{"model":"shared","prompt":"x","max_tokens":1,"response_format":${format}}`;
+    const answer = await fetch(`${it.url}/v1/completions`, { method: "POST", headers: json, body });
+    expect(answer.status).toBe(400);
+    expect((await answer.json()).error.param).toBe("response_format");
+    expect((await running).status).toBe(200);
+  });
+
+  test("many prompts of one request need no warning", async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on("warning", warn);
+    await using many = await serving({ maxQueue: 128 });
+    const answer = await post(many.url, {
+      ...long,
+      prompt: Array.from({ length: 64 }, (_, i) => `we ${i}`),
+      n: 2,
+      max_tokens: 3,
+    });
+    expect((await answer.json()).choices).toHaveLength(128);
+    process.off("warning", warn);
+    expect(warnings).toEqual([]);
+  });
+
   test("an engine that dies is told of, and comes back", async () => {
     const engine = it.served.get("shared")?.engine;
     const asked = post(it.url, long);
@@ -101,6 +152,16 @@ describe("one server", () => {
     const allowed = (await ask("https://app.example")).headers.get("access-control-allow-origin");
     expect(allowed).toBe("https://app.example");
     expect((await ask("https://evil.example")).headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("a connection that never said anything does not hold up the end", async () => {
+    await using quiet = await serving();
+    const socket = connect(Number(new URL(quiet.url).port), "127.0.0.1");
+    await once(socket, "connect");
+    const start = performance.now();
+    expect(await quiet.server.drain(10_000)).toBe(true);
+    expect(performance.now() - start).toBeLessThan(2000);
+    socket.destroy();
   });
 
   test("draining, it takes nothing new and lets what runs finish", async () => {
@@ -171,6 +232,53 @@ describe("one memory for several models", () => {
     expect(again.choices[0].text).toBe(alone.choices[0].text);
   });
 
+  test("a sequence that no fair share holds is let in, and stays in", async () => {
+    await using it = await serving({ kvMemory: 450_000, maxQueue: 64, waiting: 500 });
+    const busy = new AbortController();
+    const others = Array.from({ length: 30 }, (_, i) =>
+      post(it.url, { ...long, model: "unshared", prompt: `we ${i}`, max_tokens: 300 }, { signal: busy.signal }).catch(
+        () => {},
+      ),
+    );
+    const engine = it.served.get("shared")?.engine;
+    await expect.poll(() => it.served.get("unshared")?.engine?.stats().waiting, { timeout: 5000 }).toBeGreaterThan(0);
+    const { blocks, blockSize } = (engine as NonNullable<typeof engine>).stats();
+    expect(blocks.total * blockSize).toBeLessThan(480); // it does not fit what is the model's now
+    const answer = await post(it.url, { ...long, prompt: new Array(450).fill(65), max_tokens: 50 });
+    expect((await answer.json()).usage.completion_tokens).toBe(50);
+    expect(engine?.stats().preemptions).toBeLessThan(2);
+    busy.abort();
+    await Promise.all(others);
+  });
+
+  test("is not exceeded by an engine that died and comes back", async () => {
+    const kvMemory = 1_000_000;
+    await using it = await serving({ kvMemory, maxLoaded: 3, study: true });
+    const [, unshared, third] = it.served.all;
+    const engine = unshared?.engine;
+    process.kill(engine?.processId as number, "SIGKILL");
+    await expect.poll(() => engine?.failure?.message, { timeout: 5000 }).toMatch(/SIGKILL/);
+    expect((await post(it.url, { ...long, model: third?.id, max_tokens: 2 })).status).toBe(200);
+    expect((await post(it.url, { ...long, model: "unshared", max_tokens: 2 })).status).toBe(200); // no 503: it was idle
+    const sizes = it.served.loaded.map((model) => model.engine.stats().kvBytes);
+    expect(sizes).toHaveLength(3);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(kvMemory);
+  });
+
+  test("a model that cannot be loaded is no mistake of the caller, who learns no path", async () => {
+    const lines: string[] = [];
+    await using it = await serving({ study: true, onLog: (line) => lines.push(line) });
+    const [, , third] = it.served.all;
+    rmSync(join(it.studyDirectory, "trials"), { recursive: true });
+    const answer = await post(it.url, { ...long, model: third?.id });
+    const { error } = await answer.json();
+    expect([answer.status, error.type]).toEqual([503, "server_error"]);
+    expect(error.message).toContain("cannot be loaded now");
+    expect(error.message).not.toContain("/");
+    expect(lines.join("")).toContain("no run here");
+    expect((await post(it.url, { ...long, max_tokens: 2 })).status).toBe(200);
+  });
+
   test("a model that is asked first is loaded then, and the idle one makes room", async () => {
     await using it = await serving({ study: true, maxLoaded: 2 });
     const [, , third] = it.served.all;
@@ -218,6 +326,7 @@ describe("the command", () => {
     [["serve", "RUN", "RUN"], "two runs would be called shared"],
     [["serve", "RUN", "--kv-memory", "1KB"], "do not hold one block"],
     [["serve", "RUN", "--log-level", "loud"], "expected debug"],
+    [["serve", "RUN", "--api-key", ""], "found an empty key"],
     [["serve", "RUN", "--host", "256.1.1.1"], "serve: 256.1.1.1"],
   ])("%j is told what is wrong", async (args, words) => {
     const child = spawn(process.execPath, [cli, ...args.map((arg) => (arg === "RUN" ? join(scratch, "shared") : arg))]);

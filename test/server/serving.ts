@@ -20,6 +20,8 @@ export interface ServingOptions {
   maxBody?: number;
   maxLoaded?: number;
   patience?: number;
+  /** Of sequences that wait for memory. */
+  waiting?: number;
   corsOrigins?: string[];
   /** Gets the log's lines. */
   onLog?: (line: string) => void;
@@ -51,13 +53,14 @@ export async function writeRuns(directory: string): Promise<{ id: string; path: 
 
 /** Starts one on a free port. */
 export async function serving(options: ServingOptions = {}): Promise<Serving> {
-  const { apiKey, kvMemory = 4e6, maxQueue, maxBody, maxLoaded, patience, corsOrigins, onLog } = options;
+  const { apiKey, kvMemory = 4e6, maxQueue, maxBody, maxLoaded, patience, waiting, corsOrigins, onLog } = options;
   const scratch = mkdtempSync(join(tmpdir(), "crosslayer-server-"));
   const runs = await writeRuns(scratch);
   const study = options.study ? await ServedStudy.open(await writeStudy(join(scratch, "study"))) : undefined;
   const served = await ServedModels.open([...runs, ...(study?.runs ?? [])], {
     kvMemory,
     mostLoaded: maxLoaded,
+    patience: waiting,
     engine: { threads: 1, blockSize: 32, chunk: 64 },
   });
   const logger = onLog ? pino({ level: "debug" }, { write: onLog }) : pino({ level: "silent" });
