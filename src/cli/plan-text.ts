@@ -6,7 +6,8 @@ import { fittingBlocks } from "../plan/kv-blocks.ts";
 import { freeCuts } from "../plan/pipeline.ts";
 import type { Capacity, ServingPlan } from "../plan/serving-plan.ts";
 import { bytesText, integerText } from "../study/quantity.ts";
-import { caption, sharingPicture } from "../study/sharing-picture.ts";
+import { caption } from "../study/sharing-caption.ts";
+import { sharingPicture } from "../study/sharing-picture.ts";
 import type { PlannedModel } from "./planned-model.ts";
 
 /** Most layers whose sharing is drawn. */

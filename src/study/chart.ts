@@ -4,8 +4,9 @@
 import * as Plot from "@observablehq/plot";
 import { dot, endLabels, endRoom, fontSize, type LegendEntry, layout, leader, legend, titles } from "./annotation.ts";
 import { apart, ends, padded, powersOfTwo } from "./axis.ts";
-import { colorOf, type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "./drawing.ts";
+import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "./drawing.ts";
 import { type Box, boxesAlong, placeLabels } from "./label-placement.ts";
+import { colorOf } from "./palette.ts";
 import { paretoFront } from "./pareto.ts";
 import { bytesText, countText, rateText } from "./quantity.ts";
 import type { Result } from "./result.ts";

@@ -2,8 +2,9 @@
 // serves. Knows no files.
 
 import * as Plot from "@observablehq/plot";
-import { colorOf, type DrawingOptions, draw } from "./drawing.ts";
+import { type DrawingOptions, draw } from "./drawing.ts";
 import type { InferenceResults } from "./inference.ts";
+import { colorOf } from "./palette.ts";
 import { bytesText, countText, integerText } from "./quantity.ts";
 
 /** A case as the legend names it. */

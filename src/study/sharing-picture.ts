@@ -2,8 +2,10 @@
 // characters, for a page as SVG. Derived from the sharing array alone.
 
 import { group, owners, type Sharing } from "../model/sharing.ts";
-import { colorOf, type DrawingOptions, fontFamily, paper } from "./drawing.ts";
+import { type DrawingOptions, fontFamily, paper } from "./drawing.ts";
 import { escaped } from "./markup.ts";
+import { colorOf } from "./palette.ts";
+import { caption } from "./sharing-caption.ts";
 
 /**
  * Columns are layers: ■ owns a slot of the cache (its number is below), ┴ and ╯ read the slot of the ■ their line
@@ -35,16 +37,6 @@ export function sharingPicture(sharing: Sharing, { width = 72 }: { width?: numbe
     `${"".padEnd(margin)}■ keeps keys and values   ╯ reads those of the ■ on its line`,
     "".padEnd(margin) + caption(sharing),
   ].join("\n");
-}
-
-/** What a sharing saves, in a sentence. */
-export function caption(sharing: Sharing): string {
-  const [layers, kept] = [sharing.length, owners(sharing).length];
-  const count = (n: number) => `${n} ${n === 1 ? "layer" : "layers"}`;
-  if (layers === 1) return "the only layer keeps keys and values: nothing is shared";
-  if (kept === layers) return `all ${count(layers)} keep keys and values: nothing is shared`;
-  const share = Number(((1 - kept / layers) * 100).toFixed(1));
-  return `${kept} of ${count(layers)} ${kept === 1 ? "keeps" : "keep"} keys and values: the cache is ${share}% smaller`;
 }
 
 /** Layers above, the cache below: arrows write down into a slot and read up from it; dashed slots are saved. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { allSharings, owners, share, unshared } from "../../src/model/sharing.ts";
-import { caption, sharingPicture, sharingSvg } from "../../src/study/sharing-picture.ts";
+import { caption } from "../../src/study/sharing-caption.ts";
+import { sharingPicture, sharingSvg } from "../../src/study/sharing-picture.ts";
 import { textsOf } from "./svg-texts.ts";
 
 test("pairs of neighbours", () => {

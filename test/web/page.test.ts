@@ -51,8 +51,8 @@ describe.skipIf(!browserPath)("the page", () => {
     const { page, problems } = window;
     const shared = cards.find((card) => card.unsharedKvBytesPerToken > card.kvBytesPerToken) as ModelCard;
     await page.getByLabel("Model", { exact: true }).selectOption(shared.id);
-    await slowDown(page, 8000); // else all may come at once, and no speed can be told
-    await complete(page, "Fellow citizens", 19);
+    await slowDown(page, 40_000); // else all may come at once, and no speed can be told
+    await complete(page, "Fellow citizens", 203);
     const column = page.locator(".column");
     await column.getByText(/^Done: \d+ tokens$/).waitFor();
     expect((await column.locator(".texts .assistant").innerText()).length).toBeGreaterThan(8);
@@ -319,6 +319,46 @@ describe.skipIf(!browserPath)("the page", () => {
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => document.querySelector("main")?.contains(document.activeElement))).toBe(true);
     expect(await page.evaluate(() => location.hash)).toBe("#cache");
+    expect(problems).toEqual([]);
+  });
+
+  it("moves nothing that the reader has seen: no layout shift while views load and texts stream", async () => {
+    await using window = await watched(browser, at("chat"));
+    const { page, problems } = window;
+    const shifted = () =>
+      page.evaluate(
+        () =>
+          new Promise<number>((resolve) => {
+            let sum = 0;
+            new PerformanceObserver((list) => {
+              for (const entry of list.getEntries() as (PerformanceEntry & {
+                value: number;
+                hadRecentInput: boolean;
+              })[]) {
+                if (!entry.hadRecentInput) sum += entry.value;
+              }
+            }).observe({ type: "layout-shift", buffered: true });
+            setTimeout(() => resolve(sum), 300);
+          }),
+      );
+    await slowDown(page, 8000);
+    await complete(page, "Fellow citizens", 19);
+    await page.getByText(/^Done: \d+ tokens$/).waitFor();
+    expect(await shifted()).toBeLessThan(0.02);
+    for (const view of views) {
+      await page.goto(at(view));
+      await page.reload();
+      await page.getByRole("heading", { level: 1, name: heading[view] }).waitFor();
+      await page.waitForTimeout(1500);
+      expect([view, (await shifted()) < 0.02]).toEqual([view, true]);
+    }
+    expect(problems).toEqual([]);
+  });
+
+  it("describes the API without asking anybody else", async () => {
+    await using window = await watched(browser, new URL("/docs", server.url).href);
+    const { page, problems } = window;
+    await page.getByText("/v1/chat/completions").first().waitFor();
     expect(problems).toEqual([]);
   });
 

@@ -3,9 +3,9 @@
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
 import type { StatsSample } from "../../src/server/page-api.ts";
+import { colorOf } from "../../src/study/palette.ts";
 import { countText, integerText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
-import { colorOf } from "../parts/palette.ts";
 
 /** Kinds of tokens, and their colours. */
 const kinds = [

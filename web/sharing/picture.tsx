@@ -2,7 +2,7 @@
 // dashed slots are saved. Each layer is a button.
 
 import { owners, type Sharing } from "../../src/model/sharing.ts";
-import { colorOf } from "../parts/palette.ts";
+import { colorOf } from "../../src/study/palette.ts";
 
 const pitch = 56; // pixels from layer to layer
 const [left, top, side, box, slotTop, height] = [54, 12, 40, 36, 122, 170];

@@ -3,9 +3,10 @@
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import { kvBytesPer } from "../../src/model/cost.ts";
-import { owners, type Sharing } from "../../src/model/sharing.ts";
+import type { Sharing } from "../../src/model/sharing.ts";
 import { type WeightDtype, weightBits } from "../../src/plan/weight-bytes.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
+import { caption } from "../../src/study/sharing-caption.ts";
 import { Choice, ModelChoice, TextField } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { isSame, namedSharings, nameWith, turned } from "./edit.ts";
@@ -45,7 +46,7 @@ function Editor({ card }: { card: ModelCard }) {
     <>
       <section class="card" aria-label="Pattern">
         <p class="model-name" role="status">
-          <strong>{nameWith(card, sharing)}</strong> <span>{sentence(sharing)}</span>
+          <strong>{nameWith(card, sharing)}</strong> <span>{caption(sharing)}</span>
         </p>
         <fieldset class="chips">
           <legend class="hidden-text">Named patterns</legend>
@@ -112,11 +113,4 @@ function Editor({ card }: { card: ModelCard }) {
 
 function optionsOf<T extends string>(record: Readonly<Record<T, unknown>>): (readonly [T, string])[] {
   return (Object.keys(record) as T[]).map((name) => [name, name]);
-}
-
-function sentence(sharing: Sharing): string {
-  const [layers, kept] = [sharing.length, owners(sharing).length];
-  if (kept === layers) return `all ${layers} layers keep keys and values: nothing is shared`;
-  const smaller = Number(((1 - kept / layers) * 100).toFixed(1));
-  return `${kept} of ${layers} layers keep keys and values: the cache is ${smaller}% smaller`;
 }

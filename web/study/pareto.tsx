@@ -6,10 +6,10 @@ import { useCallback } from "preact/hooks";
 import type { StudyReply } from "../../src/server/page-api.ts";
 import { ends, padded, powersOfTwo } from "../../src/study/axis.ts";
 import { boxesAlong, distance, placeLabels } from "../../src/study/label-placement.ts";
+import { colorOf } from "../../src/study/palette.ts";
 import { paretoFront, type TradeOff } from "../../src/study/pareto.ts";
 import { bytesText, countText, estimateText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
-import { colorOf } from "../parts/palette.ts";
 
 /** A model of a study. */
 export type Row = StudyReply["summary"][number];

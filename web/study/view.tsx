@@ -2,8 +2,8 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { StudyReply } from "../../src/server/page-api.ts";
+import { colorOf } from "../../src/study/palette.ts";
 import { Heading } from "../parts/heading.tsx";
-import { colorOf } from "../parts/palette.ts";
 import { usePolled } from "../server/polled.ts";
 import { requestJson } from "../server/request.ts";
 import { Details } from "./details.tsx";

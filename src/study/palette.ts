@@ -1,4 +1,4 @@
-// The colours of models and slots: those of src/study/drawing.ts, which itself cannot be loaded in a browser.
+// The colours of models and slots, in drawings and on the page.
 
 /** Mid-tones that read on white and on near-black. */
 const palette = [
@@ -15,6 +15,4 @@ const palette = [
 ] as const;
 
 /** The colour of model or slot number `i`. */
-export function colorOf(i: number): string {
-  return palette[i % palette.length] as string;
-}
+export const colorOf = (i: number): string => palette[i % palette.length] as string;
