@@ -23,7 +23,10 @@ export async function readBody(request: Request): Promise<Record<string, unknown
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     throw new ApiError(415, `content-type: must be application/json, found ${type || "none"}`);
   }
-  const bytes = await request.arrayBuffer();
+  const bytes = await request.arrayBuffer().catch((cause) => {
+    if (cause instanceof ApiError) throw cause; // larger than the limit
+    throw new ApiError(400, "body: ended before it was whole", { cause });
+  });
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -63,6 +63,19 @@ describe("one server", () => {
     await quiet(it);
   });
 
+  test("a client that leaves while it is sending is no failure of the server's", async () => {
+    lines.length = 0;
+    const socket = connect(Number(new URL(it.url).port), "127.0.0.1");
+    await once(socket, "connect");
+    socket.write(
+      "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.destroy();
+    await expect.poll(() => lines.join("")).toContain('"status":400');
+    expect(lines.join("")).not.toContain('"level":50');
+  });
+
   test("too many are told when to come again; those who are in finish", async () => {
     const answers = await Promise.all(Array.from({ length: 12 }, () => post(it.url, { ...long, max_tokens: 100 })));
     const statuses = answers.map(({ status }) => status);
