@@ -44,6 +44,7 @@ export class ServedModels implements AsyncDisposable {
   readonly #allotted = new Map<ServedModel, number>();
   readonly #next = new Map<ServedModel, { sequence: number; since: number }>(); // whoever waits first, and since when
   #claim: Claim | undefined;
+  #balancing = false; // a new division waits for its turn
   readonly #timer: NodeJS.Timeout;
   #change = Promise.resolve(); // one change of the division after the other
 
@@ -169,14 +170,16 @@ export class ServedModels implements AsyncDisposable {
 
   #balance(): void {
     const models = [...this.#loaded];
-    if (models.length === 0) return;
+    if (models.length === 0 || this.#balancing) return;
     this.#claim = this.#claimOf(models);
     const next = divide(
       this.kvMemory,
       models.map((model) => this.#demandOf(model)),
     );
     if (!next) return;
+    this.#balancing = true;
     void this.#inTurn(async () => {
+      this.#balancing = false;
       if (models.length !== this.#loaded.size || models.some((model) => !this.#loaded.has(model))) return;
       const changes = models.map((model, i) => ({ model, bytes: next[i] as number }));
       changes.sort((a, b) => a.bytes - this.#bytes(a.model) - (b.bytes - this.#bytes(b.model))); // who gives comes first
@@ -189,7 +192,9 @@ export class ServedModels implements AsyncDisposable {
     const now = performance.now();
     const overdue: { model: ServedModel; sequence: number; since: number }[] = [];
     for (const model of models) {
-      const { wanted, runningIds, blocks } = (model.engine as Engine).stats();
+      const engine = model.engine as Engine;
+      if (engine.failure) continue;
+      const { wanted, runningIds, blocks } = engine.stats();
       const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
       if (claimed !== undefined && (claimed === wanted.next || runningIds.includes(claimed))) return this.#claim;
       if (wanted.next === undefined) this.#next.delete(model);
@@ -204,8 +209,10 @@ export class ServedModels implements AsyncDisposable {
   }
 
   #demandOf(model: ServedModel): KvDemand {
-    const { blocks, wanted, runningIds, kvBytes } = (model.engine as Engine).stats();
+    const engine = model.engine as Engine;
+    const { blocks, wanted, runningIds, kvBytes } = engine.stats();
     const block = kvBytes / blocks.total;
+    if (engine.failure) return { allotted: this.#bytes(model), block, used: 0, wanted: 0, claim: 0 }; // it holds nothing
     const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
     const runs = claimed !== undefined && runningIds.includes(claimed);
     return {
