@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -60,21 +61,21 @@ async function serve() {
 }
 
 const server = await serve();
-const ask = (body: object, signal?: AbortSignal) =>
-  fetch(`${server.url}/v1/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: "m1", stream: true, ignore_eos: true, ...body }),
-    signal,
-  });
+const agent = new Agent({ keepAlive: true });
 
-/** Reads a stream to its end; gives the time to its first bytes, and its bytes if they are wanted. */
+/** Reads a stream to its end; gives the time to its first bytes. By `node:http`, the client that takes the least. */
 async function read(body: object, signal?: AbortSignal): Promise<{ status: number; first: number; whole: number }> {
   const start = performance.now();
-  const response = await ask(body, signal);
+  const headers = { "content-type": "application/json" };
+  const asked = request(`${server.url}/v1/completions`, { method: "POST", headers, agent, signal });
+  asked.end(JSON.stringify({ model: "m1", stream: true, ignore_eos: true, ...body }));
+  const [response] = (await once(asked, "response", { signal })) as [IncomingMessage];
   let first = 0;
-  for await (const _ of response.body as unknown as AsyncIterable<Uint8Array>) first ||= performance.now() - start;
-  return { status: response.status, first, whole: performance.now() - start };
+  response.on("data", () => {
+    first ||= performance.now() - start;
+  });
+  await once(response, "end", { signal });
+  return { status: response.statusCode as number, first, whole: performance.now() - start };
 }
 
 function median(numbers: readonly number[]): number {

@@ -121,14 +121,12 @@ async function* streamEvents(
 ): AsyncGenerator<string, void> {
   const { include_usage: last = false, continuous_usage_stats: always = false } = request.stream_options ?? {};
   const usage = () => usageObject(usageOf(written, request.n));
-  const event = (choice: object) =>
-    JSON.stringify({
-      ...head,
-      object: asked.objects.event,
-      choices: [choice],
-      system_fingerprint: null,
-      ...(always ? { usage: usage() } : last ? { usage: null } : {}),
-    });
+  // There is an event for every token of everybody: what is the same in all of them is written once.
+  const same = JSON.stringify({ ...head, object: asked.objects.event, system_fingerprint: null }).slice(0, -1);
+  const event = (choice: object) => {
+    const used = always ? `,"usage":${JSON.stringify(usage())}` : last ? ',"usage":null' : "";
+    return `${same},"choices":[${JSON.stringify(choice)}]${used}}`;
+  };
   const opened = new Set<number>();
   const offsets = written.map(() => 0); // characters of the tokens told
   try {

@@ -23,24 +23,28 @@ export function eventStream(
   events: AsyncIterator<string>,
   { patience, onGone }: EventStreamOptions,
 ): ReadableStream<Uint8Array> {
+  let given = false; // whether an event waits to be taken
   let stalled: NodeJS.Timeout | undefined;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        clearTimeout(stalled);
+        given = false;
         const next = await events.next();
         if (next.done) {
+          clearTimeout(stalled);
           controller.close();
           return;
         }
         controller.enqueue(encoder.encode(`data: ${next.value}\n\n`));
-        stalled = setTimeout(() => {
+        given = true;
+        stalled ??= setTimeout(() => {
+          if (!given) return; // it waits for us
           const error = new Error(`the reader took nothing for ${patience} ms`);
           delete error.stack; // it is printed, and no defect
           controller.error(error);
           onGone();
-        }, patience);
-        stalled.unref();
+        }, patience).unref();
+        stalled.refresh();
       },
       cancel() {
         clearTimeout(stalled);

@@ -19,6 +19,11 @@ export async function* texts(
   options: GenerateOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Chunk, void> {
+  const [only] = prompts;
+  if (prompts.length === 1 && only !== undefined) {
+    yield* engine.generate(only, { ...options, signal });
+    return;
+  }
   const ended = new AbortController();
   setMaxListeners(prompts.length + 1, ended.signal);
   const stop = () => ended.abort();
