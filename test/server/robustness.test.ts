@@ -113,7 +113,7 @@ describe("one server", () => {
     ]);
     expect([answer.status, health.status]).toEqual([400, 200]);
     expect((await answer.text()).length).toBeLessThan(1000);
-    expect(performance.now() - asked).toBeLessThan(1500);
+    expect(performance.now() - asked).toBeLessThan(4000); // it was a minute, while nobody else was served
   });
 
   test.each([99, 1000, 3000, 10_000])("a schema nested %i deep hurts nobody", async (depth) => {
