@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Engine, namedModel, RunDirectory, trainBpe } from "crosslayer";
 import { randomWeights } from "../src/study/synthetic.ts";
+import { median } from "./contender.ts";
 
 const { values } = parseArgs({
   options: {
@@ -76,11 +77,6 @@ async function read(body: object, signal?: AbortSignal): Promise<{ status: numbe
   });
   await once(response, "end", { signal });
   return { status: response.statusCode as number, first, whole: performance.now() - start };
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] as number;
 }
 
 const part = (numbers: readonly number[], share: number) =>

@@ -78,6 +78,11 @@ export function owners(sharing: Sharing): number[] {
   return sharing.flatMap((owner, layer) => (owner === layer ? [layer] : []));
 }
 
+/** Whether some layer attends to another's keys and values. */
+export function isShared(sharing: Sharing): boolean {
+  return sharing.some((owner, layer) => owner !== layer);
+}
+
 /** The layers that attend to what `owner` stored, itself first. */
 export function group(sharing: Sharing, owner: number): number[] {
   return sharing.flatMap((used, layer) => (used === owner ? [layer] : []));

@@ -4,7 +4,7 @@
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { kvBytesPerToken, unsharedTwin } from "../model/cost.ts";
-import { owners } from "../model/sharing.ts";
+import { isShared } from "../model/sharing.ts";
 import { type Layout, type StageDevice, stageDevices } from "./devices.ts";
 import { fittingBlocks, kvBlockBytes, longestContext, sequencesThatFit } from "./kv-blocks.ts";
 import { nearestFreeCuts, type SplitGroup, splitGroups } from "./pipeline.ts";
@@ -62,7 +62,7 @@ export function servingPlan(config: ModelConfig, request: PlanRequest): ServingP
   return {
     request,
     capacity,
-    unshared: owners(config.sharing).length < config.layers ? capacityOf(unsharedTwin(config), request) : undefined,
+    unshared: isShared(config.sharing) ? capacityOf(unsharedTwin(config), request) : undefined,
     splits,
     whole: whole && { cuts: whole, capacity: capacityOf(config, { ...request, cuts: whole }) },
   };

@@ -2,12 +2,13 @@
 // self-contained SVG; where a value is not finite (a run that diverged) nothing is drawn.
 
 import * as Plot from "@observablehq/plot";
+import { isShared } from "../model/sharing.ts";
 import { dot, endLabels, endRoom, fontSize, type LegendEntry, layout, leader, legend, titles } from "./annotation.ts";
 import { apart, ends, padded, powersOfTwo } from "./axis.ts";
 import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "./drawing.ts";
 import { type Box, boxesAlong, placeLabels } from "./label-placement.ts";
 import { colorOf } from "./palette.ts";
-import { paretoFront } from "./pareto.ts";
+import { paretoFront, staircase } from "./pareto.ts";
 import { bytesText, countText, rateText } from "./quantity.ts";
 import type { Result } from "./result.ts";
 import { mean } from "./statistics.ts";
@@ -25,11 +26,8 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
     1,
   );
   const front = paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean })));
-  const stairs = front.flatMap((point, i) => [
-    ...front.slice(Math.max(0, i - 1), i).map(({ loss }) => ({ bytes: point.bytes, loss })),
-    point,
-  ]);
-  const color = ({ model }: SummaryRow) => (model.sharing.some((owner, layer) => owner !== layer) ? borrowed : own);
+  const stairs = staircase(front);
+  const color = ({ model }: SummaryRow) => (isShared(model.sharing) ? borrowed : own);
   const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
   const entries: LegendEntry[] = [
     ["every layer keeps its own KV", own, true],

@@ -6,6 +6,14 @@ export interface TradeOff {
   readonly loss: number;
 }
 
+/** A front as the corners of a staircase: what was best at a size is so until the next larger one. */
+export function staircase(front: readonly TradeOff[]): TradeOff[] {
+  return front.flatMap((point, i) => {
+    const before = front[i - 1];
+    return before ? [{ bytes: point.bytes, loss: before.loss }, point] : [point];
+  });
+}
+
 /**
  * The points that no other beats (at most as large in both and smaller in one), by bytes ascending. Equal points are
  * both kept; points that are not finite are beaten by all.

@@ -6,12 +6,15 @@ import type { StatsSample } from "../../src/server/page-api.ts";
 import { colorOf } from "../../src/study/palette.ts";
 import { countText, integerText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
+import { Legend } from "../parts/legend.tsx";
 
 /** Kinds of tokens, and their colours. */
 const kinds = [
   { name: "written", key: "decodeTokens", color: colorOf(0) },
   { name: "read (prompts)", key: "prefillTokens", color: colorOf(6) },
 ] as const;
+
+const colors = new Map(kinds.map(({ name, color }) => [name, color]));
 
 /** Tokens per second of one kind, between two samples. */
 export interface Rate {
@@ -49,7 +52,7 @@ export function Throughput({ history, now }: { history: readonly StatsSample[]; 
         marginBottom: 30,
         x: { type: "time", domain: [new Date(from), new Date(now)], label: null },
         y: { domain: [0, most], nice: true, label: null },
-        color: { domain: kinds.map(({ name }) => name), range: kinds.map(({ color }) => color) },
+        color: { domain: [...colors.keys()], range: [...colors.values()] },
         marks: [
           Plot.gridY({ strokeOpacity: 0.12, ticks: 4 }),
           Plot.axisY({ ticks: 4, tickSize: 0, tickFormat: countText }),
@@ -73,14 +76,7 @@ export function Throughput({ history, now }: { history: readonly StatsSample[]; 
     <figure class="card">
       <figcaption>
         <h2>Tokens per second</h2>
-        <ul class="legend">
-          {kinds.map(({ name, color }) => (
-            <li key={name}>
-              <i class="swatch line" style={{ background: color }} />
-              {name}
-            </li>
-          ))}
-        </ul>
+        <Legend colors={colors} />
       </figcaption>
       <Chart
         draw={draw}

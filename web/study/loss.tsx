@@ -5,9 +5,10 @@ import { useCallback, useState } from "preact/hooks";
 import type { LiveRun, StudyReply } from "../../src/server/page-api.ts";
 import { padded } from "../../src/study/axis.ts";
 import { countText, rateText } from "../../src/study/quantity.ts";
+import { mean } from "../../src/study/statistics.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Segments } from "../parts/field.tsx";
-import { ModelLegend } from "./model-legend.tsx";
+import { Legend } from "../parts/legend.tsx";
 
 const kinds = [
   ["loss", "Training"],
@@ -89,7 +90,7 @@ export function LossChart({ study, colors }: { study: StudyReply; colors: Readon
           Nats per token, after the first steps{kind === "loss" && `, means over ${window} points`}.{" "}
           {under > 0 && `Dashed: ${under === 1 ? "a run that is" : `${under} runs that are`} under way.`}
         </p>
-        <ModelLegend colors={colors} />
+        <Legend colors={colors} />
       </figcaption>
       <Chart draw={draw} height={300} live={under > 0} label={`Loss by training step of ${colors.size} models`} />
     </figure>
@@ -114,10 +115,6 @@ function pointsOf({ results, summary, live }: StudyReply, kind: Kind): Point[] {
       return [{ run, id: `${run.name} ${run.learningRate} ${run.seed} ${run.live}`, step, loss: mean(near) }];
     });
   });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function isOnlyPoint({ id }: Point, _index: number, points: readonly Point[]): boolean {

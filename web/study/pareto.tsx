@@ -3,11 +3,12 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
+import { isShared } from "../../src/model/sharing.ts";
 import type { StudyReply } from "../../src/server/page-api.ts";
 import { ends, padded, powersOfTwo } from "../../src/study/axis.ts";
 import { boxesAlong, distance, placeLabels } from "../../src/study/label-placement.ts";
 import { colorOf } from "../../src/study/palette.ts";
-import { paretoFront, type TradeOff } from "../../src/study/pareto.ts";
+import { paretoFront, staircase, type TradeOff } from "../../src/study/pareto.ts";
 import { bytesText, countText, estimateText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
 
@@ -17,11 +18,6 @@ export type Row = StudyReply["summary"][number];
 const [own, borrowed] = [colorOf(0), colorOf(1)];
 const height = 420;
 const margin = { marginLeft: 48, marginRight: 16, marginTop: 16, marginBottom: 44 };
-
-/** Whether layers share keys and values. */
-export function shares({ model }: Row): boolean {
-  return model.sharing.some((owner, layer) => owner !== layer);
-}
 
 /** The chart. */
 export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onChoose: (name: string) => void }) {
@@ -39,9 +35,9 @@ export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onCho
         0.14,
         0.5,
       );
-      const color = (row: Row) => (shares(row) ? borrowed : own);
+      const color = (row: Row) => (isShared(row.model.sharing) ? borrowed : own);
       const point = { x: "kvBytesPerToken", y: ({ perplexity }: Row) => perplexity.mean };
-      const stairs = staircase(shown);
+      const stairs = staircase(frontOf(shown));
       return {
         ...margin,
         x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
@@ -120,14 +116,10 @@ export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onCho
   );
 }
 
-function staircase(rows: readonly Row[]): TradeOff[] {
-  const front = paretoFront(
+function frontOf(rows: readonly Row[]): TradeOff[] {
+  return paretoFront(
     rows.map(({ kvBytesPerToken, perplexity }) => ({ bytes: kvBytesPerToken, loss: perplexity.mean })),
   );
-  return front.flatMap((point, i) => {
-    const before = front[i - 1];
-    return before ? [{ bytes: point.bytes, loss: before.loss }, point] : [point];
-  });
 }
 
 // The points' names, where they cover neither points nor one another.

@@ -6,7 +6,7 @@ import type { StudyReply } from "../../src/server/page-api.ts";
 import { apart, ends, padded } from "../../src/study/axis.ts";
 import { estimateText, rateText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
-import { ModelLegend } from "./model-legend.tsx";
+import { Legend } from "../parts/legend.tsx";
 
 type Tried = StudyReply["sweep"][number];
 
@@ -61,7 +61,7 @@ export function SweepChart({ sweep, colors }: { sweep: readonly Tried[]; colors:
       <figcaption>
         <h2>Learning rates</h2>
         <p class="note">Validation loss, nats per token.</p>
-        <ModelLegend colors={colors} />
+        <Legend colors={colors} />
       </figcaption>
       <Chart draw={draw} height={300} label={`Validation loss against learning rate of ${colors.size} models`} />
     </figure>

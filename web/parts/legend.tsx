@@ -1,7 +1,7 @@
-// Which colour is which model.
+// Which colour is what: the lines of a chart by name.
 
 /** The legend. */
-export function ModelLegend({ colors }: { colors: ReadonlyMap<string, string> }) {
+export function Legend({ colors }: { colors: ReadonlyMap<string, string> }) {
   return (
     <ul class="legend">
       {[...colors].map(([name, color]) => (
