@@ -14,8 +14,9 @@ export type { EngineStats } from "./engine/stats.ts";
 export { InputError } from "./error.ts";
 export { type Perplexity, perplexity, rollingWindows, type ScoredDocument } from "./eval/perplexity.ts";
 export { Scorer, type Window } from "./eval/scorer.ts";
-export { type ModelConfig, type ModelOptions, modelConfig, modelName } from "./model/config.ts";
+export { type ModelConfig, type ModelOptions, modelConfig } from "./model/config.ts";
 export { flopsPerToken, kvBytesPerToken, parameterCount, unsharedTwin } from "./model/cost.ts";
+export { modelName } from "./model/model-name.ts";
 export { depthFamily, type Family, namedModel, parseSharing, type Scale, scales } from "./model/name.ts";
 export { initialize, type Parameter, parameters } from "./model/parameters.ts";
 export {

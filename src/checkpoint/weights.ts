@@ -2,7 +2,8 @@
 // values that a borrower would not use are no mistake: other trainers store them, so they are left out and reported.
 
 import { InputError } from "../error.ts";
-import { type ModelConfig, modelName } from "../model/config.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { modelName } from "../model/model-name.ts";
 import { parameters } from "../model/parameters.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { quote } from "./safetensors-header.ts";

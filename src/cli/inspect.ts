@@ -3,8 +3,9 @@
 import { Command } from "commander";
 import pc from "picocolors";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
-import { type ModelConfig, modelName } from "../model/config.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
+import { modelName } from "../model/model-name.ts";
 import { scales } from "../model/name.ts";
 import { owners } from "../model/sharing.ts";
 import { bytesText, countText, integerText } from "../study/quantity.ts";

@@ -1,7 +1,7 @@
 // A plan as people read it in a terminal: what fits, device by device, and where cuts split a sharing group.
 
 import pc from "picocolors";
-import { modelName } from "../model/config.ts";
+import { modelName } from "../model/model-name.ts";
 import { fittingBlocks } from "../plan/kv-blocks.ts";
 import { freeCuts } from "../plan/pipeline.ts";
 import type { Capacity, ServingPlan } from "../plan/serving-plan.ts";

@@ -2,8 +2,8 @@
 
 import { Command, Option } from "commander";
 import { InputError } from "../error.ts";
-import { modelName } from "../model/config.ts";
 import { kvBytesPer } from "../model/cost.ts";
+import { modelName } from "../model/model-name.ts";
 import { scales } from "../model/name.ts";
 import { blockSize } from "../plan/kv-blocks.ts";
 import { checkCuts, evenCuts } from "../plan/pipeline.ts";

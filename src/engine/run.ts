@@ -2,8 +2,9 @@
 
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
-import { modelName, withContext } from "../model/config.ts";
+import { withContext } from "../model/config.ts";
 import { kvBytesPerToken } from "../model/cost.ts";
+import { modelName } from "../model/model-name.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { EngineCore } from "./core.ts";
 import { type EngineInfo, engineOptions } from "./engine-options.ts";

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { InputError } from "../error.ts";
-import { checkSharing, type Sharing, sharingName, unshared } from "./sharing.ts";
+import { checkSharing, type Sharing, unshared } from "./sharing.ts";
 
 const size = z.int().min(1);
 
@@ -114,12 +114,6 @@ export function withContext(config: ModelConfig, context: number, scaling?: Rope
   }
   const factor = (context / config.context) * (config.ropeScaling?.factor ?? 1);
   return modelConfig({ ...config, context, ropeScaling: { type: scaling, factor } });
-}
-
-/** The model's name in the paper's scheme, as in `H128-MQA-CLA2`. */
-export function modelName({ heads, kvHeads, headDim, sharing }: ModelConfig): string {
-  const kind = kvHeads === heads ? (heads === 1 ? "MQA" : "MHA") : kvHeads === 1 ? "MQA" : `GQA${kvHeads}`;
-  return [`H${headDim}-${kind}`, sharingName(sharing)].filter(Boolean).join("-");
 }
 
 function dropUndefined<T extends object>(options: T): Partial<T> {

@@ -1,8 +1,8 @@
 // What models cost, against the paper's Table 1 and against what is really allocated.
 
 import { describe, expect, test } from "vitest";
-import { modelName } from "../../src/model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../../src/model/cost.ts";
+import { modelName } from "../../src/model/model-name.ts";
 import { namedModel, scales } from "../../src/model/name.ts";
 import { initialize, type Parameter, parameters } from "../../src/model/parameters.ts";
 import { allSharings, owners } from "../../src/model/sharing.ts";

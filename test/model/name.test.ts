@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/error.ts";
-import { modelName } from "../../src/model/config.ts";
+import { modelName } from "../../src/model/model-name.ts";
 import { depthFamily, type Family, namedModel, parseSharing, scales } from "../../src/model/name.ts";
 import { allSharings, patterns, share, sharingName } from "../../src/model/sharing.ts";
 

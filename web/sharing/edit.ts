@@ -1,7 +1,6 @@
 // How a click changes a sharing. Every change leaves a valid one: nothing borrows from a borrower.
 
-import { owners, type Pattern, patterns, type Sharing, share, sharingName, unshared } from "../../src/model/sharing.ts";
-import type { ModelCard } from "../../src/server/page-api.ts";
+import { owners, type Pattern, patterns, type Sharing, share, unshared } from "../../src/model/sharing.ts";
 
 /**
  * The sharing after `layer` turns to the next it can attend to: itself, then each earlier owner, nearest first. Those
@@ -37,11 +36,4 @@ export function namedSharings(layers: number): NamedSharing[] {
 /** Whether two sharings are one. */
 export function isSame(a: Sharing, b: Sharing): boolean {
   return a.length === b.length && a.every((owner, layer) => owner === b[layer]);
-}
-
-/** What a served model is called with another sharing: its name up to what says how it shares, and the new suffix. */
-export function nameWith({ name, config }: ModelCard, sharing: Sharing): string {
-  const suffix = sharingName(config.sharing);
-  const base = suffix === "" ? name : name.slice(0, -suffix.length - 1);
-  return [base, sharingName(sharing)].filter(Boolean).join("-");
 }

@@ -3,13 +3,14 @@
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import { kvBytesPer } from "../../src/model/cost.ts";
+import { modelName } from "../../src/model/model-name.ts";
 import type { Sharing } from "../../src/model/sharing.ts";
 import { type WeightDtype, weightBits } from "../../src/plan/weight-bytes.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
 import { caption } from "../../src/study/sharing-caption.ts";
 import { Choice, ModelChoice, TextField } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
-import { isSame, namedSharings, nameWith, turned } from "./edit.ts";
+import { isSame, namedSharings, turned } from "./edit.ts";
 import { Picture } from "./picture.tsx";
 import { PlanTable } from "./plan-table.tsx";
 import { type Planned, type PlanTexts, planned } from "./planned.ts";
@@ -46,7 +47,7 @@ function Editor({ card }: { card: ModelCard }) {
     <>
       <section class="card" aria-label="Pattern">
         <p class="model-name" role="status">
-          <strong>{nameWith(card, sharing)}</strong> <span>{caption(sharing)}</span>
+          <strong>{modelName({ ...card.config, sharing })}</strong> <span>{caption(sharing)}</span>
         </p>
         <fieldset class="chips">
           <legend class="hidden-text">Named patterns</legend>
