@@ -59,9 +59,9 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   const ofStudy = served?.runs ?? [];
   const given = paths.filter((path) => !ofStudy.some((run) => resolve(run.path) === resolve(path)));
   const runs: ServedRun[] = [...given.map((path) => ({ id: basename(resolve(path)), path })), ...ofStudy];
-  const { kvMemory, ...engine } = engineOptionsOf(flags);
+  const { kvMemory: _, ...engine } = engineOptionsOf(flags);
   await using models = await ServedModels.open(runs, {
-    kvMemory: memorySize(String(kvMemory)),
+    kvMemory: memorySize(flags.kvMemory),
     engine,
     mostLoaded: flags.maxLoaded,
   });

@@ -15,8 +15,7 @@ import { TextEngine } from "./text-engine.ts";
 export async function openRun({ run, options }: EngineStart): Promise<{ engine: TextEngine; info: EngineInfo }> {
   const { kvDtype, weights, context, ropeScaling, ...resolved } = engineOptions(options);
   const directory = await RunDirectory.open(run);
-  const trained = directory.config.model;
-  const config = withContext(trained, context ?? trained.context, ropeScaling);
+  const config = withContext(directory.config.model, context, ropeScaling);
   const { tensors } = await directory.loadModel();
   const tokenizer = loadTokenizer(directory.tokenizer);
   if (tokenizer.vocab !== config.vocab) {

@@ -105,7 +105,7 @@ export function modelConfig(options: ModelOptions): ModelConfig {
  * The same model for sequences of up to `context` tokens. Beyond what it was trained on it needs a way to get there.
  * @throws InputError where the context grows and no `scaling` is given.
  */
-export function withContext(config: ModelConfig, context: number, scaling?: RopeScaling["type"]): ModelConfig {
+export function withContext(config: ModelConfig, context = config.context, scaling?: RopeScaling["type"]): ModelConfig {
   if (context <= config.context) return modelConfig({ ...config, context });
   if (scaling === undefined) {
     throw new InputError(

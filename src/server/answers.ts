@@ -59,7 +59,7 @@ export function usageObject({ promptTokens, cachedTokens, completionTokens }: Us
 }
 
 /** The API's `finish_reason`. */
-export function finishReason({ finishReason: reason }: Pick<Written, "finishReason">): "stop" | "length" | null {
+export function finishReasonOf(reason: Written["finishReason"]): "stop" | "length" | null {
   return reason === "abort" ? "stop" : (reason ?? null);
 }
 

@@ -8,11 +8,13 @@ import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
 import type { Logger } from "pino";
 import { ApiError, apiError } from "./api-error.ts";
-import { chatCompletion, textCompletion } from "./completion-kind.ts";
-import { type CompletionContext, complete, type Noted } from "./completions.ts";
+import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
+import { type AnyRequest, type CompletionContext, complete, type Noted } from "./completions.ts";
 import { Metrics } from "./metrics.ts";
+import { modelOf } from "./model-lookup.ts";
 import { openApi } from "./openapi.ts";
 import type { ModelsReply } from "./page-api.ts";
+import type { ServedModel } from "./served-model.ts";
 import type { ServedModels } from "./served-models.ts";
 import type { ServedStudy } from "./served-study.ts";
 import { type StaticFile, staticFiles } from "./static-files.ts";
@@ -97,16 +99,16 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     }),
   );
 
-  app.get("/v1/models", (c) => c.json({ object: "list", data: models.all.map((model) => modelObject(model)) }));
-  app.get("/v1/models/:id{.+}", (c) => {
-    const model = models.get(c.req.param("id"));
-    if (!model) throw new ApiError(404, "model: there is no such model", { param: "model", code: "model_not_found" });
-    return c.json(modelObject(model));
-  });
-  const completion = (kind: typeof textCompletion | typeof chatCompletion) => async (c: Context<Environment>) => {
-    if (draining()) throw new ApiError(503, "the server is ending; ask another", { headers: { connection: "close" } });
-    return complete(kind as typeof textCompletion, c.req.raw, context, noteTo(c.var.log));
-  };
+  app.get("/v1/models", (c) => c.json({ object: "list", data: models.all.map(modelObject) }));
+  app.get("/v1/models/:id{.+}", (c) => c.json(modelObject(modelOf(c.req.param("id"), models))));
+  const completion =
+    <Request extends AnyRequest>(kind: CompletionKind<Request>) =>
+    async (c: Context<Environment>) => {
+      if (draining()) {
+        throw new ApiError(503, "the server is ending; ask another", { headers: { connection: "close" } });
+      }
+      return complete(kind, c.req.raw, context, noteTo(c.var.log));
+    };
   app.post("/v1/completions", completion(textCompletion));
   app.post("/v1/chat/completions", completion(chatCompletion));
 
@@ -156,7 +158,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   return Object.assign(app, { [Symbol.dispose]: () => history[Symbol.dispose]() });
 }
 
-function modelObject({ id, created, card }: ServedModels["all"][number]) {
+function modelObject({ id, created, card }: ServedModel) {
   return { id, object: "model", created, owned_by: "crosslayer", max_model_len: card.config.context };
 }
 

@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import type { GenerateOptions, Prompt, TokenLogprob } from "../engine/request.ts";
-import { chatLogprobs, completionLogprobs, finishReason, type Written } from "./answers.ts";
+import { chatLogprobs, completionLogprobs, finishReasonOf, type Written } from "./answers.ts";
 import { type ChatRequest, chatOptions, chatRequest, messagesOf } from "./chat-request.ts";
 import { type CompletionRequest, completionOptions, completionRequest, promptsOf } from "./completion-request.ts";
 import type { ServedModel } from "./served-model.ts";
@@ -54,17 +54,17 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
       options: completionOptions(request),
       objects: { whole: "text_completion", event: "text_completion" },
       opening: (index) => (echo ? { index, text: echoed(index), logprobs: null, finish_reason: null } : undefined),
-      delta: (index, { text, logprobs: news, finishReason: reason }, offset) => ({
+      delta: (index, { text, logprobs: news, finishReason }, offset) => ({
         index,
         text,
         logprobs: wants ? completionLogprobs(news, offset) : null,
-        finish_reason: finishReason({ finishReason: reason }),
+        finish_reason: finishReasonOf(finishReason),
       }),
       choice: (index, written) => ({
         index,
         text: echoed(index) + written.text,
         logprobs: wants ? completionLogprobs(written.logprobs, 0) : null,
-        finish_reason: finishReason(written),
+        finish_reason: finishReasonOf(written.finishReason),
       }),
     };
   },
@@ -90,17 +90,17 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
         logprobs: null,
         finish_reason: null,
       }),
-      delta: (index, { text: content, logprobs, finishReason: reason }) => ({
+      delta: (index, { text: content, logprobs, finishReason }) => ({
         index,
         delta: content === "" ? {} : { content },
         logprobs: logprobsOf(logprobs),
-        finish_reason: finishReason({ finishReason: reason }),
+        finish_reason: finishReasonOf(finishReason),
       }),
       choice: (index, written) => ({
         index,
         message: { role: "assistant", content: written.text, refusal: null },
         logprobs: logprobsOf(written.logprobs),
-        finish_reason: finishReason(written),
+        finish_reason: finishReasonOf(written.finishReason),
       }),
     };
   },

@@ -18,12 +18,14 @@ import type { Asked, CompletionKind } from "./completion-kind.ts";
 import type { completionRequest } from "./completion-request.ts";
 import { eventStream, eventStreamHeaders } from "./event-stream.ts";
 import type { Finished, Metrics } from "./metrics.ts";
+import { modelOf } from "./model-lookup.ts";
 import { checkBody, readBody } from "./request-body.ts";
 import type { ServedModel } from "./served-model.ts";
 import { ModelsBusy, type ServedModels } from "./served-models.ts";
 import { texts } from "./texts.ts";
 
-type AnyRequest = z.output<typeof completionRequest> | z.output<typeof chatRequest>;
+/** The checked body of either kind. */
+export type AnyRequest = z.output<typeof completionRequest> | z.output<typeof chatRequest>;
 
 /** What completions need of the server. */
 export interface CompletionContext {
@@ -51,7 +53,7 @@ export async function complete<Request extends AnyRequest>(
 ): Promise<Response> {
   const arrival = performance.now();
   const request = checkBody(kind.schema, await readBody(http)) as Request;
-  const model = modelOf(request, context);
+  const model = modelOf(request.model, context.models);
   const asked = kind.ask(request, model);
   const count = asked.prompts.length * request.n;
   admit(model, count, context);
@@ -81,7 +83,6 @@ export async function complete<Request extends AnyRequest>(
         context.metrics.generated(model.id, chunk.tokens.length);
         yield chunk;
       }
-      end();
     } catch (error) {
       end(error);
       void model.recover().catch(() => {}); // who asks next is told why it does not start
@@ -160,17 +161,6 @@ function unavailable({ id }: ServedModel): (error: unknown) => never {
       cause: error,
     });
   };
-}
-
-function modelOf({ model: id }: AnyRequest, { models }: CompletionContext): ServedModel {
-  const model = models.get(id);
-  if (model) return model;
-  const known = models.all.map((served) => served.id);
-  const listed = `${known.slice(0, 8).join(", ")}${known.length > 8 ? ", …" : ""}`;
-  throw new ApiError(404, `model: there is no ${JSON.stringify(id.slice(0, 100))}; there is ${listed}`, {
-    param: "model",
-    code: "model_not_found",
-  });
 }
 
 /** Counts a request's texts in, if they find a place. */

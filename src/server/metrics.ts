@@ -2,7 +2,7 @@
 // called crosslayer:….
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ServedModels } from "./served-models.ts";
+import type { LoadedModel, ServedModels } from "./served-models.ts";
 
 /** What a request turned out to be. */
 export interface Finished {
@@ -92,10 +92,8 @@ export class Metrics {
   }
 }
 
-type Loaded = ServedModels["loaded"][number];
-
 /** What is read off the engines when somebody asks. */
-const gauges: readonly (readonly [name: string, help: string, value: (model: Loaded) => number])[] = [
+const gauges: readonly (readonly [name: string, help: string, value: (model: LoadedModel) => number])[] = [
   ["vllm:num_requests_running", "Sequences that hold cache blocks.", ({ engine }) => engine.stats().running],
   ["vllm:num_requests_waiting", "Sequences that wait for cache blocks.", ({ engine }) => engine.stats().waiting],
   [

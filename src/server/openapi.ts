@@ -105,7 +105,7 @@ export function openApi(version: string, secured: boolean): object {
     components: {
       schemas: Object.fromEntries(
         Object.entries(schemas).map(([name, schema]) => {
-          const { $schema: _, id: __, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+          const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
           return [name, rest];
         }),
       ),

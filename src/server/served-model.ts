@@ -29,10 +29,11 @@ export class ServedModel {
   requests = 0;
   /** When it was last asked, in milliseconds since the process began. */
   lastUse = 0;
+  /** Bytes of keys and values that its engine has been given. */
+  allotted = 0;
   readonly #path: string;
   readonly #options: EngineOptions;
   readonly #card: Omit<ModelCard, "loaded">;
-  #loading: Promise<Engine> | undefined;
   #engine: Engine | undefined;
 
   private constructor(
@@ -52,8 +53,7 @@ export class ServedModel {
   static async open(id: string, path: string, options: EngineOptions): Promise<ServedModel> {
     const { kvDtype, weights, context, ropeScaling, blockSize = defaultBlockSize } = engineOptions(options);
     const directory = await RunDirectory.open(path);
-    const trained = directory.config.model;
-    const config = withContext(trained, context ?? trained.context, ropeScaling);
+    const config = withContext(directory.config.model, context, ropeScaling);
     const tokenizer = loadTokenizer(directory.tokenizer);
     const source = await readFile(join(path, templateFile), "utf8").catch(() => undefined);
     const template = new ChatTemplate(source, tokenizer.decode([tokenizer.endOfText]));
@@ -83,23 +83,22 @@ export class ServedModel {
   }
 
   /** Starts the engine with so much memory. @throws InputError if its weights are missing or do not suit it. */
-  async start(kvMemory: number, kvLimit: number): Promise<Engine> {
-    this.#loading ??= Engine.load(this.#path, { ...this.#options, kvMemory, kvLimit });
-    try {
-      this.#engine = await this.#loading;
-      return this.#engine;
-    } catch (error) {
-      this.#loading = undefined;
-      throw error;
-    }
+  async start(kvMemory: number, kvLimit: number): Promise<void> {
+    this.#engine = await Engine.load(this.#path, { ...this.#options, kvMemory, kvLimit });
+    this.allotted = kvMemory;
   }
 
   /** Ends the engine. */
   async stop(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
-    this.#loading = undefined;
     await engine?.close();
+  }
+
+  /** Gives the engine another size of cache; one whose process has ended comes back with it. */
+  async allot(kvMemory: number): Promise<void> {
+    await this.#engine?.resize(kvMemory).catch(() => {});
+    this.allotted = kvMemory;
   }
 
   /** Starts the engine's process anew if it has ended. */

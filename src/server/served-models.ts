@@ -13,6 +13,9 @@ export interface ServedRun {
   readonly path: string;
 }
 
+/** A model whose engine runs. */
+export type LoadedModel = ServedModel & { readonly engine: Engine };
+
 /** How models are served. */
 export interface ServedModelsOptions {
   /** Bytes of keys and values of all models together. */
@@ -40,8 +43,6 @@ export class ServedModels implements AsyncDisposable {
   readonly #models: ReadonlyMap<string, ServedModel>;
   readonly #mostLoaded: number;
   readonly #patience: number;
-  readonly #loaded = new Set<ServedModel>();
-  readonly #allotted = new Map<ServedModel, number>();
   readonly #next = new Map<ServedModel, { sequence: number; since: number }>(); // whoever waits first, and since when
   #claim: Claim | undefined;
   #balancing = false; // a new division waits for its turn
@@ -93,8 +94,8 @@ export class ServedModels implements AsyncDisposable {
   }
 
   /** Models whose engines run. */
-  get loaded(): readonly (ServedModel & { readonly engine: Engine })[] {
-    return this.all.filter((model): model is ServedModel & { readonly engine: Engine } => model.engine !== undefined);
+  get loaded(): readonly LoadedModel[] {
+    return this.all.filter((model): model is LoadedModel => model.engine !== undefined);
   }
 
   /** A model's engine, started if it is not; the caller has counted itself in `model.requests`. */
@@ -114,7 +115,7 @@ export class ServedModels implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.#change.catch(() => {});
-    await Promise.all([...this.#loaded].map((model) => model.stop()));
+    await Promise.all(this.loaded.map((model) => model.stop()));
   }
 
   #inTurn(change: () => Promise<void>): Promise<void> {
@@ -125,19 +126,16 @@ export class ServedModels implements AsyncDisposable {
 
   async #load(model: ServedModel): Promise<void> {
     if (model.engine) return;
-    if (this.#loaded.size >= this.#mostLoaded) await this.#unload();
-    const together = [...this.#loaded, model];
+    if (this.loaded.length >= this.#mostLoaded) await this.#unload();
+    const others = this.loaded;
     const shares = equalShares(
       this.kvMemory,
-      together.map(({ blockBytes }) => blockBytes),
+      [...others, model].map(({ blockBytes }) => blockBytes),
     );
-    for (const [i, other] of [...this.#loaded].entries()) {
-      if (this.#bytes(other) > (shares[i] as number)) await this.#allot(other, shares[i] as number);
+    for (const [i, other] of others.entries()) {
+      if (other.allotted > (shares[i] as number)) await other.allot(shares[i] as number);
     }
-    const kvMemory = shares.at(-1) as number;
-    await model.start(kvMemory, this.#limitOf(model));
-    this.#loaded.add(model);
-    this.#allotted.set(model, kvMemory);
+    await model.start(shares.at(-1) as number, this.#limitOf(model));
   }
 
   /** The most that a model may come to have: all but a block of each of the largest that may be loaded beside it. */
@@ -149,27 +147,16 @@ export class ServedModels implements AsyncDisposable {
 
   /** Ends the idle engine that was asked the longest time ago. */
   async #unload(): Promise<void> {
-    const order = [...this.#loaded].sort((a, b) => a.lastUse - b.lastUse);
+    const order = [...this.loaded].sort((a, b) => a.lastUse - b.lastUse);
     const idle = order.find(({ requests }) => requests === 0);
     if (!idle) {
       throw new ModelsBusy(`all ${this.#mostLoaded} models that may be loaded at one time are busy`);
     }
-    this.#loaded.delete(idle);
-    this.#allotted.delete(idle);
     await idle.stop();
   }
 
-  #bytes(model: ServedModel): number {
-    return this.#allotted.get(model) ?? 0;
-  }
-
-  async #allot(model: ServedModel, bytes: number): Promise<void> {
-    await model.engine?.resize(bytes).catch(() => {}); // one that has ended comes back with this size
-    this.#allotted.set(model, bytes);
-  }
-
   #balance(): void {
-    const models = [...this.#loaded];
+    const models = this.loaded;
     if (models.length === 0 || this.#balancing) return;
     this.#claim = this.#claimOf(models);
     const next = divide(
@@ -180,21 +167,21 @@ export class ServedModels implements AsyncDisposable {
     this.#balancing = true;
     void this.#inTurn(async () => {
       this.#balancing = false;
-      if (models.length !== this.#loaded.size || models.some((model) => !this.#loaded.has(model))) return;
+      const now = this.loaded;
+      if (models.length !== now.length || models.some((model, i) => model !== now[i])) return;
       const changes = models.map((model, i) => ({ model, bytes: next[i] as number }));
-      changes.sort((a, b) => a.bytes - this.#bytes(a.model) - (b.bytes - this.#bytes(b.model))); // who gives comes first
-      for (const { model, bytes } of changes) await this.#allot(model, bytes);
+      changes.sort((a, b) => a.bytes - a.model.allotted - (b.bytes - b.model.allotted)); // who gives comes first
+      for (const { model, bytes } of changes) await model.allot(bytes);
     });
   }
 
   /** The claim that stands, or a new one: of sequences that no fair share holds, the one that has waited longest. */
-  #claimOf(models: readonly ServedModel[]): Claim | undefined {
+  #claimOf(models: readonly LoadedModel[]): Claim | undefined {
     const now = performance.now();
     const overdue: { model: ServedModel; sequence: number; since: number }[] = [];
     for (const model of models) {
-      const engine = model.engine as Engine;
-      if (engine.failure) continue;
-      const { wanted, runningIds, blocks } = engine.stats();
+      if (model.engine.failure) continue;
+      const { wanted, runningIds, blocks } = model.engine.stats();
       const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
       if (claimed !== undefined && (claimed === wanted.next || runningIds.includes(claimed))) return this.#claim;
       if (wanted.next === undefined) this.#next.delete(model);
@@ -208,15 +195,15 @@ export class ServedModels implements AsyncDisposable {
     return overdue.sort((a, b) => a.since - b.since)[0];
   }
 
-  #demandOf(model: ServedModel): KvDemand {
-    const engine = model.engine as Engine;
+  #demandOf(model: LoadedModel): KvDemand {
+    const { engine, allotted } = model;
     const { blocks, wanted, runningIds, kvBytes } = engine.stats();
     const block = kvBytes / blocks.total;
-    if (engine.failure) return { allotted: this.#bytes(model), block, used: 0, wanted: 0, claim: 0 }; // it holds nothing
+    if (engine.failure) return { allotted, block, used: 0, wanted: 0, claim: 0 }; // it holds nothing
     const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
     const runs = claimed !== undefined && runningIds.includes(claimed);
     return {
-      allotted: Math.max(this.#bytes(model), kvBytes),
+      allotted: Math.max(allotted, kvBytes),
       block,
       used: blocks.used * block,
       wanted: wanted.blocks * block,
