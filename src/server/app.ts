@@ -188,13 +188,13 @@ function keyCheck(keys: readonly string[]): (authorization: string | undefined) 
   };
 }
 
-function fileResponse({ body, gzipped, type, hashed }: StaticFile, gzip: boolean): Response {
-  return new Response(gzip ? gzipped : body, {
+function fileResponse(file: StaticFile, gzip: boolean): Response {
+  return new Response(gzip ? file.gzipped : file.body, {
     headers: {
-      "content-type": type,
+      "content-type": file.type,
       vary: "accept-encoding",
       ...(gzip && { "content-encoding": "gzip" }),
-      "cache-control": hashed ? "public, max-age=31536000, immutable" : "no-cache",
+      "cache-control": file.hashed ? "public, max-age=31536000, immutable" : "no-cache",
     },
   });
 }

@@ -7,13 +7,25 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-/** A file by its URL's path. */
-export interface StaticFile {
+/** A file that is given out. */
+export class StaticFile {
   readonly body: Uint8Array<ArrayBuffer>;
-  readonly gzipped: Uint8Array<ArrayBuffer>;
   readonly type: string;
   /** Its name changes with its content. */
   readonly hashed: boolean;
+  #gzipped: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(content: Buffer, type: string, hashed: boolean) {
+    this.body = new Uint8Array(content);
+    this.type = type;
+    this.hashed = hashed;
+  }
+
+  /** The body, compressed when it is first asked for. */
+  get gzipped(): Uint8Array<ArrayBuffer> {
+    this.#gzipped ??= new Uint8Array(gzipSync(this.body));
+    return this.#gzipped;
+  }
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -32,14 +44,13 @@ load-fonts="false" regular-font="system-ui, sans-serif" allow-server-selection="
 </html>
 `;
 
-/** The page's files as the build made them; none where it was not built. */
+/** The page's files by their URLs' paths, as the build made them; none where it was not built. */
 export function staticFiles(): ReadonlyMap<string, StaticFile> {
   const root = new URL("../../dist/web/", import.meta.url);
   const files = new Map<string, StaticFile>();
   const add = (path: string, name: string, content: Buffer) => {
     const type = types[extname(name)] ?? "application/octet-stream";
-    const [body, gzipped] = [new Uint8Array(content), new Uint8Array(gzipSync(content))];
-    files.set(path, { body, gzipped, type, hashed: path.startsWith("/assets/") });
+    files.set(path, new StaticFile(content, type, path.startsWith("/assets/")));
   };
   for (const name of pageFiles(fileURLToPath(root))) {
     add(name === "index.html" ? "/" : `/${name}`, name, readFileSync(new URL(name, root)));
