@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // The `crosslayer` command: one file per subcommand. A user's mistake prints its message alone; a defect keeps its stack.
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
+import { ownVersion } from "../study/versions.ts";
 import { benchCommand } from "./bench.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
@@ -15,13 +15,9 @@ import { studyCommand } from "./study.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
-
 const program = new Command("crosslayer")
   .description("Language models whose layers share one KV cache: train them, compare them, run them.")
-  .version(version)
+  .version(ownVersion())
   .exitOverride()
   .showHelpAfterError("(--help shows what there is)")
   .addHelpText(

@@ -11,7 +11,7 @@ import { HttpServer } from "../server/http-server.ts";
 import { ServedModels, type ServedRun } from "../server/served-models.ts";
 import { ServedStudy } from "../server/served-study.ts";
 import { bytesText, integerText } from "../study/quantity.ts";
-import { versions } from "../study/versions.ts";
+import { ownVersion } from "../study/versions.ts";
 import { type EngineFlags, engineFlags, engineOptionsOf } from "./engine-options.ts";
 import { between, whole } from "./numbers.ts";
 
@@ -70,7 +70,7 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   const logger = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: false }));
   const server = await HttpServer.listen({
     ...{ models, logger, port: flags.port, host: flags.host, study: served?.study },
-    version: versions().crosslayer as string,
+    version: ownVersion(),
     apiKeys: flags.apiKey ?? keysOf(process.env.CROSSLAYER_API_KEY),
     corsOrigins: flags.corsOrigin,
     maxBody: memorySize(flags.maxBody),

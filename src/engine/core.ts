@@ -12,7 +12,7 @@ import { PagedCache } from "./paged-cache.ts";
 import { Runner, type WeightDtype } from "./runner.ts";
 import { type Sampled, TokenSampler } from "./sampler.ts";
 import { type Sampling, sampling } from "./sampling.ts";
-import { Scheduler, type Slice } from "./scheduler.ts";
+import { countTokens, Scheduler, type Slice } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
 
@@ -292,13 +292,4 @@ export class EngineCore implements Disposable {
       );
     }
   }
-}
-
-function countTokens(slices: readonly Slice[]): { prefill: number; decode: number } {
-  let [prefill, decode] = [0, 0];
-  for (const { sequence, count } of slices) {
-    if (count === 1 && sequence.computed >= sequence.promptLength) decode++;
-    else prefill += count;
-  }
-  return { prefill, decode };
 }

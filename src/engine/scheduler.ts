@@ -198,3 +198,13 @@ export class Scheduler {
     return found;
   }
 }
+
+/** Tokens of a step: of prompts, and of sequences that decode. */
+export function countTokens(slices: readonly Slice[]): { prefill: number; decode: number } {
+  let [prefill, decode] = [0, 0];
+  for (const { sequence, count } of slices) {
+    if (count === 1 && sequence.computed >= sequence.promptLength) decode++;
+    else prefill += count;
+  }
+  return { prefill, decode };
+}

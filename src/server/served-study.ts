@@ -8,7 +8,8 @@ import { InputError } from "../error.ts";
 import { thinCurve } from "../study/curve.ts";
 import { type CurvePoint, type Result, readResults } from "../study/result.ts";
 import { learningRateSweep, summarize } from "../study/summary.ts";
-import { resultsPath } from "../study/sweep.ts";
+import { resultsPath, trialsPath } from "../study/sweep.ts";
+import { keyOfTrial } from "../study/trial.ts";
 import type { LiveRun, StudyReply } from "./page-api.ts";
 import type { ServedRun } from "./served-models.ts";
 
@@ -36,12 +37,14 @@ export class ServedStudy {
     const runs: ServedRun[] = [];
     const ids = new Map<string, string>();
     for (const { key, name, learningRate, seed } of results) {
-      const trial = trials.find((found) => found.endsWith(`-${key}`));
-      if (trial === undefined || !(await hasWeights(join(directory, "trials", trial)))) continue;
+      const trial = trials.find((found) => keyOfTrial(found) === key);
+      if (trial === undefined) continue;
+      const path = join(trialsPath(directory), trial);
+      if (!(await hasWeights(path))) continue;
       const short = `${name}-lr${learningRate}-seed${seed}`;
       const id = runs.some((run) => run.id === short) ? trial : short;
       ids.set(key, id);
-      runs.push({ id, path: join(directory, "trials", trial) });
+      runs.push({ id, path });
     }
     return { study: new ServedStudy(directory, ids), runs };
   }
@@ -51,7 +54,7 @@ export class ServedStudy {
     const trials = await trialNames(this.directory);
     const files = [
       resultsPath(this.directory),
-      ...trials.map((trial) => join(this.directory, "trials", trial, "metrics.jsonl")),
+      ...trials.map((trial) => join(trialsPath(this.directory), trial, "metrics.jsonl")),
     ];
     const states = await Promise.all(
       files.map((file) =>
@@ -72,8 +75,8 @@ export class ServedStudy {
   async #read(trials: readonly string[]): Promise<StudyReply> {
     const results = await readResults(resultsPath(this.directory));
     const done = new Set(results.map(({ key }) => key));
-    const open = trials.filter((trial) => !done.has(trial.split("-").at(-1) as string));
-    const live = await Promise.all(open.map((trial) => liveRun(join(this.directory, "trials", trial))));
+    const open = trials.filter((trial) => !done.has(keyOfTrial(trial)));
+    const live = await Promise.all(open.map((trial) => liveRun(join(trialsPath(this.directory), trial))));
     const summary = results.length === 0 ? [] : summarize(results);
     return {
       title: basename(this.directory),
@@ -89,7 +92,7 @@ export class ServedStudy {
 }
 
 async function trialNames(directory: string): Promise<string[]> {
-  return (await readdir(join(directory, "trials")).catch(() => [])).sort();
+  return (await readdir(trialsPath(directory)).catch(() => [])).sort();
 }
 
 async function hasWeights(path: string): Promise<boolean> {

@@ -29,6 +29,9 @@ export interface SweepOptions {
 /** The file of a study's results. */
 export const resultsPath = (directory: string) => join(directory, "results.jsonl");
 
+/** The directory of a study's runs. */
+export const trialsPath = (directory: string) => join(directory, "trials");
+
 /** Runs a plan; returns its results, or undefined if `signal` stopped it. The same call later goes on. */
 export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGenerator<StudyEvent, Result[] | undefined> {
   const { directory, signal, threads } = options;
@@ -53,7 +56,7 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
       return before;
     }
     yield { kind: "trial", trial, done: found.length, atLeast } as const;
-    const steps = runTrial(trial, { directory: join(directory, "trials"), signal });
+    const steps = runTrial(trial, { directory: trialsPath(directory), signal });
     for (;;) {
       const next = await steps.next();
       if (!next.done) {

@@ -39,6 +39,17 @@ export function trialKey({ model, recipe, corpus }: Trial): string {
     .slice(0, 16);
 }
 
+/** What a trial's directory is called. */
+export function trialName(trial: Trial): string {
+  const { learningRate, seed } = trial.recipe;
+  return `${trial.name}-lr${learningRate}-seed${seed}-${trialKey(trial)}`;
+}
+
+/** The key of the trial whose directory is called so. */
+export function keyOfTrial(name: string): string {
+  return name.split("-").at(-1) as string;
+}
+
 /**
  * Runs a trial to its result, yielding its training steps; a run that diverges has a result too, its losses NaN.
  * Returns undefined if `signal` stopped it.
@@ -49,7 +60,7 @@ export async function* runTrial(
 ): AsyncGenerator<TrainStep, Result | undefined> {
   const { name, model, corpus } = trial;
   const { seed } = trial.recipe;
-  const path = join(directory, `${name}-lr${trial.recipe.learningRate}-seed${seed}-${trialKey(trial)}`);
+  const path = join(directory, trialName(trial));
   const stored = { name, model, recipe: trial.recipe, data: { source: corpus.source } };
   const run = RunDirectory.exists(path)
     ? await RunDirectory.open(path)
