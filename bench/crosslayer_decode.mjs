@@ -2,7 +2,7 @@
 // random and rounded to 8 bits, its past random rows. Usage: README.md.
 
 import { EngineCore, modelConfig } from "../dist/index.js";
-import { randomRows, randomWeights } from "../dist/study/synthetic.js";
+import { randomRows, randomWeights } from "../dist/study/inference/synthetic.js";
 import { options, room, serve } from "./decode_workload.mjs";
 
 const {

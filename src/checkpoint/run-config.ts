@@ -2,8 +2,8 @@
 // data are the trainer's JSON.
 
 import { InputError } from "../error.ts";
+import { isObject, readJson } from "../files/json-file.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
-import { isObject, readJson } from "./json-file.ts";
 
 /** What fixes a run. `recipe` and `data` are JSON that only the trainer understands. */
 export interface RunConfig {

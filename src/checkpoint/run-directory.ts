@@ -4,12 +4,12 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
+import { removeStale, writeAtomic } from "../files/atomic-file.ts";
+import { fileError } from "../files/file-error.ts";
+import { encodeJson, readJson } from "../files/json-file.ts";
+import { lockDirectory } from "../files/lock.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import { removeStale, writeAtomic } from "./atomic-file.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
-import { fileError } from "./file-error.ts";
-import { encodeJson, readJson } from "./json-file.ts";
-import { lockDirectory } from "./lock.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { checkRunConfig, type RunConfig, readRunConfig, runFormat } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";

@@ -2,9 +2,9 @@
 // strictly as the reference does (huggingface/safetensors, src/tensor.rs): nothing overlaps, no byte is left over.
 
 import { InputError } from "../error.ts";
+import { isObject } from "../files/json-file.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
-import { isObject } from "./json-file.ts";
 
 /** Types in files. `dtype` is what they are read as: the halves are widened, the rest stays as it is. */
 export const storedTypes = {

@@ -3,9 +3,9 @@
 
 import { type FileHandle, open } from "node:fs/promises";
 import { InputError } from "../error.ts";
+import { fileError } from "../files/file-error.ts";
 import { bytesPer, type DType, viewOf } from "../tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
-import { fileError } from "./file-error.ts";
 import {
   type Header,
   largestHeader,

@@ -1,8 +1,8 @@
 // The options by which a command is told how to run a model and how to draw from it.
 
 import { type Command, Option } from "commander";
-import type { EngineOptions } from "../engine/engine-options.ts";
-import type { GenerateOptions } from "../engine/request.ts";
+import type { EngineOptions } from "../generate/engine-options.ts";
+import type { GenerateOptions } from "../generate/request.ts";
 import { between, from, whole } from "./numbers.ts";
 
 /** What `engineFlags` gives. */

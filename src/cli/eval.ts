@@ -1,14 +1,14 @@
 // `crosslayer eval`: how well a run predicts text.
 
 import { Command, Option } from "commander";
+import { integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import type { WeightDtype } from "../engine/runner.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer } from "../eval/scorer.ts";
-import type { KvDtype } from "../model/paged-store.ts";
-import { integerText } from "../study/quantity.ts";
+import type { KvDtype } from "../kv/paged-store.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";

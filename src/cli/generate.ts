@@ -3,11 +3,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
-import { Engine, EngineCrash } from "../engine/engine.ts";
-import type { Chunk, GenerateOptions, TokenLogprob } from "../engine/request.ts";
+import { bytesText, integerText } from "../charts/quantity.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
-import { bytesText, integerText } from "../study/quantity.ts";
+import { Engine, EngineCrash } from "../generate/engine.ts";
+import type { Chunk, GenerateOptions, TokenLogprob } from "../generate/request.ts";
 import {
   type EngineFlags,
   engineFlags,

@@ -2,14 +2,14 @@
 
 import { Command } from "commander";
 import pc from "picocolors";
+import { bytesText, countText, integerText } from "../charts/quantity.ts";
+import { sharingPicture } from "../charts/sharing-picture.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
 import { scales } from "../model/name.ts";
 import { owners } from "../model/sharing.ts";
-import { bytesText, countText, integerText } from "../study/quantity.ts";
-import { sharingPicture } from "../study/sharing-picture.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { whole } from "./numbers.ts";
 

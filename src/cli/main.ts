@@ -4,7 +4,7 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
-import { ownVersion } from "../study/versions.ts";
+import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";

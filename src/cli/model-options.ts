@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { InputError } from "../error.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../model/config.ts";
 import { depthFamily, type Family, namedModel, parseSharing, type Scale, scales } from "../model/name.ts";
-import { nearest } from "../study/nearest.ts";
+import { nearest } from "../study/trials/nearest.ts";
 import { whole } from "./numbers.ts";
 
 /** What these options give. */

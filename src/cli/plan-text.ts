@@ -1,13 +1,13 @@
 // A plan as people read it in a terminal: what fits, device by device, and where cuts split a sharing group.
 
 import pc from "picocolors";
+import { bytesText, integerText } from "../charts/quantity.ts";
+import { caption } from "../charts/sharing-caption.ts";
+import { sharingPicture } from "../charts/sharing-picture.ts";
 import { modelName } from "../model/model-name.ts";
 import { fittingBlocks } from "../plan/kv-blocks.ts";
 import { freeCuts } from "../plan/pipeline.ts";
 import type { Capacity, ServingPlan } from "../plan/serving-plan.ts";
-import { bytesText, integerText } from "../study/quantity.ts";
-import { caption } from "../study/sharing-caption.ts";
-import { sharingPicture } from "../study/sharing-picture.ts";
 import type { PlannedModel } from "./planned-model.ts";
 
 /** Most layers whose sharing is drawn. */

@@ -2,10 +2,10 @@
 
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readHuggingFaceConfig } from "../checkpoint/hugging-face-config.ts";
-import { isObject, readJson } from "../checkpoint/json-file.ts";
 import { readRunConfig } from "../checkpoint/run-config.ts";
 import { InputError } from "../error.ts";
+import { isObject, readJson } from "../files/json-file.ts";
+import { readHuggingFaceConfig } from "../foreign/hugging-face-config.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
 import { parseSharing } from "../model/name.ts";
 import { chosenModel, type ModelFlags } from "./model-options.ts";

@@ -1,7 +1,7 @@
 // Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere.
 
 import { Presets, SingleBar } from "cli-progress";
-import { durationText, integerText } from "../study/quantity.ts";
+import { durationText, integerText } from "../charts/quantity.ts";
 
 /** One bar of work, counted in steps. */
 export interface Progress {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createWriteStream, readFileSync, statSync, truncateSync } from "node:fs";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
-import type { GenerateOptions } from "../engine/request.ts";
 import { InputError } from "../error.ts";
+import type { GenerateOptions } from "../generate/request.ts";
 
 const row = z.strictObject({
   prompt: z.string(),

@@ -5,13 +5,13 @@ import { basename, resolve } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
 import { destination, pino } from "pino";
+import { bytesText, integerText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import { memorySize } from "../plan/memory-size.ts";
 import { HttpServer } from "../server/http-server.ts";
 import { ServedModels, type ServedRun } from "../server/served-models.ts";
 import { ServedStudy } from "../server/served-study.ts";
-import { bytesText, integerText } from "../study/quantity.ts";
-import { ownVersion } from "../study/versions.ts";
+import { ownVersion } from "../study/trials/versions.ts";
 import { type EngineFlags, engineFlags, engineOptionsOf } from "./engine-options.ts";
 import { between, whole } from "./numbers.ts";
 

@@ -2,8 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { Command } from "commander";
+import { durationText, integerText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
-import { durationText, integerText } from "../study/quantity.ts";
 import { trainTokenizer } from "../text/dataset.ts";
 import { openSource } from "../text/source.ts";
 import { between, whole } from "./numbers.ts";

@@ -3,8 +3,9 @@
 
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
+import type { PagedCache } from "../kv/paged-cache.ts";
+import { type PagedOptions, pagedStore } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { type PagedOptions, pagedStore } from "../model/paged-store.ts";
 import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
@@ -12,7 +13,6 @@ import { integerProductsAreExact } from "../runtime/integer-range.ts";
 import { compile } from "../runtime/onnxruntime-node.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import type { PagedCache } from "./paged-cache.ts";
 import type { Slice } from "./scheduler.ts";
 import { StepLayout } from "./step-layout.ts";
 

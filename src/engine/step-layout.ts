@@ -1,9 +1,9 @@
-// Which token of a step reads which block, as the index inputs of the paged graph (see model/paged-store.ts). A block that
+// Which token of a step reads which block, as the index inputs of the paged graph (see kv/paged-store.ts). A block that
 // one decoding token reads is read in place at the pool's front; blocks with several readers, and those of a prompt's
 // earlier chunks, are read once by the group of their readers.
 
+import type { PagedCache } from "../kv/paged-cache.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import type { PagedCache } from "./paged-cache.ts";
 import type { Slice } from "./scheduler.ts";
 
 /** Tokens (rows of the step) that read the same blocks. */

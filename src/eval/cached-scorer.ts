@@ -1,11 +1,11 @@
 // Log-likelihoods by the engine's arithmetic: tokens attend to what the paged cache holds, so that rounded keys, values
 // and weights show in the scores. No scheduler: it admits one chunk to a step, and here several windows share one.
 
-import { PagedCache } from "../engine/paged-cache.ts";
 import { Runner, type RunnerOptions, type WeightDtype } from "../engine/runner.ts";
 import { Sequence } from "../engine/sequence.ts";
+import { PagedCache } from "../kv/paged-cache.ts";
+import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { KvDtype } from "../model/paged-store.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { inGroups } from "./groups.ts";

@@ -1,7 +1,7 @@
 // Chunks of text as the OpenAI API's objects: whole answers and events of a stream, for both kinds of completion.
 
 import { randomUUID } from "node:crypto";
-import type { Chunk, TokenLogprob, Usage } from "../engine/request.ts";
+import type { Chunk, TokenLogprob, Usage } from "../generate/request.ts";
 
 /** What is the same in all objects of an answer. */
 export interface AnswerHead {

@@ -1,8 +1,8 @@
 // Errors as the OpenAI API tells them: a status and {"error": {message, type, param, code}}. What is not a caller's
 // mistake keeps its details to itself.
 
-import { EngineCrash } from "../engine/engine.ts";
 import { InputError } from "../error.ts";
+import { EngineCrash } from "../generate/engine.ts";
 
 /** What the body of an error says. */
 export interface ErrorBody {

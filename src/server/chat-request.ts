@@ -1,7 +1,7 @@
 // The body of POST /v1/chat/completions.
 
 import { z } from "zod";
-import type { GenerateOptions } from "../engine/request.ts";
+import type { GenerateOptions } from "../generate/request.ts";
 import type { ChatMessage } from "../text/chat-template.ts";
 import { ApiError } from "./api-error.ts";
 import { commonFields, optionsOf } from "./request-fields.ts";

@@ -1,7 +1,7 @@
 // The two kinds of completion as one interface: how a body becomes prompts and options, and chunks become objects.
 
 import type { z } from "zod";
-import type { GenerateOptions, Prompt, TokenLogprob } from "../engine/request.ts";
+import type { GenerateOptions, Prompt, TokenLogprob } from "../generate/request.ts";
 import { chatLogprobs, completionLogprobs, finishReasonOf, type Written } from "./answers.ts";
 import { type ChatRequest, chatOptions, chatRequest, messagesOf } from "./chat-request.ts";
 import { type CompletionRequest, completionOptions, completionRequest, promptsOf } from "./completion-request.ts";

@@ -1,7 +1,7 @@
 // The body of POST /v1/completions.
 
 import { z } from "zod";
-import type { GenerateOptions, Prompt } from "../engine/request.ts";
+import type { GenerateOptions, Prompt } from "../generate/request.ts";
 import { ApiError } from "./api-error.ts";
 import { commonFields, optionsOf } from "./request-fields.ts";
 

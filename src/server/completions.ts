@@ -2,7 +2,7 @@
 // however it ends.
 
 import type { z } from "zod";
-import type { Chunk } from "../engine/request.ts";
+import type { Chunk } from "../generate/request.ts";
 import {
   type AnswerHead,
   addChunk,

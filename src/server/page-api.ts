@@ -3,9 +3,9 @@
 
 import type { EngineStats } from "../engine/stats.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { CurvePoint, Result } from "../study/result.ts";
-import type { Estimate } from "../study/statistics.ts";
-import type { SummaryRow } from "../study/summary.ts";
+import type { CurvePoint, Result } from "../study/numbers/result.ts";
+import type { SummaryRow } from "../study/numbers/summary.ts";
+import type { Estimate } from "../tensor/estimate.ts";
 
 /** `GET /api/models`: what can be chosen. */
 export interface ModelsReply {

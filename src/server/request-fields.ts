@@ -3,7 +3,7 @@
 
 import { randomInt } from "node:crypto";
 import { z } from "zod";
-import type { GenerateOptions } from "../engine/request.ts";
+import type { GenerateOptions } from "../generate/request.ts";
 
 const count = z.int().min(1);
 

@@ -3,8 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
-import { Engine } from "../engine/engine.ts";
-import { type EngineOptions, engineOptions } from "../engine/engine-options.ts";
+import { Engine } from "../generate/engine.ts";
+import { type EngineOptions, engineOptions } from "../generate/engine-options.ts";
 import { withContext } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount, unsharedTwin } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";

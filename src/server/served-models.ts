@@ -1,9 +1,9 @@
 // All models that are served. Engines are started when first asked for and share one amount of memory for keys and values:
 // it moves to where sequences wait for it. Knows no HTTP.
 
-import type { Engine } from "../engine/engine.ts";
-import type { EngineOptions } from "../engine/engine-options.ts";
 import { InputError } from "../error.ts";
+import type { Engine } from "../generate/engine.ts";
+import type { EngineOptions } from "../generate/engine-options.ts";
 import { divide, equalShares, type KvDemand } from "./kv-budget.ts";
 import { ServedModel } from "./served-model.ts";
 

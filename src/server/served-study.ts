@@ -5,11 +5,11 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
-import { thinCurve } from "../study/curve.ts";
-import { type CurvePoint, type Result, readResults } from "../study/result.ts";
-import { learningRateSweep, summarize } from "../study/summary.ts";
-import { resultsPath, trialsPath } from "../study/sweep.ts";
-import { keyOfTrial } from "../study/trial.ts";
+import { thinCurve } from "../study/numbers/curve.ts";
+import { type CurvePoint, type Result, readResults } from "../study/numbers/result.ts";
+import { learningRateSweep, summarize } from "../study/numbers/summary.ts";
+import { resultsPath, trialsPath } from "../study/trials/sweep.ts";
+import { keyOfTrial } from "../study/trials/trial.ts";
 import type { LiveRun, StudyReply } from "./page-api.ts";
 import type { ServedRun } from "./served-models.ts";
 

@@ -2,8 +2,8 @@
 // JSON.
 
 import { setMaxListeners } from "node:events";
-import type { Engine } from "../engine/engine.ts";
-import type { Chunk, GenerateOptions, Prompt } from "../engine/request.ts";
+import type { Engine } from "../generate/engine.ts";
+import type { Chunk, GenerateOptions, Prompt } from "../generate/request.ts";
 
 /** What a prompt's generator gave: a chunk, its end, or an error. */
 interface Step {

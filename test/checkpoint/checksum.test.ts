@@ -9,7 +9,7 @@ import { encodeSafetensors, openSafetensors } from "../../src/checkpoint/safeten
 import { InputError } from "../../src/error.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { type Tensors, tensor } from "../../src/tensor/tensor.ts";
-import { scratch } from "./scratch.ts";
+import { scratch } from "../files/scratch.ts";
 
 const given: Tensors = {
   embed: tensor("float32", [3, 2], Float32Array.of(1, 2, 3, 4, 5, 6)),

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { RunDirectory } from "../../src/checkpoint/run-directory.ts";
 import { modelConfig } from "../../src/model/config.ts";
 import { Random } from "../../src/tensor/random.ts";
-import { bundle, scratch } from "./scratch.ts";
+import { bundle, scratch } from "../files/scratch.ts";
 
 const kills = 20;
 const model = modelConfig({ layers: 2, width: 64, heads: 2, headDim: 32, mlpWidth: 128, vocab: 500, context: 16 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MetricsLog } from "../../src/checkpoint/metrics-log.ts";
 import { InputError } from "../../src/error.ts";
-import { scratch } from "./scratch.ts";
+import { scratch } from "../files/scratch.ts";
 
 const logOf = (text: string) => {
   const path = join(scratch(), "metrics.jsonl");

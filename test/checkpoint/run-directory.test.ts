@@ -9,8 +9,8 @@ import { InputError } from "../../src/error.ts";
 import { initialize, parameters } from "../../src/model/parameters.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { type Tensors, tensor, zeros } from "../../src/tensor/tensor.ts";
+import { scratch } from "../files/scratch.ts";
 import { tinyConfig } from "../model/tiny.ts";
-import { scratch } from "./scratch.ts";
 
 const model = tinyConfig([0, 0, 2, 2], "GQA");
 const config = { name: "tiny", model, recipe: { steps: 10 }, data: { source: "text", seed: 1 } };

@@ -8,7 +8,7 @@ import { encodeSafetensors, openSafetensors } from "../../src/checkpoint/safeten
 import { InputError } from "../../src/error.ts";
 import { allocate, bytesPer, type DType } from "../../src/tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors, tensor } from "../../src/tensor/tensor.ts";
-import { scratch } from "./scratch.ts";
+import { scratch } from "../files/scratch.ts";
 
 const bytesOf = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { OutputRows } from "../../src/cli/prompts.ts";
 import { InputError } from "../../src/error.ts";
-import { scratch } from "../checkpoint/scratch.ts";
+import { scratch } from "../files/scratch.ts";
 
 const whole = '{"index":0,"prompt":"wé"}\n';
 

@@ -2,9 +2,9 @@
 // cache. Numbers come from the graph that training uses.
 
 import type { Value } from "../../src/graph/value.ts";
+import { quantizeRows } from "../../src/kv/kv-quantization.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import type { KvStore } from "../../src/model/kv.ts";
-import { quantizeRows } from "../../src/model/kv-quantization.ts";
 import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import type { Program } from "../../src/runtime/program.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";

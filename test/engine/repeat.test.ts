@@ -4,13 +4,13 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { BlockPool } from "../../src/engine/block-pool.ts";
-import { PagedCache } from "../../src/engine/paged-cache.ts";
 import { Runner } from "../../src/engine/runner.ts";
 import { Scheduler, type Slice } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
+import { PagedCache } from "../../src/kv/paged-cache.ts";
+import type { KvDtype } from "../../src/kv/paged-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { namedModel } from "../../src/model/name.ts";
-import type { KvDtype } from "../../src/model/paged-store.ts";
 import { initialize } from "../../src/model/parameters.ts";
 import { Random } from "../../src/tensor/random.ts";
 

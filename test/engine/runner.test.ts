@@ -3,13 +3,13 @@
 
 import { describe, expect, test } from "vitest";
 import { BlockPool } from "../../src/engine/block-pool.ts";
-import { PagedCache } from "../../src/engine/paged-cache.ts";
 import { pagedGraph, Runner, type RunnerOptions } from "../../src/engine/runner.ts";
 import { Scheduler } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
+import { PagedCache } from "../../src/kv/paged-cache.ts";
+import { type KvDtype, poolNames, wholePool } from "../../src/kv/paged-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";
-import { type KvDtype, poolNames, wholePool } from "../../src/model/paged-store.ts";
 import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/tiny.ts";

@@ -3,7 +3,7 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { namedModel, RunDirectory, recipe, trainBpe } from "crosslayer";
-import { appendResult } from "../../src/study/result.ts";
+import { appendResult } from "../../src/study/numbers/result.ts";
 import { lively } from "../model/tiny.ts";
 
 const text = "fellow citizens of the senate and of the house of representatives: ";

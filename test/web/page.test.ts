@@ -2,6 +2,7 @@
 
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bytesText, integerText } from "../../src/charts/quantity.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { unshared } from "../../src/model/sharing.ts";
 import { blockSize } from "../../src/plan/kv-blocks.ts";
@@ -9,7 +10,6 @@ import { memorySize } from "../../src/plan/memory-size.ts";
 import { capacityOf, type PlanRequest, servingPlan } from "../../src/plan/serving-plan.ts";
 import { tensorSplit } from "../../src/plan/tensor-parallel.ts";
 import type { ModelCard, ModelsReply, StudyReply } from "../../src/server/page-api.ts";
-import { bytesText, integerText } from "../../src/study/quantity.ts";
 import { serving } from "../server/serving.ts";
 import { trainOn } from "../server/study-directory.ts";
 import { browserPath, findings, launch, slowDown, watched } from "./browser.ts";

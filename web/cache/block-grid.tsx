@@ -1,7 +1,7 @@
 // The blocks of a model's cache, each a square by its state; where there are too many, one bar in their proportions.
 
+import { integerText } from "../../src/charts/quantity.ts";
 import type { EngineStats } from "../../src/engine/stats.ts";
-import { integerText } from "../../src/study/quantity.ts";
 
 /** Most blocks that are drawn one by one. */
 const drawn = 600;

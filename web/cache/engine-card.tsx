@@ -1,9 +1,9 @@
 // How one model's engine stands: its blocks, who runs and who waits, and how much more would fit.
 
+import { bytesText, integerText } from "../../src/charts/quantity.ts";
 import type { EngineStats } from "../../src/engine/stats.ts";
 import { sequencesThatFit } from "../../src/plan/kv-blocks.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
-import { bytesText, integerText } from "../../src/study/quantity.ts";
 import { Figures } from "../parts/heading.tsx";
 import { BlockGrid } from "./block-grid.tsx";
 

@@ -2,9 +2,9 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
+import { colorOf } from "../../src/charts/palette.ts";
+import { countText, integerText } from "../../src/charts/quantity.ts";
 import type { StatsSample } from "../../src/server/page-api.ts";
-import { colorOf } from "../../src/study/palette.ts";
-import { countText, integerText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Legend } from "../parts/legend.tsx";
 

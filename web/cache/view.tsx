@@ -1,8 +1,8 @@
 // Cache: what is in the cache now, and how much more would fit?
 
 import { useState } from "preact/hooks";
+import { bytesText } from "../../src/charts/quantity.ts";
 import type { ModelCard, StatsReply } from "../../src/server/page-api.ts";
-import { bytesText } from "../../src/study/quantity.ts";
 import { TextField } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { addressOf } from "../route.ts";

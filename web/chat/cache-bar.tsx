@@ -1,7 +1,7 @@
 // The bytes of keys and values that a conversation holds, within those that the same model would hold without sharing.
 
+import { bytesText, integerText } from "../../src/charts/quantity.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
-import { bytesText, integerText } from "../../src/study/quantity.ts";
 import type { Usage } from "../server/stream.ts";
 
 /** Bytes of whole blocks for so many tokens: as the model is, and without sharing. */

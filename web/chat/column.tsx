@@ -1,8 +1,8 @@
 // A conversation as it is read: the texts, how fast they come, and the cache they take. Text that is being written is
 // not announced to screen readers; that it is done, is.
 
+import { durationText, integerText } from "../../src/charts/quantity.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
-import { durationText, integerText } from "../../src/study/quantity.ts";
 import { CacheBar } from "./cache-bar.tsx";
 import type { Conversation, Mode } from "./conversation.ts";
 

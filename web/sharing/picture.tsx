@@ -1,8 +1,8 @@
 // A sharing as a picture to change: layers above, the cache below. Arrows write down into a slot and read up from it;
 // dashed slots are saved. Each layer is a button.
 
+import { colorOf } from "../../src/charts/palette.ts";
 import { owners, type Sharing } from "../../src/model/sharing.ts";
-import { colorOf } from "../../src/study/palette.ts";
 
 const pitch = 56; // pixels from layer to layer
 const [left, top, side, box, slotTop, height] = [54, 12, 40, 36, 122, 170];

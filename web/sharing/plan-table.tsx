@@ -1,6 +1,6 @@
 // A plan's numbers beside those without sharing.
 
-import { bytesText, countText, integerText } from "../../src/study/quantity.ts";
+import { bytesText, countText, integerText } from "../../src/charts/quantity.ts";
 import type { Planned, Side } from "./planned.ts";
 
 /** The table. */

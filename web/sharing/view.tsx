@@ -2,12 +2,12 @@
 // `crosslayer plan`, reckoned here.
 
 import { useMemo, useRef, useState } from "preact/hooks";
+import { caption } from "../../src/charts/sharing-caption.ts";
 import { kvBytesPer } from "../../src/model/cost.ts";
 import { modelName } from "../../src/model/model-name.ts";
 import type { Sharing } from "../../src/model/sharing.ts";
 import { type WeightDtype, weightBits } from "../../src/plan/weight-bytes.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
-import { caption } from "../../src/study/sharing-caption.ts";
 import { Choice, ModelChoice, TextField } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { isSame, namedSharings, turned } from "./edit.ts";

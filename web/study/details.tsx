@@ -1,6 +1,6 @@
 // One model of a study, closer: what it is, what it reached, what it wrote, and the way to ask it.
 
-import { bytesText, countText, estimateText, integerText, rateText } from "../../src/study/quantity.ts";
+import { bytesText, countText, estimateText, integerText, rateText } from "../../src/charts/quantity.ts";
 import { Figures } from "../parts/heading.tsx";
 import { addressOf } from "../route.ts";
 import type { Row } from "./pareto.tsx";

@@ -2,10 +2,10 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback, useState } from "preact/hooks";
+import { padded } from "../../src/charts/axis.ts";
+import { countText, rateText } from "../../src/charts/quantity.ts";
 import type { LiveRun, StudyReply } from "../../src/server/page-api.ts";
-import { padded } from "../../src/study/axis.ts";
-import { countText, rateText } from "../../src/study/quantity.ts";
-import { mean } from "../../src/study/statistics.ts";
+import { mean } from "../../src/tensor/estimate.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Segments } from "../parts/field.tsx";
 import { Legend } from "../parts/legend.tsx";

@@ -3,13 +3,13 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
+import { ends, padded, powersOfTwo } from "../../src/charts/axis.ts";
+import { boxesAlong, distance, placeLabels } from "../../src/charts/label-placement.ts";
+import { colorOf } from "../../src/charts/palette.ts";
+import { bytesText, countText, estimateText } from "../../src/charts/quantity.ts";
 import { isShared } from "../../src/model/sharing.ts";
 import type { StudyReply } from "../../src/server/page-api.ts";
-import { ends, padded, powersOfTwo } from "../../src/study/axis.ts";
-import { boxesAlong, distance, placeLabels } from "../../src/study/label-placement.ts";
-import { colorOf } from "../../src/study/palette.ts";
-import { paretoFront, staircase, type TradeOff } from "../../src/study/pareto.ts";
-import { bytesText, countText, estimateText } from "../../src/study/quantity.ts";
+import { paretoFront, staircase, type TradeOff } from "../../src/study/numbers/pareto.ts";
 import { Chart } from "../parts/chart.tsx";
 
 /** A model of a study. */

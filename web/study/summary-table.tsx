@@ -1,6 +1,6 @@
 // A study in a table, a row per model: the Pareto plot for those who read numbers.
 
-import { countText, estimateText, integerText, rateText } from "../../src/study/quantity.ts";
+import { countText, estimateText, integerText, rateText } from "../../src/charts/quantity.ts";
 import type { Row } from "./pareto.tsx";
 
 /** The table; the chosen model's row is marked. */

@@ -2,9 +2,9 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
+import { apart, ends, padded } from "../../src/charts/axis.ts";
+import { estimateText, rateText } from "../../src/charts/quantity.ts";
 import type { StudyReply } from "../../src/server/page-api.ts";
-import { apart, ends, padded } from "../../src/study/axis.ts";
-import { estimateText, rateText } from "../../src/study/quantity.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Legend } from "../parts/legend.tsx";
 

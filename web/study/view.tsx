@@ -1,8 +1,8 @@
 // Study: what does sharing cost, and what does it save? A study as it stands, also while it runs.
 
 import { useMemo, useState } from "preact/hooks";
+import { colorOf } from "../../src/charts/palette.ts";
 import type { StudyReply } from "../../src/server/page-api.ts";
-import { colorOf } from "../../src/study/palette.ts";
 import { Heading } from "../parts/heading.tsx";
 import { usePolled } from "../server/polled.ts";
 import { requestJson } from "../server/request.ts";

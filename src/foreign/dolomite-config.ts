@@ -1,0 +1,48 @@
+// The config of the authors' code (gpt_crosslayer), which had three layouts over time: GPT-2's words; Hugging Face's words;
+// a list of blocks by layer. All become Hugging Face's words here.
+
+import { InputError } from "../error.ts";
+import { isObject } from "../files/json-file.ts";
+import type { Json } from "./model-family.ts";
+
+/** A gpt_crosslayer config in Hugging Face's words. @throws InputError if layers differ or are of another architecture. */
+export function dolomiteConfig(config: Json): Json {
+  const mixer = alike(config, "sequence_mixer_blocks") ?? alike(config, "attention_blocks") ?? {};
+  const mlp = alike(config, "mlp_blocks") ?? {};
+  expect(mixer.sequence_mixer_type ?? mixer.attention_block_type ?? "softmax_attention", ["softmax_attention"]);
+  expect(mlp.mlp_type ?? mlp.mlp_block_type ?? "MLP", ["MLP"]);
+  expect(mlp.activation_function ?? config.activation_function, ["swiglu", "geglu", "reglu"]);
+  expect(config.position_embedding_type, ["rope", "nope"]);
+  const width = config.hidden_size ?? config.n_embd;
+  const heads = mixer.num_attention_heads ?? config.num_attention_heads ?? config.n_head;
+  const kind = mixer.attention_head_type ?? config.attention_head_type;
+  const kvHeads = { mha: heads, mqa: 1 }[kind as "mha" | "mqa"];
+  return {
+    ...config,
+    hidden_size: width,
+    num_attention_heads: heads,
+    num_key_value_heads: mixer.num_key_value_heads ?? config.num_key_value_heads ?? kvHeads,
+    intermediate_size: mlp.intermediate_size ?? config.intermediate_size ?? config.n_inner ?? 4 * Number(width),
+    attention_bias: mixer.add_bias ?? config.add_bias ?? true,
+    mlp_bias: mlp.add_bias ?? config.add_bias ?? true,
+    rms_norm_eps: config.layer_norm_epsilon,
+  };
+}
+
+/** The block that all layers have; undefined if the config has no such list. */
+function alike(config: Json, key: string): Json | undefined {
+  const blocks = config[key];
+  if (!Array.isArray(blocks)) return undefined;
+  const other = blocks.findIndex((block) => JSON.stringify(block) !== JSON.stringify(blocks[0]));
+  if (other < 0) return isObject(blocks[0]) ? blocks[0] : undefined;
+  throw new InputError(
+    `${key}: layer ${other} differs from layer 0; only models whose layers are alike can be planned`,
+  );
+}
+
+function expect(found: unknown, known: readonly string[]): void {
+  if (known.includes(found as string)) return;
+  throw new InputError(
+    `gpt_crosslayer with ${JSON.stringify(found)} cannot be planned; expected ${known.join(" or ")}`,
+  );
+}

@@ -1,0 +1,171 @@
+// Generation in text on one thread: prompts become tokens, tokens become text, stop texts and formats are obeyed. Knows
+// no threads and no messages.
+
+import type { CoreRequest, Emission, EngineCore } from "../engine/core.ts";
+import { InputError } from "../error.ts";
+import type { Constraint, GrammarCompiler } from "../grammar/grammar.ts";
+import type { Sampled } from "../sampling/sampler.ts";
+import { TextStream } from "../text/text-stream.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { type Chunk, type GenerateOptions, type Prompt, type TokenLogprob, textCount } from "./request.ts";
+
+/** A chunk and the request it belongs to, or the error that ended the request. */
+export type TextEvent = { readonly request: number } & ({ readonly chunk: Chunk } | { readonly error: Error });
+
+interface Text {
+  readonly request: number;
+  readonly index: number;
+  readonly stream: TextStream;
+  readonly promptTokens: number;
+  completionTokens: number;
+}
+
+/** An engine core with a tokenizer. */
+export class TextEngine implements Disposable {
+  readonly core: EngineCore;
+  readonly tokenizer: Tokenizer;
+  readonly #texts = new Map<number, Text>(); // by sequence
+  readonly #longestToken: number;
+  #grammars: GrammarCompiler | undefined;
+
+  constructor(core: EngineCore, tokenizer: Tokenizer) {
+    this.core = core;
+    this.tokenizer = tokenizer;
+    let longest = 1;
+    for (let id = 0; id < tokenizer.vocab; id++) longest = Math.max(longest, tokenizer.bytesOf(id).length);
+    this.#longestToken = longest;
+  }
+
+  /** Begins the texts of `request`. @throws InputError naming the option that is wrong, or the numbers that do not fit. */
+  async open(request: number, prompt: Prompt, options: GenerateOptions = {}): Promise<void> {
+    const { n, stop = [], stopTokens = [], ignoreEnd = false, format, maxTokens, ...rest } = options;
+    const tokens = this.#tokensOf(prompt);
+    const stops = typeof stop === "string" ? [stop] : stop;
+    const { endOfText } = this.tokenizer;
+    const ids: number[] = [];
+    try {
+      for (let index = 0; index < textCount(n); index++) {
+        const stream = new TextStream(this.tokenizer, stops);
+        const constraint = await this.#constraintOf(format);
+        const asked: CoreRequest = {
+          prompt: tokens,
+          maxTokens,
+          sampling: { ...rest, seed: (rest.seed ?? 0) + index },
+          stopTokens: ignoreEnd && !format ? stopTokens : [...stopTokens, endOfText],
+          constraint,
+        };
+        const id = this.#add(asked);
+        ids.push(id);
+        this.#texts.set(id, { request, index, stream, promptTokens: tokens.length, completionTokens: 0 });
+      }
+    } catch (error) {
+      for (const id of ids) this.#drop(id);
+      throw error;
+    }
+  }
+
+  /** Ends the texts of `request`. */
+  close(request: number): void {
+    for (const [id, text] of [...this.#texts]) if (text.request === request) this.#drop(id);
+  }
+
+  /** Whether there is nothing to do. */
+  get idle(): boolean {
+    return this.core.idle;
+  }
+
+  /** Computes one batch and gives what is new. */
+  async step(): Promise<TextEvent[]> {
+    const events: TextEvent[] = [];
+    for (const emission of await this.core.step()) {
+      const text = this.#texts.get(emission.id);
+      if (!text) continue; // closed while the step ran, or by an error of another of its request's texts
+      const { request } = text;
+      try {
+        if (emission.error) throw emission.error;
+        events.push({ request, chunk: this.#chunk(text, emission) });
+      } catch (error) {
+        events.push({ request, error: named(error as Error, text) });
+        this.close(request);
+      }
+    }
+    return events;
+  }
+
+  [Symbol.dispose](): void {
+    this.core[Symbol.dispose]();
+    this.#grammars?.[Symbol.dispose]();
+  }
+
+  #add(asked: CoreRequest): number {
+    try {
+      return this.core.add(asked);
+    } catch (error) {
+      asked.constraint?.[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #chunk(text: Text, { id, sampled, finish, reused }: Emission): Chunk {
+    const { index, stream } = text;
+    let written = "";
+    if (sampled) {
+      text.completionTokens++;
+      written += stream.push(sampled.token);
+    }
+    if (finish) written += stream.end(); // which may find a stop text in what was held back
+    const reason = stream.stopped ? "stop" : finish;
+    if (reason) this.#drop(id);
+    const { promptTokens, completionTokens } = text;
+    return {
+      index,
+      text: written,
+      tokens: sampled ? [sampled.token] : [],
+      ...(sampled?.logprob === undefined ? {} : { logprobs: [this.#logprobOf(sampled)] }),
+      usage: { promptTokens, cachedTokens: reused, completionTokens },
+      ...(reason && { finishReason: reason }),
+    };
+  }
+
+  #drop(id: number): void {
+    this.core.cancel(id);
+    this.#texts.delete(id);
+  }
+
+  #logprobOf({ token, logprob, top = [] }: Sampled): TokenLogprob {
+    const text = (id: number) => this.tokenizer.decode([id]);
+    return {
+      token,
+      text: text(token),
+      logprob: logprob as number,
+      top: top.map((other) => ({ ...other, text: text(other.token) })),
+    };
+  }
+
+  #tokensOf(prompt: Prompt): ArrayLike<number> {
+    if (typeof prompt !== "string" && !("template" in prompt)) return prompt;
+    const text = typeof prompt === "string" ? prompt : prompt.template;
+    const { longest } = this.core;
+    if (text.length > longest * this.#longestToken) {
+      throw new InputError(`prompt: has ${text.length} characters; the ${longest} tokens that fit cannot hold them`);
+    }
+    if (typeof prompt !== "string") return this.tokenizer.encode(text, { special: true });
+    return [this.tokenizer.endOfText, ...this.tokenizer.encode(text)];
+  }
+
+  async #constraintOf(format: GenerateOptions["format"]): Promise<Constraint | undefined> {
+    if (format === undefined) return undefined; // what else is no format is told by the compiler
+    if (!this.#grammars) {
+      const { GrammarCompiler } = await import("../grammar/grammar.ts"); // heavy, and seldom asked for
+      this.#grammars = await GrammarCompiler.create(this.tokenizer);
+    }
+    return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format?.jsonSchema);
+  }
+}
+
+/** The error, saying whose it is. */
+function named(error: Error, { request, index, promptTokens, completionTokens }: Text): Error {
+  const where = `request ${request}, text ${index}, after ${promptTokens} + ${completionTokens} tokens`;
+  error.message = `${where}: ${error.message}`;
+  return error;
+}

@@ -1,0 +1,183 @@
+// What one run of a study found, and the file that holds them: a line of JSON per run, appended when the run is done.
+// Knows nothing of how runs are made.
+
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { InputError } from "../../error.ts";
+import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
+
+/** How much text a side of a dataset holds. */
+export interface TextSize {
+  readonly tokens: number;
+  readonly documents: number;
+  readonly bytes: number;
+  readonly words: number;
+}
+
+/** A point of a loss curve: mean training loss up to `step` (nats per token), and the validation loss if taken there. */
+export interface CurvePoint {
+  readonly step: number;
+  readonly loss: number;
+  readonly validation?: number | undefined;
+}
+
+/** One finished run. What a run that diverged could not measure is NaN. */
+export interface Result {
+  /** Hash of all that fixes the run: a sweep skips what is there. */
+  readonly key: string;
+  readonly name: string;
+  readonly model: ModelConfig;
+  readonly seed: number;
+  /** Peak of the schedule. */
+  readonly learningRate: number;
+  readonly steps: number;
+  /** Tokens trained on, repeats counted. */
+  readonly tokens: number;
+  readonly parameters: { readonly total: number; readonly nonEmbedding: number };
+  /** Float32 bytes, read off the cache that was really allocated. */
+  readonly kvBytesPerToken: number;
+  readonly flopsPerToken: number;
+  readonly validation: {
+    /** Nats per token. */
+    readonly loss: number;
+    readonly perplexity: number;
+    readonly bitsPerByte: number;
+    readonly wordPerplexity: number;
+  };
+  /** Thinned (see `thinCurve`). */
+  readonly curve: readonly CurvePoint[];
+  readonly seconds: number;
+  readonly tokensPerSecond: number;
+  /** Text that the model wrote. */
+  readonly sample?: string | undefined;
+  /** Versions of what the numbers depend on, by name. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly dataset: {
+    readonly source: string;
+    readonly vocab: number;
+    readonly train: TextSize;
+    readonly validation: TextSize;
+  };
+}
+
+const count = z.int().min(0);
+const amount = z.number().min(0);
+const measured = z.number().or(z.null().transform(() => Number.NaN)); // JSON writes NaN and infinities as null
+const text = z.object({ tokens: count, documents: count, bytes: count, words: count });
+
+/** Checks and reads a result from JSON; the model is resolved by `modelConfig`. */
+export const resultSchema: z.ZodType<Result> = z.object({
+  key: z.string().min(1),
+  name: z.string().min(1),
+  model: z.looseObject({}).transform((found, context): ModelConfig => {
+    try {
+      return modelConfig(found as unknown as ModelOptions);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message, input: found });
+      return z.NEVER;
+    }
+  }),
+  seed: z.int(),
+  learningRate: z.number().positive(),
+  steps: count,
+  tokens: count,
+  parameters: z.object({ total: count, nonEmbedding: count }),
+  kvBytesPerToken: z.number().positive(),
+  flopsPerToken: amount,
+  validation: z.object({ loss: measured, perplexity: measured, bitsPerByte: measured, wordPerplexity: measured }),
+  curve: z.array(z.object({ step: count, loss: measured, validation: measured.optional() })),
+  seconds: amount,
+  tokensPerSecond: measured,
+  sample: z.string().optional(),
+  versions: z.record(z.string(), z.string()),
+  dataset: z.object({ source: z.string(), vocab: count, train: text, validation: text }),
+});
+
+/**
+ * The results in the file at `path`, in order; none if there is no file. A last line cut short by a crash is left out
+ * and `onTorn` told.
+ * @throws InputError naming the first other line that is not a result.
+ */
+export async function readResults(path: string, onTorn?: (message: string) => void): Promise<Result[]> {
+  let content: string;
+  try {
+    content = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new InputError(`results: cannot read ${path}: ${(error as Error).message}; give a file of one run per line`);
+  }
+  const lines = content.split("\n");
+  const last = lines.pop() as string; // "" unless the file was cut short
+  const results = lines.map((line, i) => parseResult(line, `${path}, line ${i + 1}`));
+  if (last === "") return results;
+  if (isJson(last)) return [...results, parseResult(last, `${path}, line ${lines.length + 1}`)];
+  onTorn?.(`${path}, line ${lines.length + 1} is cut short and left out; its run will have to be done again`);
+  return results;
+}
+
+/**
+ * Adds one line to the file at `path` and waits until it is on the disk. A line that an earlier crash cut short is
+ * removed first; if writing fails, the file is left as it was.
+ * @throws InputError if the file cannot be written.
+ */
+export async function appendResult(path: string, result: Result): Promise<void> {
+  try {
+    const file = await open(path, "a+");
+    try {
+      await append(file, result);
+    } finally {
+      await file.close();
+    }
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    throw new InputError(`results: cannot write ${path}: ${(error as Error).message}; give a file that can be written`);
+  }
+}
+
+async function append(file: FileHandle, result: Result): Promise<void> {
+  const content = await file.readFile();
+  const complete = content.lastIndexOf(0x0a) + 1;
+  const tail = content.subarray(complete).toString("utf8");
+  const whole = tail !== "" && isJson(tail);
+  if (!whole) await file.truncate(complete);
+  try {
+    await file.appendFile(`${whole ? "\n" : ""}${JSON.stringify(result)}\n`);
+    await file.sync();
+  } catch (error) {
+    await file.truncate(whole ? content.length : complete);
+    throw error;
+  }
+}
+
+function parseResult(line: string, where: string): Result {
+  if (!isJson(line)) {
+    throw new InputError(
+      `results: ${where} is not JSON; found "${line.slice(0, 40)}", expected a result on every line`,
+    );
+  }
+  const parsed = resultSchema.safeParse(JSON.parse(line));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new InputError(`results: ${where} is not a result: ${issue?.path.join(".") || "line"}: ${issue?.message}`);
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// A new file's name is on the disk only when its directory is.
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === "win32") return; // directories cannot be opened there
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

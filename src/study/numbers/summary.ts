@@ -1,0 +1,130 @@
+// A study in a row per model: what its runs at its best learning rate found, and whether another model beats it.
+// Refuses to set side by side what was not trained and measured alike.
+
+import { isDeepStrictEqual } from "node:util";
+import { InputError } from "../../error.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { type Estimate, estimate, mean } from "../../tensor/estimate.ts";
+import { paretoFront } from "./pareto.ts";
+import type { Result } from "./result.ts";
+import { bestLearningRate, byLearningRate } from "./statistics.ts";
+
+/** One model of a study. */
+export interface SummaryRow {
+  readonly name: string;
+  readonly model: ModelConfig;
+  /** Float32 bytes, as allocated. */
+  readonly kvBytesPerToken: number;
+  readonly parameters: Result["parameters"];
+  /** The best of `learningRates`: all numbers here are of its runs alone. */
+  readonly learningRate: number;
+  /** All that were tried, ascending. */
+  readonly learningRates: readonly number[];
+  readonly seeds: readonly number[];
+  /** Validation loss, nats per token. */
+  readonly loss: Estimate;
+  readonly perplexity: Estimate;
+  readonly bitsPerByte: Estimate;
+  readonly wordPerplexity: Estimate;
+  readonly tokensPerSecond: number;
+  /** No other model has at most its bytes and its mean perplexity, and less of one. */
+  readonly onFront: boolean;
+  /** Text written by the first of its runs that wrote any. */
+  readonly sample: string | undefined;
+  /** The runs at `learningRate`, by seed. */
+  readonly runs: readonly Result[];
+}
+
+/**
+ * A row per model, by bytes descending, then by perplexity.
+ * @throws InputError if results differ in data or training tokens, or two models go by one name.
+ */
+export function summarize(results: readonly Result[]): SummaryRow[] {
+  const distinct = withoutRepeats(results);
+  checkComparable(distinct);
+  const names = [...new Set(distinct.map(({ name }) => name))];
+  const rows = names.map((name) => summarizeModel(distinct.filter((result) => result.name === name)));
+  const front = new Set(
+    paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean, row }))).map(
+      ({ row }) => row.name,
+    ),
+  );
+  return rows
+    .map((row) => ({ ...row, onFront: front.has(row.name) }))
+    .sort((a, b) => b.kvBytesPerToken - a.kvBytesPerToken || order(a.perplexity.mean, b.perplexity.mean));
+}
+
+/** One model's rows by learning rate: mean validation loss of each rate that was tried. */
+export function learningRateSweep(results: readonly Result[]): { name: string; rate: number; loss: Estimate }[] {
+  const distinct = withoutRepeats(results);
+  return [...new Set(distinct.map(({ name }) => name))].flatMap((name) =>
+    [...byLearningRate(distinct.filter((result) => result.name === name))].map(([rate, runs]) => ({
+      name,
+      rate,
+      loss: estimate(runs.map(({ validation }) => validation.loss)),
+    })),
+  );
+}
+
+function summarizeModel(results: readonly Result[]): SummaryRow {
+  const learningRate = bestLearningRate(results);
+  const runs = results.filter((result) => result.learningRate === learningRate).sort((a, b) => a.seed - b.seed);
+  const first = runs[0] as Result;
+  const over = (measure: keyof Result["validation"]) => estimate(runs.map(({ validation }) => validation[measure]));
+  return {
+    name: first.name,
+    model: first.model,
+    kvBytesPerToken: first.kvBytesPerToken,
+    parameters: first.parameters,
+    learningRate,
+    learningRates: [...byLearningRate(results).keys()],
+    seeds: runs.map(({ seed }) => seed),
+    loss: over("loss"),
+    perplexity: over("perplexity"),
+    bitsPerByte: over("bitsPerByte"),
+    wordPerplexity: over("wordPerplexity"),
+    tokensPerSecond: mean(runs.map(({ tokensPerSecond }) => tokensPerSecond)),
+    onFront: false,
+    sample: runs.find(({ sample }) => sample !== undefined)?.sample,
+    runs,
+  };
+}
+
+// A sweep that two processes ran may hold a run twice: the same in all that fixes it, so one of them will do.
+function withoutRepeats(results: readonly Result[]): Result[] {
+  return [
+    ...new Map(results.map((result) => [`${result.key} ${result.seed} ${result.learningRate}`, result])).values(),
+  ];
+}
+
+function checkComparable(results: readonly Result[]): void {
+  const first = results[0];
+  if (!first) return;
+  const models = new Map<string, Result>();
+  const runs = new Map<string, Result>();
+  for (const result of results) {
+    if (result.tokens !== first.tokens) {
+      throw new InputError(
+        `summary: ${first.name} was trained on ${first.tokens} tokens and ${result.name} on ${result.tokens}; summarise results of one budget at a time`,
+      );
+    }
+    if (!isDeepStrictEqual(result.dataset, first.dataset)) {
+      throw new InputError(
+        `summary: ${first.name} and ${result.name} differ in data (${first.dataset.source}, ${result.dataset.source}); summarise results of one dataset at a time`,
+      );
+    }
+    const model = models.get(result.name) ?? result;
+    models.set(result.name, model);
+    if (!isDeepStrictEqual(model.model, result.model)) {
+      throw new InputError(`summary: two different models are named ${result.name}; give them names of their own`);
+    }
+    const place = `${result.name}, seed ${result.seed}, learning rate ${result.learningRate}`;
+    const run = runs.get(place);
+    if (run) throw new InputError(`summary: ${place} is there twice (${run.key}, ${result.key}); keep one of them`);
+    runs.set(place, result);
+  }
+}
+
+function order(a: number, b: number): number {
+  return (Number.isFinite(a) ? a : Number.MAX_VALUE) - (Number.isFinite(b) ? b : Number.MAX_VALUE);
+}

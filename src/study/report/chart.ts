@@ -1,0 +1,226 @@
+// The three pictures of a study: cache against perplexity, loss against learning rate, loss against steps. Each is a
+// self-contained SVG; where a value is not finite (a run that diverged) nothing is drawn.
+
+import * as Plot from "@observablehq/plot";
+import {
+  dot,
+  endLabels,
+  endRoom,
+  fontSize,
+  type LegendEntry,
+  layout,
+  leader,
+  legend,
+  titles,
+} from "../../charts/annotation.ts";
+import { apart, ends, padded, powersOfTwo } from "../../charts/axis.ts";
+import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
+import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
+import { colorOf } from "../../charts/palette.ts";
+import { bytesText, countText, rateText } from "../../charts/quantity.ts";
+import { isShared } from "../../model/sharing.ts";
+import { mean } from "../../tensor/estimate.ts";
+import { paretoFront, staircase } from "../numbers/pareto.ts";
+import type { Result } from "../numbers/result.ts";
+import { learningRateSweep, type SummaryRow, summarize } from "../numbers/summary.ts";
+
+const [own, borrowed] = [colorOf(0), colorOf(1)]; // models in which every layer is an owner, and all others
+
+/** Bytes per token (log₂) against perplexity, with error bars of one standard error and the front as a staircase. */
+export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
+  const { size, frame } = layout(drawing, { height: 440, marginTop: 60 });
+  const rows = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
+  const [low, high] = padded(
+    rows.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken)),
+    0.1,
+    1,
+  );
+  const front = paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean })));
+  const stairs = staircase(front);
+  const color = ({ model }: SummaryRow) => (isShared(model.sharing) ? borrowed : own);
+  const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
+  const entries: LegendEntry[] = [
+    ["every layer keeps its own KV", own, true],
+    ["layers share KV", borrowed, true],
+    ["another model is as small and as good", "currentColor", false],
+  ];
+  const named = overlay(({ x, y }) => {
+    const points = rows.map(({ name, kvBytesPerToken, perplexity }) => ({
+      ...{ x: x(kvBytesPerToken), y: y(perplexity.mean) },
+      ...{ width: textWidth(name, fontSize), height: 15 },
+    }));
+    const bars = rows.flatMap(({ kvBytesPerToken, perplexity }) =>
+      boxesAlong(ends(perplexity).map((end) => ({ x: x(kvBytesPerToken), y: y(end) }))),
+    );
+    const line = boxesAlong(stairs.map(({ bytes, loss }) => ({ x: x(bytes), y: y(loss) })));
+    const boxes = placeLabels(points, { frame, hard: bars, soft: line });
+    const leaders = points.flatMap((point, i) => leader(point, boxes[i] as Box));
+    const names = rows.flatMap((row, i): Shape[] => {
+      const [point, box] = [points[i] as Box, boxes[i] as Box];
+      return [dot(point.x, point.y, color(row), row.onFront, drawing), nameIn(box, point.x, row.name, drawing)];
+    });
+    return [...leaders, ...names];
+  });
+  return draw(
+    {
+      ...size,
+      x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
+      y: {
+        domain: padded(
+          rows.flatMap(({ perplexity }) => ends(perplexity)),
+          0.12,
+          0.5,
+        ),
+        label: null,
+      },
+      marks: [
+        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+        Plot.axisX({ ticks: powersOfTwo(low, high), tickFormat: bytesText, tickSize: 4, fontSize }),
+        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
+        Plot.line(stairs, { x: "bytes", y: "loss", strokeOpacity: 0.35, strokeWidth: 1.5 }),
+        Plot.ruleX(rows, {
+          x: "kvBytesPerToken",
+          y1: ({ perplexity }: SummaryRow) => ends(perplexity)[0],
+          y2: ({ perplexity }: SummaryRow) => ends(perplexity)[1],
+          stroke: color,
+          strokeWidth: 1.5,
+        }),
+        named,
+        overlay(() => legend(entries, 14, 18, drawing)),
+        titles(
+          size,
+          `↑ validation perplexity${spreads ? ", ± standard error over seeds" : ""}`,
+          "KV cache, bytes per token (float32) →",
+          drawing,
+        ),
+      ],
+    },
+    `Validation perplexity against KV cache bytes per token of ${rows.length} models`,
+    drawing,
+  );
+}
+
+/** Mean validation loss (nats per token) at every learning rate that was tried, a line per model, the best filled. */
+export function learningRateChart(results: readonly Result[], drawing: DrawingOptions = {}): string {
+  const summary = summarize(results);
+  const points = learningRateSweep(results).filter(({ loss }) => Number.isFinite(loss.mean));
+  const lines = summary.map((row, i) => ({
+    ...{ name: row.name, color: colorOf(i), best: row.learningRate },
+    points: points.filter(({ name }) => name === row.name),
+  }));
+  const { size, frame } = layout(drawing, endRoom(lines));
+  const rates = [...new Set(points.map(({ rate }) => rate))].sort((a, b) => a - b);
+  const [low, high] = padded(rates.map(Math.log), 0.04, 0.5);
+  return draw(
+    {
+      ...size,
+      x: { type: "log", domain: [Math.exp(low), Math.exp(high)], label: null },
+      y: {
+        domain: padded(
+          points.flatMap(({ loss }) => ends(loss)),
+          0.06,
+          0.01,
+        ),
+        label: null,
+      },
+      marks: [
+        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+        Plot.axisX({ ticks: apart(rates, frame.width / (high - low)), tickFormat: rateText, tickSize: 4, fontSize }),
+        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
+        ...lines.flatMap(({ points, color }) => [
+          Plot.line(points, { x: "rate", y: ({ loss }) => loss.mean, stroke: color, strokeWidth: 2 }),
+          Plot.ruleX(points, {
+            x: "rate",
+            y1: ({ loss }) => ends(loss)[0],
+            y2: ({ loss }) => ends(loss)[1],
+            stroke: color,
+          }),
+        ]),
+        overlay(({ x, y }) => [
+          ...endLabels(
+            lines.flatMap(({ points, name, color }) => {
+              const last = points.at(-1);
+              return last ? [{ x: x(last.rate), y: y(last.loss.mean), name, color }] : [];
+            }),
+            frame,
+            drawing,
+          ),
+          ...lines.flatMap(({ points, color, best }) =>
+            points.map(({ rate, loss }) => dot(x(rate), y(loss.mean), color, rate === best, drawing)),
+          ),
+        ]),
+        titles(size, "↑ validation loss, nats per token; filled: each model's best", "peak learning rate →", drawing),
+      ],
+    },
+    `Validation loss against learning rate of ${lines.length} models`,
+    drawing,
+  );
+}
+
+/**
+ * Mean loss (nats per token) by step of each model's runs at its best learning rate: validation loss where it was
+ * taken along the way, else training loss. The first quarter of the steps is left out, for it dwarfs all differences.
+ */
+export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
+  const validated = summary.every(({ runs }) => runs.every(({ curve }) => curve.filter(isValidated).length > 1));
+  const start = Math.max(0, ...summary.flatMap(({ runs }) => runs.map(({ steps }) => steps))) / 4;
+  const lines = summary.map(({ name, runs }, i) => {
+    const seen = runs.flatMap(({ curve }) =>
+      curve.flatMap(({ step, loss, validation }) => ({ step, loss: validated ? (validation ?? Number.NaN) : loss })),
+    );
+    const late = seen.filter(({ step, loss }) => step >= start && Number.isFinite(loss));
+    const steps = [...new Set(late.map(({ step }) => step))].sort((a, b) => a - b);
+    const meanAt = (step: number) => mean(late.filter((point) => point.step === step).map(({ loss }) => loss));
+    return { name, color: colorOf(i), points: steps.map((step) => ({ step, loss: meanAt(step) })) };
+  });
+  const { size, frame } = layout(drawing, endRoom(lines));
+  const all = lines.flatMap(({ points }) => points);
+  const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first quarter of the steps`;
+  return draw(
+    {
+      ...size,
+      x: {
+        domain: padded(
+          all.map(({ step }) => step),
+          0,
+          1,
+        ),
+        label: null,
+      },
+      y: {
+        domain: padded(
+          all.map(({ loss }) => loss),
+          0.05,
+          0.01,
+        ),
+        label: null,
+      },
+      marks: [
+        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
+        Plot.axisX({ ticks: 6, tickFormat: countText, tickSize: 4, fontSize }),
+        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
+        ...lines.map(({ points, color }) =>
+          Plot.line(points, { x: "step", y: "loss", stroke: color, strokeWidth: 1.75 }),
+        ),
+        overlay(({ x, y }) => {
+          const last = lines.flatMap(({ points, name, color }) =>
+            points.slice(-1).map(({ step, loss }) => ({ x: x(step), y: y(loss), name, color })),
+          );
+          return endLabels(last, frame, drawing);
+        }),
+        titles(size, title, "steps →", drawing),
+      ],
+    },
+    `Loss by training step of ${lines.length} models`,
+    drawing,
+  );
+}
+
+// A name in the box that was found for it, beginning or ending at the side of its point.
+function nameIn({ x, y, width, height }: Box, at: number, name: string, drawing: DrawingOptions): Shape {
+  const anchor = x >= at ? "start" : x + width <= at ? "end" : "middle";
+  const from = { start: x, end: x + width, middle: x + width / 2 }[anchor];
+  return textAt(from, y + height / 2, name, drawing, { "text-anchor": anchor });
+}
+
+const isValidated = ({ validation }: { validation?: number | undefined }) => validation !== undefined;

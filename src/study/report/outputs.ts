@@ -1,0 +1,61 @@
+// What a study leaves for people: the report and its pictures as files, each written whole.
+
+import { mkdirSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { bytesText } from "../../charts/quantity.ts";
+import { writeAtomic } from "../../files/atomic-file.ts";
+import type { Result } from "../numbers/result.ts";
+import { summarize } from "../numbers/summary.ts";
+import type { StudyPlan } from "../trials/plan.ts";
+import { versions } from "../trials/versions.ts";
+import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
+import { report } from "./report.ts";
+import { markdownTable } from "./table.ts";
+
+/** What a study's outputs say beside its results. */
+export interface OutputOptions {
+  plan: StudyPlan;
+  /** The command that does the study again. */
+  command: string;
+  /** Seconds it took. */
+  duration: number;
+}
+
+/** Writes `report.html`, `pareto.svg`, `loss.svg`, `summary.md`, and `learning-rates.svg` if several were tried. */
+export async function writeOutputs(
+  directory: string,
+  results: readonly Result[],
+  { plan, command, duration }: OutputOptions,
+): Promise<string[]> {
+  const summary = summarize(results);
+  const { cpu, platform, ...software } = versions();
+  const page = report({
+    title: plan.title ?? plan.name,
+    results,
+    preset: plan,
+    command,
+    versions: software,
+    environment: {
+      processor: `${cpu}, ${cpus().length} cores`,
+      memory: bytesText(totalmem()),
+      system: platform ?? "unknown",
+    },
+    duration,
+  });
+  const files: Record<string, string> = {
+    "report.html": page,
+    "pareto.svg": paretoChart(summary),
+    "loss.svg": lossChart(summary),
+    ...(summary.some(({ learningRates }) => learningRates.length > 1)
+      ? { "learning-rates.svg": learningRateChart(results) }
+      : {}),
+    "summary.md": `${markdownTable(summary)}\n`,
+  };
+  mkdirSync(directory, { recursive: true });
+  const paths = Object.keys(files).map((name) => join(directory, name));
+  for (const [name, content] of Object.entries(files)) {
+    await writeAtomic(join(directory, name), [new TextEncoder().encode(content)]);
+  }
+  return paths;
+}

@@ -1,0 +1,193 @@
+// A study as one page of HTML that reads offline: numbers, pictures, samples, conclusions, and how to do it again.
+// Everything on it comes from the results; it loads nothing and runs no script.
+
+import { escaped, facts, figure, json, list, section } from "../../charts/markup.ts";
+import { bytesText, countText, durationText, estimateText, integerText, rateText } from "../../charts/quantity.ts";
+import { sharingSvg } from "../../charts/sharing-picture.ts";
+import { owners } from "../../model/sharing.ts";
+import { type Comparison, conclude } from "../numbers/conclusions.ts";
+import type { Result } from "../numbers/result.ts";
+import { type SummaryRow, summarize } from "../numbers/summary.ts";
+import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
+import { reportStyle } from "./report-style.ts";
+import { cells, heads } from "./table.ts";
+
+/** What a report is made from. */
+export interface ReportOptions {
+  title: string;
+  results: readonly Result[];
+  /** The settings that the study ran with, shown as JSON. */
+  preset: { readonly name: string };
+  /** The command that does the study again. */
+  command: string;
+  versions: Readonly<Record<string, string>>;
+  /** What the study ran on: processor, memory, system. */
+  environment: Readonly<Record<string, string>>;
+  /** Seconds that the whole study took. */
+  duration: number;
+}
+
+/** A self-contained page. Throws an InputError if the results cannot be compared (see `summarize`). */
+export function report(options: ReportOptions): string {
+  const { title, results } = options;
+  const summary = summarize(results);
+  const { comparisons, supports, limits } = conclude(results);
+  const sweeps = summary.some(({ learningRates }) => learningRates.length > 1);
+  const inline = { transparent: true };
+  const body = [
+    `<h1>${escaped(title)}</h1>`,
+    headline(summary, options),
+    meaning(summary),
+    section("Cache size against quality", [
+      figure(
+        paretoChart(summary, inline),
+        "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.",
+      ),
+      table(summary),
+    ]),
+    section("What the study shows", [list(supports), pairs(comparisons)]),
+    section("What it does not show", [list(limits)]),
+    sweeps
+      ? section("Learning rates", [
+          figure(
+            learningRateChart(results, inline),
+            "Every model was trained at each rate and is shown elsewhere at its best, for one rate does not suit all models.",
+          ),
+        ])
+      : "",
+    section("Training", [
+      figure(lossChart(summary, inline), "Each line is the mean of a model's runs at its best learning rate."),
+    ]),
+    section("Who keeps keys and values", sharings(summary)),
+    samples(summary),
+    section("How to do it again", reproduction(options)),
+    section("Models in full", summary.map(details)),
+  ];
+  return [
+    "<!doctype html>",
+    '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${escaped(title)}</title><style>${reportStyle}</style></head>`,
+    `<body><main>\n${body.filter(Boolean).join("\n")}\n</main></body></html>\n`,
+  ].join("\n");
+}
+
+function headline(summary: readonly SummaryRow[], { results, duration }: ReportOptions): string {
+  const first = results[0];
+  if (!first) return "<p>There are no results yet.</p>";
+  const [large, small] = [summary[0] as SummaryRow, summary.at(-1) as SummaryRow];
+  const { source, train } = first.dataset;
+  const lead = `${count(summary.length, "language model")} trained on ${countText(first.tokens)} tokens each: how well they predict text they have not seen, against how many bytes of keys and values they keep for every token.`;
+  const figures: [string, string][] = [
+    ["models", String(summary.length)],
+    ["runs", String(results.length)],
+    ["largest cache", `${bytesText(large.kvBytesPerToken)}/token`],
+    ["smallest cache", `${bytesText(small.kvBytesPerToken)}/token`],
+    ["perplexity, best mean", estimateText(bestOf(summary).perplexity)],
+    ["time", durationText(duration)],
+  ];
+  const data = `Data: ${escaped(source)}, ${countText(train.tokens)} training tokens, vocabulary of ${integerText(first.dataset.vocab)}.`;
+  return `<p class="lead">${lead}</p><p class="note">${data}</p><dl class="figures">${figures.map(([name, value]) => `<div><dt>${name}</dt><dd>${escaped(value)}</dd></div>`).join("")}</dl>`;
+}
+
+function meaning(summary: readonly SummaryRow[]): string {
+  const row = summary[0];
+  if (!row) return "";
+  const { kvHeads, headDim, sharing } = row.model;
+  const context = 8192;
+  const sum = `2 × 4 bytes × ${count(kvHeads, "KV head")} × ${headDim} × ${count(owners(sharing).length, "layer")} = ${integerText(row.kvBytesPerToken)} bytes`;
+  return section("What the bytes mean", [
+    "<p>To write its next token a model looks back at keys and values of every token before. They are kept in memory, the KV cache, for as long as the text is; what one token takes there limits how long texts may be and how many can be served at once.</p>",
+    `<p>For ${escaped(row.name)} that is ${sum} (keys and values, float32). A text of ${integerText(context)} tokens would take ${bytesText(row.kvBytesPerToken * context)}. In cross-layer attention some layers keep none of their own and read those of an earlier layer, so they take no room.</p>`,
+  ]);
+}
+
+function table(summary: readonly SummaryRow[]): string {
+  const head = heads.map((name) => `<th scope="col">${name}</th>`).join("");
+  const rows = cells(summary).map((row, i) => {
+    const columns = row.map((cell) => `<td>${escaped(cell)}</td>`).join("");
+    return `<tr${summary[i]?.onFront ? ' class="front"' : ""}>${columns}</tr>`;
+  });
+  const note =
+    "Bytes are float32, read off the allocated cache. Parameters leave out the embedding. ± is one standard error over seeds. LR is each model's best of those tried.";
+  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div><p class="note">${note}</p>`;
+}
+
+function pairs(comparisons: readonly Comparison[]): string {
+  if (comparisons.length === 0) return "";
+  const sentences = (separated: boolean) =>
+    comparisons.filter((pair) => pair.separated === separated).map(({ sentence }) => sentence);
+  const block = (title: string, lines: string[], open: boolean) =>
+    lines.length === 0
+      ? ""
+      : `<details${open ? " open" : ""}><summary>${title} (${lines.length})</summary>${list(lines)}</details>`;
+  const [told, open] = [sentences(true), sentences(false)];
+  return [
+    block("Pairs that the data separate", told, told.length <= 12),
+    block("Pairs that they do not", open, open.length <= 6),
+  ].join("");
+}
+
+function sharings(summary: readonly SummaryRow[]): string[] {
+  const patterns = [...new Set(summary.map(({ model }) => model.sharing.join()))];
+  const bySharing = patterns.map((pattern) => summary.filter(({ model }) => model.sharing.join() === pattern));
+  return [
+    "<p>A filled layer computes keys and values and keeps them in the cache; an outlined one reads those of the layer in its colour.</p>",
+    ...bySharing.map((rows) => {
+      const names = rows.map(({ name }) => name).join(", ");
+      return `<h3>${escaped(names)}</h3>${figure(sharingSvg((rows[0] as SummaryRow).model.sharing, { transparent: true }))}`;
+    }),
+  ];
+}
+
+function samples(summary: readonly SummaryRow[]): string {
+  const written = summary.filter(({ sample }) => sample !== undefined);
+  if (written.length === 0) return "";
+  return section("What they write", [
+    '<p class="note">One sample of each model, as it came.</p>',
+    ...written.map(
+      ({ name, sample }) => `<h3>${escaped(name)}</h3><blockquote>${escaped(sample as string)}</blockquote>`,
+    ),
+  ]);
+}
+
+function reproduction({ preset, command, versions, environment, duration, results }: ReportOptions): string[] {
+  const seeds = [...new Set(results.map(({ seed }) => seed))].sort((a, b) => a - b);
+  const computed = results.reduce((sum, { seconds }) => sum + seconds, 0);
+  return [
+    `<pre>${escaped(command)}</pre>`,
+    facts({
+      preset: preset.name,
+      seeds: seeds.join(", "),
+      time: `${durationText(duration)} in all, ${durationText(computed)} of runs`,
+      ...environment,
+    }),
+    "<h3>Versions</h3>",
+    facts(versions),
+    `<details><summary>Settings</summary><pre>${json(preset)}</pre></details>`,
+  ];
+}
+
+function details(row: SummaryRow): string {
+  const numbers = facts({
+    parameters: `${integerText(row.parameters.total)}, ${integerText(row.parameters.nonEmbedding)} without embedding`,
+    "learning rates": row.learningRates
+      .map((rate) => (rate === row.learningRate ? `${rateText(rate)} (best)` : rateText(rate)))
+      .join(", "),
+    "validation loss": `${estimateText(row.loss, 4)} nats per token`,
+    "word perplexity": estimateText(row.wordPerplexity),
+    "bits per byte": estimateText(row.bitsPerByte, 4),
+    seeds: row.runs.map(({ seed, validation }) => `${seed}: ${validation.loss.toFixed(4)}`).join("; "),
+    "training speed": `${integerText(row.tokensPerSecond)} tokens per second`,
+    arithmetic: `${countText(row.runs[0]?.flopsPerToken ?? 0)} floating-point operations per token`,
+  });
+  return `<details><summary>${escaped(row.name)}</summary>${numbers}<pre>${json(row.model)}</pre></details>`;
+}
+
+function bestOf(summary: readonly SummaryRow[]): SummaryRow {
+  const finite = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
+  return finite.sort((a, b) => a.perplexity.mean - b.perplexity.mean)[0] ?? (summary[0] as SummaryRow);
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

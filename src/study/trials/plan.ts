@@ -1,0 +1,95 @@
+// What a study asks: which models, trained how, on what text, with which learning rates and seeds. A plan is data: a
+// preset, or a JSON file.
+
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { InputError } from "../../error.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { depthFamily, type Family, namedModel } from "../../model/name.ts";
+import type { RecipeOptions } from "../../train/recipe.ts";
+import { nearest } from "./nearest.ts";
+import { presets } from "./presets.ts";
+
+const size = z.int().min(1);
+
+const schema = z.strictObject({
+  name: z.string().regex(/^[\w.-]+$/),
+  title: z.string().optional(),
+  data: z.strictObject({
+    source: z.string(),
+    field: z.string().optional(),
+    vocab: size.min(257),
+    tokenizer: z.string().optional(),
+    validationFraction: z.number().gt(0).lt(1).default(0.05),
+  }),
+  family: z.union([
+    z.strictObject({ depth: size }),
+    z.strictObject({
+      layers: size,
+      width: size,
+      mlpWidth: size,
+      tiedEmbeddings: z.boolean().optional(),
+      ropeTheta: z.number().positive().optional(),
+      initStd: z.number().positive().optional(),
+    }),
+  ]),
+  context: size,
+  models: z.array(z.string()).min(1),
+  seeds: z.array(z.int().min(0)).min(1),
+  learningRates: z.union([
+    z.array(z.number().positive()).min(1),
+    z.strictObject({
+      start: z.number().positive(),
+      factor: z.number().gt(1).default(1.5),
+      most: size.default(12),
+    }),
+  ]),
+  recipe: z.looseObject({ steps: size }),
+  prompt: z.string().default("The state of the Union"),
+});
+
+/** A study's plan. `learningRates` is a list, or the paper's protocol: upward from `start` until it stops helping. */
+export type StudyPlan = z.output<typeof schema>;
+
+/** A plan as it may be written: what has a default can be left out. */
+export type StudyPlanInput = z.input<typeof schema>;
+
+/** Checks a plan and the names of its models. @throws InputError naming the first field that is wrong. */
+export function studyPlan(input: StudyPlanInput): StudyPlan {
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new InputError(`study plan: ${issue?.path.join(".") || "plan"}: ${issue?.message}`);
+  }
+  for (const name of parsed.data.models) planModel(parsed.data, name, parsed.data.data.vocab);
+  return parsed.data;
+}
+
+/** The plan of a preset's name or of a JSON file. @throws InputError with the nearest preset where it is neither. */
+export async function loadPlan(nameOrPath: string): Promise<StudyPlan> {
+  const preset = presets[nameOrPath];
+  if (preset) return studyPlan(preset);
+  const text = await readFile(nameOrPath, "utf8").catch(() => {
+    const names = Object.keys(presets);
+    throw new InputError(
+      `study: "${nameOrPath}" is no preset and no file; presets are ${names.join(", ")}${nearest(nameOrPath, names)}`,
+    );
+  });
+  try {
+    return studyPlan(JSON.parse(text) as StudyPlanInput);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new InputError(`${nameOrPath}: is not JSON: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The config of a plan's model, for a vocabulary. */
+export function planModel({ family, context }: StudyPlan, name: string, vocab: number): ModelConfig {
+  const sizes: Family = "depth" in family ? depthFamily(family.depth, vocab, context) : { ...family, vocab, context };
+  return namedModel(name, sizes);
+}
+
+/** What a plan's runs have in common. */
+export function planRecipe(plan: StudyPlan): RecipeOptions {
+  return plan.recipe as unknown as RecipeOptions;
+}

@@ -1,0 +1,151 @@
+// One run of a study: a model trained with one learning rate and one seed, evaluated, its cache measured, a text written.
+// Its directory keeps what is done, so that a killed trial goes on where it was.
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { RunDirectory } from "../../checkpoint/run-directory.ts";
+import { EngineCore } from "../../engine/core.ts";
+import { decode } from "../../engine/decode.ts";
+import { Evaluation } from "../../eval/evaluation.ts";
+import { PagedCache } from "../../kv/paged-cache.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { flopsPerToken, parameterCount } from "../../model/cost.ts";
+import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
+import type { Tensors } from "../../tensor/tensor.ts";
+import { Batches } from "../../text/batches.ts";
+import type { Corpus } from "../../text/corpus.ts";
+import type { Recipe } from "../../train/recipe.ts";
+import { DivergedError, type TrainStep, train } from "../../train/training.ts";
+import { thinCurve } from "../numbers/curve.ts";
+import type { CurvePoint, Result, TextSize } from "../numbers/result.ts";
+import { versions } from "./versions.ts";
+
+/** What fixes a trial. */
+export interface Trial {
+  readonly name: string;
+  readonly model: ModelConfig;
+  readonly recipe: Recipe;
+  readonly corpus: Corpus;
+  readonly prompt: string;
+}
+
+/** A hash of all that a trial's numbers depend on. Threads, micro-batches and how often it saves are not among it. */
+export function trialKey({ model, recipe, corpus }: Trial): string {
+  const { threads: _, checkpointEvery: __, microBatch: ___, ...fixed } = recipe;
+  const data = { source: corpus.source, train: corpus.data.train.tokens, vocab: corpus.tokenizer.vocab };
+  return createHash("sha256")
+    .update(JSON.stringify({ model, recipe: fixed, data }))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+/** What a trial's directory is called. */
+export function trialName(trial: Trial): string {
+  const { learningRate, seed } = trial.recipe;
+  return `${trial.name}-lr${learningRate}-seed${seed}-${trialKey(trial)}`;
+}
+
+/** The key of the trial whose directory is called so. */
+export function keyOfTrial(name: string): string {
+  return name.split("-").at(-1) as string;
+}
+
+/**
+ * Runs a trial to its result, yielding its training steps; a run that diverges has a result too, its losses NaN.
+ * Returns undefined if `signal` stopped it.
+ */
+export async function* runTrial(
+  trial: Trial,
+  { directory, signal }: { directory: string; signal?: AbortSignal },
+): AsyncGenerator<TrainStep, Result | undefined> {
+  const { name, model, corpus } = trial;
+  const { seed } = trial.recipe;
+  const path = join(directory, trialName(trial));
+  const stored = { name, model, recipe: trial.recipe, data: { source: corpus.source } };
+  const run = RunDirectory.exists(path)
+    ? await RunDirectory.open(path)
+    : await RunDirectory.create(path, stored, corpus.tokenizer.json);
+  const recipe = run.config.recipe as Recipe; // what it began with, micro-batches included
+  using _lock = run.lock();
+  using evaluation = await Evaluation.create(model, corpus.data.validation, recipe.threads);
+  const batches = new Batches(corpus.data.train, { batch: recipe.microBatch, context: model.context, seed });
+  const validate = (weights: Tensors) => evaluation.quick(weights);
+  const steps = train({ model, recipe, batches, directory: run, validate, signal });
+  let weights: Tensors | undefined;
+  try {
+    for (;;) {
+      const next = await steps.next();
+      if (next.done) {
+        if (!next.value.finished) return undefined;
+        weights = next.value.weights;
+        break;
+      }
+      yield next.value;
+    }
+  } catch (error) {
+    if (!(error instanceof DivergedError)) throw error;
+  }
+  const rows = await run.metrics<CurvePoint & { seconds: number }>();
+  const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
+  const tokens = recipe.steps * recipe.batch * model.context;
+  const found = weights && (await evaluation.full(weights));
+  const written = await write(model, weights, trial);
+  const result: Result = {
+    key: trialKey(trial),
+    name,
+    model,
+    seed,
+    learningRate: recipe.learningRate,
+    steps: recipe.steps,
+    tokens,
+    parameters: parameterCount(model),
+    kvBytesPerToken: written.kvBytesPerToken,
+    flopsPerToken: flopsPerToken(model, model.context / 2),
+    validation: {
+      loss: found?.loss ?? Number.NaN,
+      perplexity: found?.perplexity ?? Number.NaN,
+      bitsPerByte: found?.bitsPerByte ?? Number.NaN,
+      wordPerplexity: found?.wordPerplexity ?? Number.NaN,
+    },
+    curve: thinCurve(rows.map(({ step, loss, validation }) => ({ step, loss, validation }))),
+    seconds,
+    tokensPerSecond: (rows.length * recipe.batch * model.context) / seconds,
+    sample: written.sample,
+    versions: versions(),
+    dataset: {
+      source: corpus.source,
+      vocab: corpus.tokenizer.vocab,
+      train: textSize(corpus.data.train),
+      validation: textSize(corpus.data.validation),
+    },
+  };
+  run.removeCheckpoint();
+  return result;
+}
+
+/**
+ * Lets the model write after the prompt, where that leaves room in its context, and reads the bytes per token off the
+ * cache that was allocated for it.
+ */
+async function write(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
+  const { tokenizer } = corpus;
+  const { endOfText } = tokenizer;
+  const start = [endOfText, ...tokenizer.encode(prompt)];
+  const blocks = Math.ceil(model.context / blockSize);
+  if (!weights || start.length >= model.context) {
+    const cache = new PagedCache(model, { blocks, blockSize, dtype: "float32" });
+    return { kvBytesPerToken: cache.bytes / (blocks * blockSize), sample: undefined };
+  }
+  const kvMemory = blocks * kvBlockBytes(model, "float32");
+  using core = await EngineCore.create(model, weights, { kvMemory, threads: recipe.threads });
+  const sampling = { temperature: 0.8, topP: 0.95, seed: 1 };
+  const maxTokens = Math.min(60, model.context - start.length);
+  const ids: number[] = [];
+  for await (const id of decode(core, { prompt: start, maxTokens, sampling, stopTokens: [endOfText] })) ids.push(id);
+  const { kvBytes } = core.stats();
+  return { kvBytesPerToken: kvBytes / (blocks * blockSize), sample: prompt + tokenizer.decode(ids) };
+}
+
+function textSize({ tokens, documents, bytes, words }: TextSize): TextSize {
+  return { tokens, documents, bytes, words };
+}

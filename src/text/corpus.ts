@@ -1,0 +1,59 @@
+// Text made ready for models: a tokenizer and token shards in one directory, made once and found the next time.
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileError } from "../files/file-error.ts";
+import { type Dataset, prepareDataset, trainTokenizer } from "./dataset.ts";
+import { openSource } from "./source.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+import { openTokenizer } from "./tokenizer-file.ts";
+
+/** What text to use, and how. */
+export interface CorpusOptions {
+  /** A source's spec (see `openSource`). */
+  source: string;
+  /** The field of a .jsonl or .parquet that has the text. */
+  field?: string;
+  /** Tokens of the vocabulary that is trained on the source, unless `tokenizer` is given. */
+  vocab: number;
+  /** A tokenizer.json to use instead of training one. */
+  tokenizer?: string;
+  validationFraction?: number;
+  /** Where the tokenizer and the shards are kept. */
+  directory: string;
+  /** Told what is being done. */
+  onProgress?: (stage: "tokenizer" | "tokens") => void;
+}
+
+/** A tokenizer and the two sides of its dataset. */
+export interface Corpus {
+  readonly source: string;
+  readonly tokenizer: Tokenizer;
+  readonly data: Dataset;
+}
+
+/** Opens a corpus, making what is not there yet. @throws InputError for a source or tokenizer that will not do. */
+export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
+  const { vocab, directory, validationFraction = 0.05, onProgress } = options;
+  const source = openSource(options.source, { field: options.field });
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw fileError("create", directory, error);
+  }
+  const tokenizer = await corpusTokenizer();
+  onProgress?.("tokens");
+  const data = await prepareDataset({ source, tokenizer, directory, validationFraction });
+  return { source: source.name, tokenizer, data };
+
+  async function corpusTokenizer(): Promise<Tokenizer> {
+    if (options.tokenizer !== undefined) return openTokenizer(options.tokenizer);
+    const identity = JSON.stringify([source.name, await source.fingerprint?.(), vocab, validationFraction]);
+    const key = createHash("sha256").update(identity).digest("hex").slice(0, 16);
+    const path = join(directory, `${key}-tokenizer.json`);
+    if (existsSync(path)) return openTokenizer(path);
+    onProgress?.("tokenizer");
+    return trainTokenizer({ source, vocab, path, validationFraction });
+  }
+}

@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import {
+  bytesText,
+  countText,
+  differenceText,
+  durationText,
+  estimateText,
+  integerText,
+  rateText,
+} from "../../src/charts/quantity.ts";
+
+test.each([
+  [integerText(20480), "20,480"],
+  [countText(12), "12"],
+  [countText(1250), "1.25K"],
+  [countText(999_900), "1M"],
+  [countText(850_700_000), "851M"],
+  [countText(30e9), "30B"],
+  [bytesText(512), "512 B"],
+  [bytesText(1536), "1.5 KiB"],
+  [bytesText(2 ** 30), "1 GiB"],
+  [durationText(0.84), "0.8 s"],
+  [durationText(59.7), "1 min"],
+  [durationText(200), "3 min 20 s"],
+  [durationText(7500), "2 h 5 min"],
+  [rateText(0.003), "0.003"],
+  [rateText(0.001), "0.001"],
+  [rateText(2.25e-4), "2.25e-4"],
+  [rateText(1e-4), "1e-4"],
+  [rateText(1e-10), "1e-10"],
+  [rateText(0.0015), "0.0015"],
+  [estimateText({ mean: 13.5416, standardError: 0.02, n: 3 }), "13.54 ± 0.02"],
+  [estimateText({ mean: 13.5416, standardError: undefined, n: 1 }), "13.54"],
+  [estimateText({ mean: Number.NaN, standardError: Number.NaN, n: 2 }), "diverged"],
+  [differenceText({ mean: 0.0032, standardError: 0.001, n: 3 }), "+0.0032 ± 0.0010"],
+  [differenceText({ mean: -0.31, standardError: undefined, n: 1 }, 2), "−0.31"],
+])("%s", (text, expected) => expect(text).toBe(expected));
