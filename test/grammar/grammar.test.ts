@@ -262,7 +262,7 @@ describe("resources", () => {
   });
 
   it("are there on another thread", { timeout: 30_000 }, async () => {
-    const file = new URL("grammar/bytewise.ts", import.meta.url).href;
+    const file = new URL("bytewise.ts", import.meta.url).href;
     const source = `
       const { parentPort } = require("node:worker_threads");
       const load = import("tsx/esm/api").then(({ tsImport }) => tsImport(${JSON.stringify(file)}, "file:///"));

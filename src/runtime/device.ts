@@ -1,0 +1,63 @@
+// Where graphs run and tensors live. Knows no runtime: `open-device.ts` chooses one, and a device is handed on from there.
+
+import type { Graph } from "../graph/trace.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
+
+/** A tensor in a device's memory. Disposed, or given up to an output, it must not be used again. */
+export interface Buffer extends Disposable {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Its contents. Where memory is the host's, the tensor that lies there, not a copy. */
+  read(): Promise<Tensor>;
+}
+
+/** Buffers by name: what a program takes and gives. */
+export type Buffers = Readonly<Record<string, Buffer>>;
+
+/** A compiled graph. */
+export interface Program extends Disposable {
+  /**
+   * Runs the graph on every input that is no constant. An output named like an input takes its place: that input's
+   * buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
+   */
+  run(inputs: Buffers): Promise<Buffers>;
+  /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */
+  readonly seconds: number;
+}
+
+/** What is fast or possible on a device, for those who build graphs for it. */
+export interface Traits {
+  /** "host": buffers are memory that JavaScript reads and writes in place. "device": memory of its own. */
+  readonly memory: "host" | "device";
+  /** "fixed": every dimension must be a number when a graph is compiled. */
+  readonly shapes: "any" | "fixed";
+  /** Whether products of 8-bit integers add up exactly, however large their sums. */
+  readonly exactIntegerSums: boolean;
+  /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
+  readonly attentionBlock: number;
+  /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */
+  readonly logitElements: number;
+}
+
+/** How to compile. */
+export interface CompileOptions {
+  /** Inputs that never change; a runtime may pack them once, which makes products with them faster. */
+  readonly constants?: Tensors;
+  /** Whether the program shares its cores with other work, so that threads must not spin while they wait. */
+  readonly shared?: boolean;
+}
+
+/** A processor, or several as one, that runs graphs. */
+export interface Device extends AsyncDisposable {
+  /** What it is, as in `cpu` or `cuda:0`. */
+  readonly name: string;
+  /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
+  readonly runtime: string;
+  readonly traits: Traits;
+  /** Bytes that tensors may still take. */
+  freeBytes(): number;
+  /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
+  put(tensor: Tensor): Buffer;
+  compile(graph: Graph, options?: CompileOptions): Promise<Program>;
+}
