@@ -7,6 +7,7 @@ import { PagedCache } from "../kv/paged-cache.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
+import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
@@ -32,8 +33,6 @@ export interface CoreOptions {
   readonly maxSequences?: number;
   /** Whether what begins alike is computed once. */
   readonly prefixCache?: boolean;
-  /** Threads of each operation. */
-  readonly threads?: number;
 }
 
 /** A sequence to go on with. */
@@ -101,15 +100,20 @@ export class EngineCore implements Disposable {
   }
 
   /** Compiles a model and allocates its cache. @throws InputError where the memory does not hold one block. */
-  static async create(config: ModelConfig, weights: Tensors, options: CoreOptions): Promise<EngineCore> {
-    const { kvDtype = "float32", blockSize = defaultBlockSize, chunk = 256, threads } = options;
+  static async create(
+    device: Device,
+    config: ModelConfig,
+    weights: Tensors,
+    options: CoreOptions,
+  ): Promise<EngineCore> {
+    const { kvDtype = "float32", blockSize = defaultBlockSize, chunk = 256 } = options;
     const { maxSequences = 64, prefixCache = true, weights: weightDtype } = options;
     if (chunk % blockSize !== 0) {
       throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
     }
     const blocks = kvBlocks(config, kvDtype, options.kvMemory, blockSize);
     const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-    const runner = await Runner.create(config, weights, cache, { kvDtype, weights: weightDtype, blockSize, threads });
+    const runner = await Runner.create(device, config, weights, cache, { kvDtype, weights: weightDtype, blockSize });
     const pool = new BlockPool(blocks);
     const scheduler = new Scheduler(pool, { blockSize, chunk, maxSequences, prefixCache });
     const most = kvBlocks(config, kvDtype, options.kvLimit ?? options.kvMemory, blockSize);
