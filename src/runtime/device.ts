@@ -47,6 +47,8 @@ export interface Traits {
   readonly exactIntegerSums: boolean;
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
+  /** Programs that may wait for the device before the result of an earlier one is read. */
+  readonly runsAhead: number;
   /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */
   readonly logitElements: number;
 }
