@@ -5,6 +5,7 @@ import type { OpName } from "../graph/op.ts";
 import {
   add,
   cast,
+  causalAttentionGrad,
   div,
   expand,
   gather,
@@ -145,6 +146,10 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
     const mean = sum(mul(g, out), [-1], true); // Σ weights·dweights of each row
     return [mul(weights, sub(dweights, mean)), matmul(weights, g, { transA: true })];
   },
+
+  causalAttention: ({ inputs, outputs, attributes: { scale } }, [g]) =>
+    causalAttentionGrad(inputs as unknown as [Value, Value, Value], pair(outputs), g, scale),
+  causalAttentionGrad: undifferentiable,
 
   // A rotation's transpose is the rotation by the opposite angle.
   rotary: ({ inputs: [, positions, cos, sin] }, [g]) => [

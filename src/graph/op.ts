@@ -52,6 +52,10 @@ interface OpTable {
   rmsNorm: { epsilon: number };
   softmaxWeighted: None;
 
+  /** Attention of every token to itself and those before it; `scale` multiplies the scores. */
+  causalAttention: { scale: number };
+  causalAttentionGrad: { scale: number };
+
   rotary: None;
 
   gather: None;
