@@ -77,14 +77,16 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   cast: ({ inputs }, [g]) => [cast(g, first(inputs).dtype)],
   after: (_, [g]) => [g],
 
-  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [g]) => {
+  // Of bfloat16 operands products are bfloat16 too, but gradients stay as wide as they come: casts let them through.
+  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [given]) => {
     const [a, b] = pair(inputs);
+    const [g, to] = [cast(given, a.dtype), given.dtype];
     const da = transA
-      ? matmul(b, g, { transA: transB, transB: true, alpha })
-      : matmul(g, b, { transB: !transB, alpha });
+      ? matmul(b, g, { transA: transB, transB: true, alpha, to })
+      : matmul(g, b, { transB: !transB, alpha, to });
     const db = transB
-      ? matmul(g, a, { transA: true, transB: transA, alpha })
-      : matmul(a, g, { transA: !transA, alpha });
+      ? matmul(g, a, { transA: true, transB: transA, alpha, to })
+      : matmul(a, g, { transA: !transA, alpha, to });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
 

@@ -1,6 +1,7 @@
 // Runs the steps of a model: compiles its paged graph, feeds it what a step computes, and puts the new keys and values in
 // the cache. Knows no scheduling and no sampling.
 
+import { InputError } from "../error.ts";
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
 import type { PagedCache } from "../kv/paged-cache.ts";
@@ -58,6 +59,9 @@ export class Runner implements Disposable {
     cache: PagedCache,
     options: RunnerOptions,
   ): Promise<Runner> {
+    if (device.traits.shapes === "fixed") {
+      throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
+    }
     const { weights: dtype = "float32" } = options;
     const constants = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
     const reduced = options.kvDtype === "int8" && !device.traits.exactIntegerSums;

@@ -1,12 +1,13 @@
 // The KvStore of training, evaluation and prompts in one piece: keys and values are graph values, no cache is kept.
 
-import { causalAttention, concat, reshape, rotary, slice, softmaxWeighted } from "../graph/ops.ts";
+import { cast, causalAttention, concat, reshape, rotary, slice, softmaxWeighted } from "../graph/ops.ts";
 import { constant } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { joinHeads, masked, scaledScores, splitHeads } from "./attention.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
+import type { Precision } from "./precision.ts";
 import { rotaryTables } from "./rotary.ts";
 
 /** Queries are attended in blocks of this many tokens, each to the keys before its end: half the work, in the limit. */
@@ -19,6 +20,8 @@ export interface CausalOptions {
   block?: number;
   /** "blocks", the default, writes attention out; "fused" leaves it one operation, for devices with a kernel for it. */
   attention?: "blocks" | "fused";
+  /** What fused attention multiplies in. */
+  precision?: Precision;
 }
 
 /** Full causal attention within each of `batch` sequences of `length` tokens that all start at position 0. */
@@ -76,10 +79,10 @@ function blockAttention(config: ModelConfig, { length, block = defaultBlock }: C
   };
 }
 
-function fusedAttention({ headDim }: ModelConfig, { batch, length }: CausalOptions): Attention {
+function fusedAttention({ headDim }: ModelConfig, { batch, length, precision = "float32" }: CausalOptions): Attention {
   return {
-    split: (x, heads) => reshape(x, [batch, length, heads, headDim]),
-    attend: (queries, keys, values) => causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)),
+    split: (x, heads) => cast(reshape(x, [batch, length, heads, headDim]), precision),
+    attend: (queries, keys, values) => cast(causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)), "float32"),
   };
 }
 

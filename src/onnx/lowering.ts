@@ -37,6 +37,7 @@ type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 export const dataTypes: Readonly<Record<DType, number>> = {
   float32: 1,
   float16: 10,
+  bfloat16: 16,
   uint8: 2,
   int8: 3,
   int32: 6,

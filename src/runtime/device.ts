@@ -45,6 +45,8 @@ export interface Traits {
   readonly shapes: "any" | "fixed";
   /** Whether products of 8-bit integers add up exactly, however large their sums. */
   readonly exactIntegerSums: boolean;
+  /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
+  readonly attention: "blocks" | "fused";
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
   /** Programs that may wait for the device before the result of an earlier one is read. */

@@ -40,7 +40,7 @@ class CpuDevice implements Device {
     this.#threads = threads;
     this.traits = {
       ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0 },
-      ...{ attentionBlock: 128, logitElements: 4 << 20 },
+      ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20 },
     };
   }
 

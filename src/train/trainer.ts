@@ -3,7 +3,15 @@
 
 import type { ModelConfig } from "../model/config.ts";
 import { initialize, parameters } from "../model/parameters.ts";
-import { type Buffer, type Buffers, type Device, type Program, putAll, readAll } from "../runtime/device.ts";
+import {
+  type Buffer,
+  type Buffers,
+  type Device,
+  type Program,
+  putAll,
+  readAll,
+  type Traits,
+} from "../runtime/device.ts";
 import { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
@@ -70,6 +78,8 @@ export class Trainer implements Disposable {
       optimizer: recipe.optimizer,
       accumulate,
       recompute: recipe.recompute,
+      ...stepTraits(device.traits),
+      precision: recipe.precision,
     };
     return new Trainer(device, config, recipe, {
       update: await device.compile(updateGraph(config, options)),
@@ -153,6 +163,11 @@ export class Trainer implements Disposable {
     this.#accumulate?.[Symbol.dispose]();
     for (const buffers of [this.#weights, this.#moments, this.#sums]) disposeAll(buffers);
   }
+}
+
+/** What a device says of how a step is best written. */
+function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
+  return { attention, block: attentionBlock, logitElements };
 }
 
 interface StepPrograms {

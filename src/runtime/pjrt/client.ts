@@ -13,6 +13,7 @@ const bufferTypes: Readonly<Record<DType, number>> = {
   int64: 5,
   uint8: 6,
   float16: 10,
+  bfloat16: 13,
   float32: 11,
 };
 
