@@ -104,7 +104,7 @@ function floorOf(file: string): number {
 test("this test sees the imports", () => {
   expect(imports.length).toBeGreaterThan(files.length);
   expect(paths).toContainEqual({ from: "train/step.ts", to: "autodiff/gradient.ts", kind: "file", typeOnly: false });
-  expect(paths).toContainEqual({ from: "graph/op.ts", to: "graph/value.ts", kind: "file", typeOnly: true });
+  expect(paths).toContainEqual({ from: "graph/op.ts", to: "graph/dim.ts", kind: "file", typeOnly: true });
 });
 
 describe("files", () => {
