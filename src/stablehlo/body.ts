@@ -1,8 +1,9 @@
 // The body of a function while it is written: every instruction of StableHLO that our graphs need, one method each.
 // Knows no operation of ours.
 
+import { type DType, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { denseText, type Element, elementText, isFloat, type Type, typesText, typeText } from "./text.ts";
+import { denseText, elementText, type Type, typesText, typeText } from "./text.ts";
 
 /** A value that is there: its name in the text, and its type. */
 export interface Ref extends Type {
@@ -55,7 +56,7 @@ export class Body {
     return this.#constant(`dense<${elementText(number, type.dtype)}>`, type);
   }
 
-  scalar(number: number, dtype: Element): Ref {
+  scalar(number: number, dtype: DType): Ref {
     return this.full(number, { dtype, shape: [] });
   }
 
@@ -73,7 +74,7 @@ export class Body {
     return this.binary(op, a, this.full(number, a));
   }
 
-  convert(x: Ref, dtype: Element): Ref {
+  convert(x: Ref, dtype: DType): Ref {
     return x.dtype === dtype ? x : this.#turn("convert", x, "", { dtype, shape: x.shape });
   }
 
@@ -138,7 +139,7 @@ export class Body {
   }
 
   /** The result's axes: the batching ones, then those left of `a`, then those left of `b`. */
-  dot(a: Ref, b: Ref, { batching: [batchA, batchB] = [[], []], contracting: [sumA, sumB] }: DotAxes, dtype: Element) {
+  dot(a: Ref, b: Ref, { batching: [batchA, batchB] = [[], []], contracting: [sumA, sumB] }: DotAxes, dtype: DType) {
     const free = (x: Ref, ...taken: readonly (readonly number[])[]) =>
       x.shape.filter((_, axis) => !taken.flat().includes(axis));
     const shape = [
@@ -158,7 +159,7 @@ export class Body {
   }
 
   /** Every element's index along `axis`. */
-  iota(shape: readonly number[], axis: number, dtype: Element): Ref {
+  iota(shape: readonly number[], axis: number, dtype: DType): Ref {
     return this.emit(`stablehlo.iota dim = ${axis} : ${typeText({ dtype, shape })}`, { dtype, shape });
   }
 
@@ -197,7 +198,7 @@ function same(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
 
-function least(dtype: Element): number {
+function least(dtype: DType): number {
   if (isFloat(dtype)) return Number.NEGATIVE_INFINITY;
   if (dtype === "int32") return -(2 ** 31);
   if (dtype === "uint8") return 0;

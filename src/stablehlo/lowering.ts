@@ -214,6 +214,9 @@ function typeOf(value: Value | undefined): Type {
 
 /** The product over the last two axes; leading ones broadcast. */
 function multiply(body: Body, a: Ref, b: Ref, transA: boolean, transB: boolean, { dtype, shape }: Type): Ref {
+  if (b.dtype === "float32" && b.shape.length === 2 && shape.at(-1) === 1 && !transA) {
+    return timesColumn(body, a, b, shape);
+  }
   const sums = (x: Ref, first: boolean) => [x.shape.length - (first ? 2 : 1)];
   if (b.shape.length === 2 && !(transA && a.shape.length > 2)) {
     return body.dot(a, b, { contracting: [sums(a, transA), sums(b, !transB)] }, dtype);
@@ -227,6 +230,12 @@ function multiply(body: Body, a: Ref, b: Ref, transA: boolean, transB: boolean, 
     { batching: [axes, axes], contracting: [sums(left, transA), sums(right, !transB)] },
     dtype,
   );
+}
+
+/** The product with one column: a weighted sum of each row, which joins what is computed around it. */
+function timesColumn(body: Body, a: Ref, column: Ref, shape: readonly number[]): Ref {
+  const weights = body.broadcast(body.reshape(column, a.shape.slice(-1)), a.shape);
+  return body.reshape(body.reduce("add", body.binary("multiply", a, weights), [a.shape.length - 1]), shape);
 }
 
 /** Whole numbers of `bits` bits in a byte each: the earlier of two lies in the lower half. */
