@@ -19,11 +19,14 @@ export interface DotAxes {
 type Unary = "negate" | "abs" | "round_nearest_even" | "exponential" | "log" | "sqrt" | "rsqrt" | "logistic";
 type Binary = "add" | "subtract" | "multiply" | "divide" | "minimum" | "maximum" | "and" | "shift_right_logical";
 
-/** Writes instructions and names their results `%0`, `%1` …; equal constants are written once. */
+/**
+ * Writes instructions and names their results `%0`, `%1` …; equal instructions are written once. Names within regions
+ * start with a dot, so that they are no argument's.
+ */
 export class Body {
   readonly lines: string[] = [];
   readonly #highest: boolean;
-  readonly #constants = new Map<string, Ref>();
+  readonly #written = new Map<string, Ref>();
   #count = 0;
 
   /** With `highest`, products of float32 are exact float32; without it XLA may multiply in fewer bits. */
@@ -31,11 +34,14 @@ export class Body {
     this.#highest = highest;
   }
 
-  /** An instruction with one result. */
+  /** An instruction with one result, which depends on nothing but its operands. */
   emit(instruction: string, type: Type): Ref {
-    const name = `%${this.#count++}`;
-    this.lines.push(`${name} = ${instruction}`);
-    return { name, dtype: type.dtype, shape: type.shape };
+    const known = this.#written.get(instruction);
+    if (known) return known;
+    const made = { name: `%${this.#count++}`, dtype: type.dtype, shape: type.shape };
+    this.lines.push(`${made.name} = ${instruction}`);
+    this.#written.set(instruction, made);
+    return made;
   }
 
   /** An instruction with several results. */
@@ -43,6 +49,12 @@ export class Body {
     const name = `%${this.#count++}`;
     this.lines.push(`${name}:${types.length} = ${instruction}`);
     return types.map(({ dtype, shape }, i) => ({ name: `${name}#${i}`, dtype, shape }));
+  }
+
+  /** `x`, but no earlier than `signal`; nothing that is computed of it is shared with what is computed of `x`. */
+  after(x: Ref, signal: Ref): Ref {
+    const types = `${typeText(x)}, ${typeText(signal)}`;
+    return this.emitAll(`stablehlo.optimization_barrier ${x.name}, ${signal.name} : ${types}`, [x, signal])[0] as Ref;
   }
 
   tensor(tensor: Tensor): Ref {
@@ -185,12 +197,7 @@ export class Body {
   }
 
   #constant(dense: string, type: Type): Ref {
-    const text = `stablehlo.constant ${dense} : ${typeText(type)}`;
-    const known = this.#constants.get(text);
-    if (known) return known;
-    const made = this.emit(text, type);
-    this.#constants.set(text, made);
-    return made;
+    return this.emit(`stablehlo.constant ${dense} : ${typeText(type)}`, type);
   }
 }
 

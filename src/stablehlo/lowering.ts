@@ -47,11 +47,7 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     return [body.binary("multiply", x, body.unary("logistic", x))];
   },
   cast: ({ inputs: [x], attributes: { to } }, { body, ref }) => [body.convert(ref(x), to)],
-  after: ({ inputs }, { body, ref }) => {
-    const both = inputs.map((read) => ref(read));
-    const names = both.map(({ name }) => name).join(", ");
-    return body.emitAll(`stablehlo.optimization_barrier ${names} : ${both.map(typeText).join(", ")}`, both).slice(0, 1);
-  },
+  after: ({ inputs: [x, signal] }, { body, ref }) => [body.after(ref(x), ref(signal))],
 
   matmul: ({ inputs: [left, right], outputs: [out], attributes: { transA, transB, alpha } }, { body, ref }) => {
     const product = multiply(body, ref(left), ref(right), transA, transB, typeOf(out));
@@ -164,9 +160,9 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     const numbers = `#stablehlo.scatter<update_window_dims = [${windows.join(", ")}], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>`;
     const element = typeText({ ...typeOf(out), shape: [] });
     const sum = `({
-^bb0(%old: ${element}, %more: ${element}):
-  %sum = stablehlo.add %old, %more : ${element}
-  stablehlo.return %sum : ${element}
+^bb0(%.old: ${element}, %.more: ${element}):
+  %.sum = stablehlo.add %.old, %.more : ${element}
+  stablehlo.return %.sum : ${element}
 })`;
     const flags = "indices_are_sorted = false, unique_indices = false";
     return [

@@ -56,7 +56,7 @@ export function toStableHlo(graph: Graph, options: StableHloOptions = {}): Stabl
 
   const parameters = graph.inputs.map((value, i) => {
     const name = inputs[i] as string;
-    const ref = { ...typeOf(value), name: `%${/^[A-Za-z_][\w.$-]*$/.test(name) ? name : `arg.${i}`}` };
+    const ref = { ...typeOf(value), name: `%${/^[A-Za-z][\w.$-]*$/.test(name) ? name : `.arg${i}`}` };
     refs.set(value, ref);
     const taker = graph.outputs[name];
     const donated = taker !== undefined && describe(taker) === describe(value);
