@@ -72,6 +72,8 @@ export interface Device extends AsyncDisposable {
   readonly traits: Traits;
   /** Bytes that tensors may still take. */
   freeBytes(): number;
+  /** Bytes of its memory, where it has its own and counts: in use, the most that were, and in all. */
+  memory?(): { readonly used?: number; readonly peak?: number; readonly limit?: number };
   /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
   put(tensor: Tensor): Buffer;
   /** The same buffers with every element 0; the given ones are given up. */

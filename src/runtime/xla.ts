@@ -10,7 +10,7 @@ import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, zeros } from "../tensor/tensor.ts";
 import type { Buffer, Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
 import { freeHostBytes } from "./host-memory.ts";
-import { PjrtBuffer, PjrtClient, type PjrtDevice, type PjrtExecutable } from "./pjrt/client.ts";
+import { type DeviceMemory, PjrtBuffer, PjrtClient, type PjrtDevice, type PjrtExecutable } from "./pjrt/client.ts";
 import { ExecutableCache } from "./pjrt/executable-cache.ts";
 import type { Plugin } from "./pjrt/plugins.ts";
 
@@ -52,6 +52,10 @@ class XlaDevice implements Device {
   freeBytes(): number {
     const { limit, used = 0 } = this.client.memory(this.card);
     return limit === undefined ? freeHostBytes() : limit - used;
+  }
+
+  memory(): DeviceMemory {
+    return this.client.memory(this.card);
   }
 
   put(tensor: Tensor): XlaBuffer {
