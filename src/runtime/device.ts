@@ -47,6 +47,8 @@ export interface Traits {
   readonly exactIntegerSums: boolean;
   /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
   readonly attention: "blocks" | "fused";
+  /** Tokens that are scored at once when a model is evaluated. */
+  readonly scoredTokens: number;
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
   /** Programs that may wait for the device before the result of an earlier one is read. */
@@ -67,6 +69,8 @@ export interface CompileOptions {
 export interface Device extends AsyncDisposable {
   /** What it is, as in `cpu` or `cuda:0`. */
   readonly name: string;
+  /** The processor, as its maker calls it, where the runtime says. */
+  readonly kind: string;
   /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
   readonly runtime: string;
   readonly traits: Traits;
