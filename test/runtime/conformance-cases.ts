@@ -44,9 +44,8 @@ import {
   sumSquares,
   transpose,
 } from "../../src/graph/ops.ts";
-import { specialize } from "../../src/graph/specialize.ts";
 import { constant, float, type Graph, trace } from "../../src/graph/trace.ts";
-import type { Node, Value } from "../../src/graph/value.ts";
+import type { Value } from "../../src/graph/value.ts";
 import { allocate, type DType } from "../../src/tensor/dtype.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { sizeOf } from "../../src/tensor/tensor.ts";
@@ -387,14 +386,4 @@ export const tolerance = 1e-5;
 /** The graph of a use, its outputs `y0`, `y1` …, with what to feed it in `given.feeds`. */
 export function caseGraph(build: Case, given: RandomInputs): Graph {
   return trace(() => Object.fromEntries([build(given)].flat().map((value, i) => [`y${i}`, value as Value])));
-}
-
-/** The same graph for the sizes of what it is fed. */
-export function fixedGraph(graph: Graph, { feeds }: RandomInputs): Graph {
-  const sizes: Record<string, number> = {};
-  for (const { node, shape } of graph.inputs) {
-    const fed = feeds[(node as Node<"input">).attributes.name]?.shape;
-    for (const [axis, dim] of shape.entries()) if (typeof dim === "string") sizes[dim] = fed?.[axis] as number;
-  }
-  return specialize(graph, sizes);
 }
