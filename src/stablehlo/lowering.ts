@@ -17,6 +17,8 @@ export interface Target {
   ref(value: Value | undefined): Ref;
   /** What computes attention: CUDA's kernel where it can, or products of blocks. */
   readonly attention: "cudnn" | "blocks";
+  /** The widest head that the kernel takes. */
+  readonly cudnnHead: number;
   /** Where the batch is split over devices, for instructions that the partitioner cannot look into. */
   readonly batchMesh?: BatchMesh;
 }
@@ -118,15 +120,16 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     ];
   },
 
-  causalAttention: ({ inputs, attributes: { scale } }, { body, ref, attention, batchMesh }) => {
+  causalAttention: ({ inputs, attributes: { scale } }, { body, ref, attention, cudnnHead, batchMesh }) => {
     const [q, k, v] = inputs.map((read) => ref(read)) as [Ref, Ref, Ref];
-    if (attention === "cudnn" && cudnnTakes(q)) return cudnnAttention(body, [q, k, v], scale, batchMesh);
+    if (attention === "cudnn" && cudnnTakes(q, cudnnHead)) return cudnnAttention(body, [q, k, v], scale, batchMesh);
     return attentionInBlocks(body, [q, k, v], scale);
   },
-  causalAttentionGrad: ({ inputs, attributes: { scale } }, { body, ref, attention, batchMesh }) => {
+  causalAttentionGrad: ({ inputs, attributes: { scale } }, { body, ref, attention, cudnnHead, batchMesh }) => {
     const [q, k, v, out, statistics, gradient] = inputs.map((read) => ref(read)) as [Ref, Ref, Ref, Ref, Ref, Ref];
     const kept = { out, statistics, gradient };
-    if (attention === "cudnn" && cudnnTakes(q)) return cudnnAttentionGrad(body, [q, k, v], kept, scale, batchMesh);
+    if (attention === "cudnn" && cudnnTakes(q, cudnnHead))
+      return cudnnAttentionGrad(body, [q, k, v], kept, scale, batchMesh);
     return attentionInBlocksGrad(body, [q, k, v], kept, scale);
   },
 

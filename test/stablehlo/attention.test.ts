@@ -8,7 +8,7 @@ import type { Value } from "../../src/graph/value.ts";
 import { toStableHlo } from "../../src/stablehlo/module.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 
-function text(width: number, dtype: DType, attention: "cudnn" | "blocks", length = 8): string {
+function text(width: number, dtype: DType, attention: "cudnn" | "blocks", length = 8, cudnnHead?: number): string {
   const graph = trace(() => {
     const rows = (name: string, heads: number) => input(name, "float32", [2, length, heads, width]);
     const [q, k, v] = [rows("q", 4), rows("k", 2), rows("v", 2)];
@@ -17,7 +17,7 @@ function text(width: number, dtype: DType, attention: "cudnn" | "blocks", length
     const [dq, dk, dv] = gradient(sum(mul(out, out), [0, 1, 2, 3]), [q, k, v]) as [Value, Value, Value];
     return { dq, dk, dv };
   });
-  return toStableHlo(graph, { attention }).text;
+  return toStableHlo(graph, { attention, cudnnHead }).text;
 }
 
 const calls = (module: string) => [...module.matchAll(/custom_call @([\w$]+)/g)].map(([, name]) => name);
@@ -53,6 +53,11 @@ test("odd heads are filled up with zeros for it, and cut again", () => {
   expect(signatures(module)[0]).toContain("(tensor<2x8x4x48xbf16>, tensor<2x8x2x48xbf16>, tensor<2x8x2x48xbf16>)");
   expect(module.match(/stablehlo\.pad .* -> tensor<2x8x4x48xbf16>/g)).toHaveLength(3); // queries, output, its gradient
   expect(module.match(/stablehlo\.slice .* -> tensor<2x8x4x46xbf16>/g)).toHaveLength(2); // output, queries' gradient
+});
+
+test("wider heads, too, on cards that are said to take them", () => {
+  expect(calls(text(136, "bfloat16", "cudnn", 8, 256))).toHaveLength(2);
+  expect(calls(text(264, "bfloat16", "cudnn", 8, 256))).toEqual([]);
 });
 
 test.each<[string, number, DType, "cudnn" | "blocks"]>([
