@@ -9,6 +9,7 @@ import { attention, mlp, type Weights } from "./layers.ts";
 import { headName, parameters } from "./parameters.ts";
 import type { Precision } from "./precision.ts";
 import { quantizedNames } from "./quantized-weights.ts";
+import { layerName } from "./sites.ts";
 
 /** The model's parameters as graph inputs, by name. */
 export function weightInputs(config: ModelConfig): Map<string, Value> {
@@ -39,7 +40,7 @@ export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precisi
 export function transformer(config: ModelConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
   let x = gather(weights("embed"), tokens); // [N, C]
   for (let layer = 0; layer < config.layers; layer++) {
-    x = scope(`layers.${layer}`, () => {
+    x = scope(layerName(layer), () => {
       const attended = add(x, attention(config, weights, layer, x, kv));
       return add(attended, mlp(config, weights, layer, attended));
     });
