@@ -4,15 +4,17 @@ import { add, cast, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/op
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
+import { isRounded, type WeightDtype } from "./formats.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
 import { headName, parameters } from "./parameters.ts";
 import type { Precision } from "./precision.ts";
-import { quantizedNames } from "./quantized-weights.ts";
+import { quantizedInputs, quantizedNames } from "./quantized-weights.ts";
 import { layerName } from "./sites.ts";
 
-/** The model's parameters as graph inputs, by name. */
-export function weightInputs(config: ModelConfig): Map<string, Value> {
+/** The model's parameters, kept in `dtype`, as graph inputs by name. */
+export function weightInputs(config: ModelConfig, dtype: WeightDtype = "float32"): Map<string, Value> {
+  if (isRounded(dtype)) return quantizedInputs(config, dtype);
   return new Map(parameters(config).map(({ name, shape }) => [name, input(name, "float32", shape)]));
 }
 
