@@ -47,6 +47,8 @@ export interface Traits {
   readonly exactIntegerSums: boolean;
   /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
   readonly attention: "blocks" | "fused";
+  /** Tokens that are scored at once when a model is evaluated. */
+  readonly scoredTokens: number;
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
   /** Programs that may wait for the device before the result of an earlier one is read. */
@@ -67,11 +69,15 @@ export interface CompileOptions {
 export interface Device extends AsyncDisposable {
   /** What it is, as in `cpu` or `cuda:0`. */
   readonly name: string;
+  /** The processor, as its maker calls it, where the runtime says. */
+  readonly kind: string;
   /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
   readonly runtime: string;
   readonly traits: Traits;
   /** Bytes that tensors may still take. */
   freeBytes(): number;
+  /** Bytes of its memory, where it has its own and counts: in use, the most that were, and in all. */
+  memory?(): { readonly used?: number; readonly peak?: number; readonly limit?: number };
   /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
   put(tensor: Tensor): Buffer;
   /** The same buffers with every element 0; the given ones are given up. */

@@ -10,7 +10,7 @@ import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, zeros } from "../tensor/tensor.ts";
 import type { Buffer, Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
 import { freeHostBytes } from "./host-memory.ts";
-import { PjrtBuffer, PjrtClient, type PjrtDevice, type PjrtExecutable } from "./pjrt/client.ts";
+import { type DeviceMemory, PjrtBuffer, PjrtClient, type PjrtDevice, type PjrtExecutable } from "./pjrt/client.ts";
 import { ExecutableCache } from "./pjrt/executable-cache.ts";
 import type { Plugin } from "./pjrt/plugins.ts";
 
@@ -28,6 +28,7 @@ export async function openXla(plugin: Plugin, card: number): Promise<Device> {
 
 class XlaDevice implements Device {
   readonly name: string;
+  readonly kind: string;
   readonly runtime: string;
   readonly traits: Traits;
   readonly client: PjrtClient;
@@ -39,19 +40,24 @@ class XlaDevice implements Device {
     this.client = client;
     this.card = card;
     this.name = name;
+    this.kind = card.kind;
     this.runtime = `xla-${client.platform} pjrt-${client.api.version}`;
     this.#cache = new ExecutableCache(
       `${client.platform} ${client.platformVersion} ${client.api.version} ${card.kind}`,
     );
     this.traits = {
       ...{ memory: "device", shapes: "fixed", exactIntegerSums: true, runsAhead: 1 },
-      ...{ attention: "fused", attentionBlock: 256, logitElements: 1 << 28 },
+      ...{ attention: "fused", attentionBlock: 256, logitElements: 1 << 28, scoredTokens: 1 << 15 },
     };
   }
 
   freeBytes(): number {
     const { limit, used = 0 } = this.client.memory(this.card);
     return limit === undefined ? freeHostBytes() : limit - used;
+  }
+
+  memory(): DeviceMemory {
+    return this.client.memory(this.card);
   }
 
   put(tensor: Tensor): XlaBuffer {
