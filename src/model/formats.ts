@@ -2,6 +2,7 @@
 // are rounded is `usesOf`'s to say. How keys and values are written and read is the cache's business (see kv/).
 
 import { quantizedBlock } from "../graph/ops.ts";
+import { bytesPer } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 
 /** How weights are kept. */
@@ -81,11 +82,11 @@ export function roundedShapes([outputs, inputs]: readonly number[], format: Quan
 /** Bytes of a tensor of this shape that a format rounds. */
 export function roundedBytes(shape: readonly number[], format: QuantizedDtype): number {
   const { codes, scales } = roundedShapes(shape, format);
-  return sizeOf(codes) + 4 * sizeOf(scales);
+  return sizeOf(codes) + bytesPer.float32 * sizeOf(scales);
 }
 
 /** Bytes of a tensor of this shape that a format leaves floating point. */
 export function plainBytes(shape: readonly number[], format: WeightFormat): number {
   const { bits, rounded } = weightFormats[format];
-  return sizeOf(shape) * (rounded ? 4 : bits / 8);
+  return sizeOf(shape) * (rounded ? bytesPer.float32 : bits / 8);
 }

@@ -23,12 +23,10 @@ export interface Parameter {
 
 const names = Object.keys(sites) as SiteName[];
 const namesIn = (...places: Site["in"][]) => names.filter((name) => places.includes(sites[name].in));
-const [entry, layerSites, ownerSites, exit] = [
-  namesIn("entry"),
-  namesIn("layer", "owner"),
-  namesIn("owner"),
-  namesIn("exit"),
-];
+const entrySites = namesIn("entry");
+const layerSites = namesIn("layer", "owner");
+const ownerSites = namesIn("owner");
+const exitSites = namesIn("exit");
 
 /** Every parameter of a model, in the order of the data flow. */
 export function parameters(config: ModelConfig): Parameter[] {
@@ -43,14 +41,14 @@ export function parameters(config: ModelConfig): Parameter[] {
     add(name, site, layer);
     if (site.bias && config.biases[site.bias]) add(biasName(name), biasSite(site), layer);
   };
-  for (const name of entry) addSite(name, siteOf(name));
+  for (const name of entrySites) addSite(name, siteOf(name));
   for (const [layer, owner] of config.sharing.entries()) {
     for (const name of layerSites) {
       const site = siteOf(name);
       if (site.in === "layer" || owner === layer) addSite(parameterName(name, layer), site, layer);
     }
   }
-  for (const name of exit) addSite(name, siteOf(name));
+  for (const name of exitSites) addSite(name, siteOf(name));
   return list;
 }
 
