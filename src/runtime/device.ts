@@ -1,6 +1,7 @@
 // Where graphs run and tensors live. Knows no runtime: `open-device.ts` chooses one, and a device is handed on from there.
 
 import type { Graph } from "../graph/trace.ts";
+import type { Precision } from "../model/precision.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 
@@ -51,6 +52,8 @@ export interface Traits {
   readonly scoredTokens: number;
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
+  /** What matrices are best multiplied in where nobody says. */
+  readonly precision: Precision;
   /** Programs that may wait for the device before the result of an earlier one is read. */
   readonly runsAhead: number;
   /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */

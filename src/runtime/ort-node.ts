@@ -41,7 +41,7 @@ class CpuDevice implements Device {
     this.name = threads === undefined ? "cpu" : `cpu:${threads}`;
     this.#threads = threads;
     this.traits = {
-      ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0 },
+      ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0, precision: "float32" },
       ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20, scoredTokens: 2048 },
     };
   }

@@ -47,6 +47,7 @@ class XlaDevice implements Device {
     );
     this.traits = {
       ...{ memory: "device", shapes: "fixed", exactIntegerSums: true, runsAhead: 1 },
+      precision: client.platform === "cpu" ? "float32" : "bfloat16",
       ...{ attention: "fused", attentionBlock: 256, logitElements: 1 << 28, scoredTokens: 1 << 15 },
     };
   }

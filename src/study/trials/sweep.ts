@@ -20,9 +20,9 @@ export type StudyEvent =
 export interface SweepOptions {
   /** Gets `results.jsonl`, the corpus and a directory per trial. */
   directory: string;
-  threads?: number;
+  threads?: number | undefined;
   /** Devices, as `openDevice` takes them, with a run on each at a time; the CPU, in this process, if not given. */
-  devices?: readonly string[];
+  devices?: readonly string[] | undefined;
   signal?: AbortSignal;
   /** Told before a tokenizer is trained and text is tokenized. */
   onCorpus?: CorpusOptions["onProgress"];
