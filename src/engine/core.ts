@@ -4,15 +4,15 @@
 import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
 import { PagedCache } from "../kv/paged-cache.ts";
-import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
-import { Runner, type WeightDtype } from "./runner.ts";
+import { Runner } from "./runner.ts";
 import { countTokens, Scheduler, type Slice } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";

@@ -7,7 +7,8 @@ import { type Graph, input, trace } from "../graph/trace.ts";
 import type { PagedCache } from "../kv/paged-cache.ts";
 import { type PagedOptions, pagedStore } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
+import type { WeightDtype } from "../model/formats.ts";
+import { keptWeights } from "../model/quantized-weights.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type Buffer, type Device, type Program, putAll, readAll } from "../runtime/device.ts";
@@ -15,18 +16,16 @@ import type { Tensors } from "../tensor/tensor.ts";
 import type { Slice } from "./scheduler.ts";
 import { StepLayout } from "./step-layout.ts";
 
-/** How weights are kept: as they are, or rounded in blocks when they are loaded. */
-export type WeightDtype = "float32" | "int8" | "int4";
-
 /** How a model is compiled for the engine. */
 export interface RunnerOptions extends PagedOptions {
+  /** How weights are kept: as they are, or rounded in blocks when they are loaded. */
   readonly weights?: WeightDtype;
 }
 
 /** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and all owners' new rows (see `pagedStore`). */
 export function pagedGraph(config: ModelConfig, { weights: dtype = "float32", ...options }: RunnerOptions): Graph {
   return trace(() => {
-    const weights = weightsOf(dtype === "float32" ? weightInputs(config) : quantizedInputs(config, dtype));
+    const weights = weightsOf(weightInputs(config, dtype));
     const store = pagedStore(config, options);
     const hidden = transformer(config, weights, input("tokens", "int32", ["N"]), store);
     return { logits: logits(config, weights, gather(hidden, input("last", "int32", ["L"]))), ...store.written };
@@ -63,7 +62,7 @@ export class Runner implements Disposable {
       throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
     }
     const { weights: dtype = "float32" } = options;
-    const constants = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
+    const constants = keptWeights(config, weights, dtype);
     const reduced = options.kvDtype === "int8" && !device.traits.exactIntegerSums;
     const graph = pagedGraph(config, { rounding: reduced ? "reduced" : "full", ...options });
     const program = await device.compile(graph, { constants, shared: true });

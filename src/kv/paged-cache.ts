@@ -3,10 +3,11 @@
 // one decoding token each reads can lie together at the front, where the graph reads them in place.
 
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/formats.ts";
 import { owners } from "../model/sharing.ts";
 import { allocate, type DataOf, type DType } from "../tensor/dtype.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import { type KvDtype, poolNames, wholePool } from "./paged-store.ts";
+import { poolNames, wholePool } from "./paged-store.ts";
 
 /** One array of an owner's pool: `[blocks, ...shape]`, of which token t of a block has the elements t + i·step. */
 interface Pool {

@@ -8,12 +8,10 @@ import { cast, concat, gather, matmul, mul, reshape, rotary, transpose } from ".
 import { constant, float, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/formats.ts";
 import type { KvStore } from "../model/kv.ts";
 import { type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
 import { integerPartOf, mergeParts, type Part, type Positions, partOf } from "./partial-attention.ts";
-
-/** How keys and values are kept. */
-export type KvDtype = "float32" | "int8";
 
 /** How a paged graph is made. */
 export interface PagedOptions {

@@ -7,9 +7,10 @@ import { pagedGraph, Runner, type RunnerOptions } from "../../src/engine/runner.
 import { Scheduler } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
 import { PagedCache } from "../../src/kv/paged-cache.ts";
-import { type KvDtype, poolNames, wholePool } from "../../src/kv/paged-store.ts";
+import { poolNames, wholePool } from "../../src/kv/paged-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";
+import type { KvDtype } from "../../src/model/formats.ts";
 import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";

@@ -3,10 +3,9 @@
 // by step, so that a machine that slows down does so for all.
 
 import { EngineCore } from "../../engine/core.ts";
-import type { WeightDtype } from "../../engine/runner.ts";
-import type { KvDtype } from "../../kv/paged-store.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { kvBytesPerToken } from "../../model/cost.ts";
+import type { KvDtype, WeightDtype } from "../../model/formats.ts";
 import { blockSize } from "../../plan/kv-blocks.ts";
 import type { Device } from "../../runtime/device.ts";
 import { mean } from "../../tensor/estimate.ts";

@@ -1,7 +1,8 @@
 // Weights and caches of random numbers, for measuring speed: what a model has learnt does not change how fast it is.
 
-import { type KvDtype, poolNames } from "../../kv/paged-store.ts";
+import { poolNames } from "../../kv/paged-store.ts";
 import type { ModelConfig } from "../../model/config.ts";
+import type { KvDtype } from "../../model/formats.ts";
 import { parameters } from "../../model/parameters.ts";
 import { owners } from "../../model/sharing.ts";
 import { Random } from "../../tensor/random.ts";
