@@ -1,7 +1,6 @@
 // The three pictures of a study: cache against perplexity, loss against learning rate, loss against steps. Each is a
 // self-contained SVG; where a value is not finite (a run that diverged) nothing is drawn.
 
-import * as Plot from "@observablehq/plot";
 import {
   dot,
   endLabels,
@@ -13,11 +12,11 @@ import {
   legend,
   titles,
 } from "../../charts/annotation.ts";
-import { ends, padded } from "../../charts/axis.ts";
+import { ends } from "../../charts/axis.ts";
 import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
+import { lossPlot } from "../../charts/loss-plot.ts";
 import { colorOf } from "../../charts/palette.ts";
-import { countText } from "../../charts/quantity.ts";
 import { ratePlot } from "../../charts/rate-plot.ts";
 import { ownColor, sharedColor, tradeOffColor, tradeOffPlot } from "../../charts/trade-off-plot.ts";
 import { mean } from "../../tensor/estimate.ts";
@@ -133,34 +132,14 @@ export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOption
     return { name, color: colorOf(i), points: steps.map((step) => ({ step, loss: meanAt(step) })) };
   });
   const { size, frame } = layout(drawing, endRoom(lines));
-  const all = lines.flatMap(({ points }) => points);
+  const plot = lossPlot(lines, { ticks: { steps: 6, losses: 6 }, lineWidth: 1.75, fontSize });
   const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first quarter of the steps`;
   return draw(
     {
       ...size,
-      x: {
-        domain: padded(
-          all.map(({ step }) => step),
-          0,
-          1,
-        ),
-        label: null,
-      },
-      y: {
-        domain: padded(
-          all.map(({ loss }) => loss),
-          0.05,
-          0.01,
-        ),
-        label: null,
-      },
+      ...plot,
       marks: [
-        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
-        Plot.axisX({ ticks: 6, tickFormat: countText, tickSize: 4, fontSize }),
-        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
-        ...lines.map(({ points, color }) =>
-          Plot.line(points, { x: "step", y: "loss", stroke: color, strokeWidth: 1.75 }),
-        ),
+        ...plot.marks,
         overlay(({ x, y }) => {
           const last = lines.flatMap(({ points, name, color }) =>
             points.slice(-1).map(({ step, loss }) => ({ x: x(step), y: y(loss), name, color })),
