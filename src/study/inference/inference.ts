@@ -8,7 +8,7 @@ import { kvBytesPerToken } from "../../model/cost.ts";
 import type { KvDtype, WeightDtype } from "../../model/formats.ts";
 import { blockSize } from "../../plan/kv-blocks.ts";
 import type { Device } from "../../runtime/device.ts";
-import { mean } from "../../tensor/estimate.ts";
+import { mean, median } from "../../tensor/estimate.ts";
 import { Random } from "../../tensor/random.ts";
 import { randomRows, randomWeights } from "./synthetic.ts";
 
@@ -235,9 +235,4 @@ async function serve(core: EngineCore, { count, prompt, tokens }: InferencePlan[
     waste: mean(wastes),
     preemptions: core.stats().preemptions,
   };
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
 }
