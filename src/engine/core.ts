@@ -3,7 +3,7 @@
 
 import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
-import { PagedCache } from "../kv/paged-cache.ts";
+import { PagedCache } from "../kv/host-pools.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";

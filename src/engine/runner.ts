@@ -3,7 +3,7 @@
 
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
-import type { PagedCache } from "../kv/paged-cache.ts";
+import type { PagedCache } from "../kv/host-pools.ts";
 import { type PagedOptions, pagedStore } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
@@ -14,7 +14,7 @@ import { compile } from "../runtime/onnxruntime-node.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import type { Slice } from "./scheduler.ts";
-import { StepLayout } from "./step-layout.ts";
+import { StepLayout } from "../kv/step-layout.ts";
 
 /** How weights are kept: as they are, or rounded in blocks when they are loaded. */
 export type WeightDtype = "float32" | "int8" | "int4";

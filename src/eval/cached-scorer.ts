@@ -3,7 +3,7 @@
 
 import { Runner, type RunnerOptions, type WeightDtype } from "../engine/runner.ts";
 import { Sequence } from "../engine/sequence.ts";
-import { PagedCache } from "../kv/paged-cache.ts";
+import { PagedCache } from "../kv/host-pools.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";

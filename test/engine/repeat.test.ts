@@ -7,7 +7,7 @@ import { BlockPool } from "../../src/engine/block-pool.ts";
 import { Runner } from "../../src/engine/runner.ts";
 import { Scheduler, type Slice } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
-import { PagedCache } from "../../src/kv/paged-cache.ts";
+import { PagedCache } from "../../src/kv/host-pools.ts";
 import type { KvDtype } from "../../src/kv/paged-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { namedModel } from "../../src/model/name.ts";

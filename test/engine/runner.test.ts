@@ -6,7 +6,7 @@ import { BlockPool } from "../../src/engine/block-pool.ts";
 import { pagedGraph, Runner, type RunnerOptions } from "../../src/engine/runner.ts";
 import { Scheduler } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
-import { PagedCache } from "../../src/kv/paged-cache.ts";
+import { PagedCache } from "../../src/kv/host-pools.ts";
 import { type KvDtype, poolNames, wholePool } from "../../src/kv/paged-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";

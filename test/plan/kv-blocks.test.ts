@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PagedCache } from "../../src/kv/paged-cache.ts";
+import { PagedCache } from "../../src/kv/host-pools.ts";
 import { kvBytesPer, kvBytesPerToken, unsharedTwin } from "../../src/model/cost.ts";
 import { namedModel, scales } from "../../src/model/name.ts";
 import { allSharings, owners } from "../../src/model/sharing.ts";

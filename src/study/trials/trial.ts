@@ -7,7 +7,7 @@ import { RunDirectory } from "../../checkpoint/run-directory.ts";
 import { EngineCore } from "../../engine/core.ts";
 import { decode } from "../../engine/decode.ts";
 import { Evaluation } from "../../eval/evaluation.ts";
-import { PagedCache } from "../../kv/paged-cache.ts";
+import { PagedCache } from "../../kv/host-pools.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { flopsPerToken, parameterCount } from "../../model/cost.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";

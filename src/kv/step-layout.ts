@@ -2,9 +2,9 @@
 // one decoding token reads is read in place at the pool's front; blocks with several readers, and those of a prompt's
 // earlier chunks, are read once by the group of their readers.
 
-import type { PagedCache } from "../kv/paged-cache.ts";
+import type { PagedCache } from "./host-pools.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import type { Slice } from "./scheduler.ts";
+import type { Slice } from "../engine/scheduler.ts";
 
 /** Tokens (rows of the step) that read the same blocks. */
 interface Group {
