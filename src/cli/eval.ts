@@ -8,7 +8,7 @@ import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer } from "../eval/scorer.ts";
-import type { KvDtype } from "../kv/paged-store.ts";
+import type { KvDtype } from "../kv/kv-memory.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";

@@ -1,12 +1,13 @@
 // Log-likelihoods by the engine's arithmetic: tokens attend to what the paged cache holds, so that rounded keys, values
 // and weights show in the scores. No scheduler: it admits one chunk to a step, and here several windows share one.
 
-import { Runner, type RunnerOptions, type WeightDtype } from "../engine/runner.ts";
+import { Runner, type WeightDtype } from "../engine/runner.ts";
 import { Sequence } from "../engine/sequence.ts";
-import { PagedCache } from "../kv/host-pools.ts";
-import type { KvDtype } from "../kv/paged-store.ts";
+import type { KvDtype } from "../kv/kv-memory.ts";
+import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
+import { integerProductsAreExact } from "../runtime/integer-range.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { inGroups } from "./groups.ts";
 import type { Scorer, Window } from "./scorer.ts";
@@ -15,9 +16,10 @@ import type { Scorer, Window } from "./scorer.ts";
 const stepTokens = 256;
 
 /** How a model is kept. */
-export interface CachedScorerOptions extends Pick<RunnerOptions, "threads"> {
+export interface CachedScorerOptions {
   readonly kvDtype?: KvDtype;
   readonly weights?: WeightDtype;
+  readonly threads?: number;
 }
 
 /** Scores windows of tokens as the engine reads prompts: chunk by chunk, each over the cache of those before it. */
@@ -37,14 +39,14 @@ export class CachedScorer implements Pick<Scorer, "score">, Disposable {
   static async create(
     config: ModelConfig,
     weights: Tensors,
-    { kvDtype = "float32", weights: dtype, threads }: CachedScorerOptions = {},
+    { kvDtype: dtype = "float32", weights: weightDtype, threads }: CachedScorerOptions = {},
   ): Promise<CachedScorer> {
     const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(config.context / 4))));
     const batch = Math.max(1, Math.floor(stepTokens / blockSize));
     const blocks = batch * Math.ceil(config.context / blockSize);
-    const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-    const runner = await Runner.create(config, weights, cache, { kvDtype, weights: dtype, blockSize, threads });
-    return new CachedScorer(runner, batch);
+    const rounding = dtype === "int8" && !(await integerProductsAreExact()) ? "reduced" : "full";
+    const memory = new PagedMemory(config, { blocks, blockSize, dtype, rounding });
+    return new CachedScorer(await Runner.create(config, weights, memory, { weights: weightDtype, threads }), batch);
   }
 
   /** As `Scorer.score`, of the weights given to `create`; `_weights` are not looked at. */
@@ -53,27 +55,26 @@ export class CachedScorer implements Pick<Scorer, "score">, Disposable {
   }
 
   async #run(group: Window[]): Promise<Float32Array[]> {
-    const { context, vocab } = this.#runner.config;
-    const { blockSize } = this.#runner.cache;
-    const share = Math.ceil(context / blockSize); // blocks of a window
+    const { context } = this.#runner.config;
+    const { blockSize } = this.#runner.memory;
+    const windowBlocks = Math.ceil(context / blockSize);
     const texts = group.map(({ inputs, labels }, i) => {
       if (inputs.length > context || inputs.length !== labels.length) {
         throw new RangeError(`score: a window of ${inputs.length} tokens, at most ${context} fit`);
       }
       const sequence = new Sequence(i, inputs, { maxTokens: 0, blockSize });
-      for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * share + block);
+      for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * windowBlocks + block);
       return { sequence, labels, scores: new Float32Array(inputs.length) };
     });
     for (let start = 0; start < context; start += blockSize) {
       const reading = texts.filter(({ sequence }) => sequence.pending > 0);
       if (reading.length === 0) break;
       const slices = reading.map(({ sequence }) => ({ sequence, count: Math.min(blockSize, sequence.pending) }));
-      const logits = await this.#runner.run(slices, { every: true });
+      const logits = await this.#runner.runAll(slices);
       for (const [i, { sequence, labels, scores }] of reading.entries()) {
-        const rows = logits[i] as Float32Array;
-        for (let row = 0; row * vocab < rows.length; row++, sequence.computed++) {
-          const label = labels[sequence.computed] as number;
-          scores[sequence.computed] = logSoftmax(rows.subarray(row * vocab, (row + 1) * vocab), label);
+        for (const row of logits[i] as Float32Array[]) {
+          scores[sequence.computed] = logSoftmax(row, labels[sequence.computed] as number);
+          sequence.computed++;
         }
       }
     }

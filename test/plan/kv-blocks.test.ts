@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PagedCache } from "../../src/kv/host-pools.ts";
+import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import { kvBytesPer, kvBytesPerToken, unsharedTwin } from "../../src/model/cost.ts";
 import { namedModel, scales } from "../../src/model/name.ts";
 import { allSharings, owners } from "../../src/model/sharing.ts";
@@ -19,12 +19,12 @@ import { type Heads, kvHeads, tinyConfig } from "../model/tiny.ts";
 const dtypes = Object.keys(kvBytesPer) as (keyof typeof kvBytesPer)[];
 
 describe.each(["float32", "int8"] as const)("%s", (dtype) => {
-  test("blocks take what the engine's cache allocates, for every sharing of 4 layers and MHA, GQA, MQA", () => {
+  test("blocks take what the engine's memory allocates, for every sharing of 4 layers and MHA, GQA, MQA", () => {
     for (const sharing of allSharings(4)) {
       for (const heads of Object.keys(kvHeads) as Heads[]) {
         const config = tinyConfig(sharing, heads);
-        const cache = new PagedCache(config, { blocks: 3, blockSize: 16, dtype });
-        expect(cache.bytes).toBe(3 * kvBlockBytes(config, dtype, 16));
+        const memory = new PagedMemory(config, { blocks: 3, blockSize: 16, dtype });
+        expect(memory.bytes).toBe(3 * kvBlockBytes(config, dtype, 16));
       }
     }
   });

@@ -7,7 +7,7 @@ import { RunDirectory } from "../../checkpoint/run-directory.ts";
 import { EngineCore } from "../../engine/core.ts";
 import { decode } from "../../engine/decode.ts";
 import { Evaluation } from "../../eval/evaluation.ts";
-import { PagedCache } from "../../kv/host-pools.ts";
+import { PagedMemory } from "../../kv/paged-memory.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { flopsPerToken, parameterCount } from "../../model/cost.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
@@ -133,8 +133,8 @@ async function write(model: ModelConfig, weights: Tensors | undefined, { corpus,
   const start = [endOfText, ...tokenizer.encode(prompt)];
   const blocks = Math.ceil(model.context / blockSize);
   if (!weights || start.length >= model.context) {
-    const cache = new PagedCache(model, { blocks, blockSize, dtype: "float32" });
-    return { kvBytesPerToken: cache.bytes / (blocks * blockSize), sample: undefined };
+    const memory = new PagedMemory(model, { blocks, blockSize, dtype: "float32" });
+    return { kvBytesPerToken: memory.bytes / (blocks * blockSize), sample: undefined };
   }
   const kvMemory = blocks * kvBlockBytes(model, "float32");
   using core = await EngineCore.create(model, weights, { kvMemory, threads: recipe.threads });

@@ -1,0 +1,91 @@
+// The KvMemory of processors whose memory is JavaScript's: the paged graph over pools that are read in place. How its blocks
+// are laid out for a step is tuned for the CPU, here.
+
+import type { ModelConfig } from "../model/config.ts";
+import { rotaryTables } from "../model/rotary.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { HostPools } from "./host-pools.ts";
+import type { KvDtype, KvMemory, ServingStore, Span } from "./kv-memory.ts";
+import type { StepInput } from "./paged-inputs.ts";
+import { type PagedOptions, pagedStore } from "./paged-store.ts";
+import { StepLayout } from "./step-layout.ts";
+
+/** What a block that a party reads costs beside its products, in rows of queries: it is gathered, then packed. */
+const readingCostInQueryRows = 32;
+
+/** The least rows of the rotary tables; they grow by doubling. */
+const leastTablePositions = 1024;
+
+/** A memory of `blocks` blocks. */
+export class PagedMemory implements KvMemory {
+  readonly #config: ModelConfig;
+  readonly #options: PagedOptions;
+  readonly #pools: HostPools;
+  readonly #layout: StepLayout;
+  #tables: { positions: number; cos: Tensor; sin: Tensor } | undefined;
+
+  /** Allocates it; `rounding` is how finely integer products round their left operands (see `Rounding`). */
+  constructor(config: ModelConfig, { blocks, ...options }: PagedOptions & { readonly blocks: number }) {
+    this.#config = config;
+    this.#options = options;
+    this.#pools = new HostPools(config, { blocks, ...options });
+    const repeat = config.heads / config.kvHeads;
+    this.#layout = new StepLayout(this.#pools, { repeat, readingCost: readingCostInQueryRows });
+  }
+
+  get blocks(): number {
+    return this.#pools.blocks;
+  }
+
+  get blockSize(): number {
+    return this.#options.blockSize;
+  }
+
+  get dtype(): KvDtype {
+    return this.#options.dtype;
+  }
+
+  get bytes(): number {
+    return this.#pools.bytes;
+  }
+
+  store(): ServingStore {
+    return pagedStore(this.#config, this.#options);
+  }
+
+  inputs(spans: readonly Span[]): Tensors {
+    const layout = this.#layout.inputs(spans); // it moves blocks, so before the pools are read
+    const { arrays, mask } = this.#pools.feeds;
+    const step: Record<StepInput, Tensor> = { ...layout, ...this.#turns(spans), "own.mask": mask };
+    return { ...step, ...arrays };
+  }
+
+  async take(outputs: Tensors, spans: readonly Span[]): Promise<void> {
+    this.#pools.write(outputs, spans);
+  }
+
+  resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
+    this.#pools.resize(blocks, renumbered);
+    this.#layout.forget();
+  }
+
+  [Symbol.dispose](): void {} // arrays go when nobody holds them
+
+  /** Positions and the tables by which queries and keys are turned to them. */
+  #turns(spans: readonly Span[]): Record<"positions" | "rope.cos" | "rope.sin", Tensor> {
+    const count = spans.reduce((sum, span) => sum + span.count, 0);
+    const positions = new BigInt64Array(count);
+    let end = 0;
+    for (const { row, start, count } of spans) {
+      for (let t = 0; t < count; t++) positions[row + t] = BigInt(start + t);
+      end = Math.max(end, start + count);
+    }
+    const known = this.#tables?.positions ?? 0;
+    if (!this.#tables || end > known) {
+      const grown = Math.max(end, 2 * known, leastTablePositions);
+      this.#tables = { positions: grown, ...rotaryTables(this.#config, grown) };
+    }
+    const { cos, sin } = this.#tables;
+    return { positions: { dtype: "int64", shape: [1, count], data: positions }, "rope.cos": cos, "rope.sin": sin };
+  }
+}
