@@ -7,8 +7,10 @@ import type { WeightDtype } from "../engine/runner.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
-import { Scorer } from "../eval/scorer.ts";
+import { Scorer, type WindowScorer } from "../eval/scorer.ts";
 import type { KvDtype } from "../kv/kv-memory.ts";
+import { putAll } from "../runtime/device.ts";
+import { cpuName, openDevice } from "../runtime/open-device.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
@@ -70,10 +72,11 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   const { model } = run.config;
   const { kvDtype = "float32", weights = "float32", threads } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
-  using scorer = byEngine
-    ? await CachedScorer.create(model, tensors, { kvDtype, weights, threads })
-    : await Scorer.create(model, { threads });
-  const found = await perplexity(scorer, tensors, documents(), { context: model.context, prefix: tokenizer.endOfText });
+  await using device = await openDevice(cpuName(threads));
+  using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
+  using plain = byEngine ? undefined : await Scorer.create(device, model);
+  const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
+  const found = await perplexity(scorer, documents(), { context: model.context, prefix: tokenizer.endOfText });
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
   if (flags.json) {

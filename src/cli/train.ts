@@ -10,7 +10,8 @@ import { Evaluation } from "../eval/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
-import type { Tensors } from "../tensor/tensor.ts";
+import { type Buffers, putAll } from "../runtime/device.ts";
+import { cpuName, openDevice } from "../runtime/open-device.ts";
 import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
@@ -88,11 +89,12 @@ async function runTrain(flags: Flags): Promise<void> {
     `${modelName(model)}: ${countText(total)} parameters, KV cache ${integerText(kvBytesPerToken(model, "float32"))} bytes/token (float32), ` +
       `${countText(resolved.steps * resolved.batch * model.context)} tokens to train on`,
   );
-  using evaluation = await Evaluation.create(model, data.validation, resolved.threads);
+  await using device = await openDevice(cpuName(resolved.threads));
+  using evaluation = await Evaluation.create(device, model, data.validation);
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   await interruptible(async (signal) => {
-    const validate = (weights: Tensors) => evaluation.quick(weights);
-    const steps = train({ model, recipe: resolved, batches, directory: run, validate, signal });
+    const validate = (weights: Buffers) => evaluation.quick(weights);
+    const steps = train({ device, model, recipe: resolved, batches, directory: run, validate, signal });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {
@@ -106,7 +108,7 @@ async function runTrain(flags: Flags): Promise<void> {
           console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
           return;
         }
-        const { perplexity, bitsPerByte } = await evaluation.full(next.value.weights);
+        const { perplexity, bitsPerByte } = await evaluation.full(putAll(device, next.value.weights));
         console.log(`validation perplexity ${perplexity.toFixed(2)}, ${bitsPerByte.toFixed(4)} bits per byte`);
         console.log(`written to ${flags.out}; try: crosslayer generate ${flags.out} "…"`);
         return;

@@ -7,7 +7,7 @@ import type { KvDtype } from "../kv/kv-memory.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
-import { integerProductsAreExact } from "../runtime/integer-range.ts";
+import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
@@ -37,8 +37,6 @@ export interface CoreOptions extends BatchingOptions {
   readonly weights?: WeightDtype;
   /** Tokens of a block. */
   readonly blockSize?: number;
-  /** Threads of each operation. */
-  readonly threads?: number;
 }
 
 /** A sequence to go on with. */
@@ -101,13 +99,17 @@ export class EngineCore implements Disposable {
   }
 
   /** Compiles a model and allocates its memory. @throws InputError where the memory does not hold one block. */
-  static async create(config: ModelConfig, weights: Tensors, options: CoreOptions): Promise<EngineCore> {
-    const { kvDtype: dtype = "float32", blockSize = defaultBlockSize, weights: weightDtype, threads } = options;
+  static async create(
+    device: Device,
+    config: ModelConfig,
+    weights: Tensors,
+    options: CoreOptions,
+  ): Promise<EngineCore> {
+    const { kvDtype: dtype = "float32", blockSize = defaultBlockSize } = options;
     chunkOf(options, blockSize); // a mistake is told before anything is compiled
     const blocks = kvBlocks(config, dtype, options.kvMemory, blockSize);
-    const rounding = dtype === "int8" && !(await integerProductsAreExact()) ? "reduced" : "full";
-    const memory = new PagedMemory(config, { blocks, blockSize, dtype, rounding });
-    return new EngineCore(await Runner.create(config, weights, memory, { weights: weightDtype, threads }), options);
+    const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
+    return new EngineCore(await Runner.create(device, config, weights, memory, options.weights), options);
   }
 
   /** The most tokens of one sequence: what the context and the whole cache hold. */

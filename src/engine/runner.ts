@@ -7,8 +7,7 @@ import type { KvMemory, Span } from "../kv/kv-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
-import { compile } from "../runtime/onnxruntime-node.ts";
-import type { Program } from "../runtime/program.ts";
+import { type Buffer, type Device, type Program, putAll } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import type { Slice } from "./scheduler.ts";
 
@@ -45,16 +44,15 @@ export function spansOf(slices: readonly Slice[]): Span[] {
   });
 }
 
-/** Long enough for the next operation of a step, short enough to leave idle cores alone (docs/log.md). */
-const spin = 50;
-
 /** A compiled model with its memory. */
 export class Runner implements StepRunner {
   readonly config: ModelConfig;
   readonly memory: KvMemory;
+  readonly #device: Device;
   readonly #program: Program;
 
-  private constructor(config: ModelConfig, memory: KvMemory, program: Program) {
+  private constructor(device: Device, config: ModelConfig, memory: KvMemory, program: Program) {
+    this.#device = device;
     this.config = config;
     this.memory = memory;
     this.#program = program;
@@ -62,13 +60,15 @@ export class Runner implements StepRunner {
 
   /** Compiles a model to attend to what `memory` holds. */
   static async create(
+    device: Device,
     config: ModelConfig,
     weights: Tensors,
     memory: KvMemory,
-    { weights: dtype = "float32", threads }: { readonly weights?: WeightDtype; readonly threads?: number } = {},
+    dtype: WeightDtype = "float32",
   ): Promise<Runner> {
-    const bound = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
-    return new Runner(config, memory, await compile(servingGraph(config, memory, dtype), { threads, bound, spin }));
+    const constants = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
+    const program = await device.compile(servingGraph(config, memory, dtype), { constants, shared: true });
+    return new Runner(device, config, memory, program);
   }
 
   get seconds(): number {
@@ -99,13 +99,14 @@ export class Runner implements StepRunner {
     for (const [i, { start, row, count }] of spans.entries()) {
       tokens.set((slices[i] as Slice).sequence.tokens(start, start + count), row);
     }
-    const outputs = await this.#program.run({
+    const own = putAll(this.#device, {
       tokens: { dtype: "int32", shape: [count], data: tokens },
       last: { dtype: "int32", shape: [last.length], data: Int32Array.from(last) },
-      ...memory.inputs(spans),
     });
+    const outputs = await this.#program.run({ ...own, ...memory.inputs(spans) });
     await memory.take(outputs, spans);
-    const scores = outputs.logits?.data as Float32Array;
+    const scores = (await (outputs.logits as Buffer).read()).data as Float32Array;
+    for (const buffer of [...Object.values(own), ...Object.values(outputs)]) buffer[Symbol.dispose]();
     return last.map((_, i) => scores.subarray(i * config.vocab, (i + 1) * config.vocab));
   }
 

@@ -7,10 +7,10 @@ import type { KvDtype } from "../kv/kv-memory.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
-import { integerProductsAreExact } from "../runtime/integer-range.ts";
+import type { Device } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { inGroups } from "./groups.ts";
-import type { Scorer, Window } from "./scorer.ts";
+import type { Window, WindowScorer } from "./scorer.ts";
 
 /** Tokens of a step, unless one chunk has more. */
 const stepTokens = 256;
@@ -19,11 +19,10 @@ const stepTokens = 256;
 export interface CachedScorerOptions {
   readonly kvDtype?: KvDtype;
   readonly weights?: WeightDtype;
-  readonly threads?: number;
 }
 
 /** Scores windows of tokens as the engine reads prompts: chunk by chunk, each over the cache of those before it. */
-export class CachedScorer implements Pick<Scorer, "score">, Disposable {
+export class CachedScorer implements WindowScorer, Disposable {
   readonly #runner: Runner;
   readonly #batch: number;
 
@@ -37,20 +36,19 @@ export class CachedScorer implements Pick<Scorer, "score">, Disposable {
    * so that three quarters of a full window's tokens read the cache; and at most the engine's default block.
    */
   static async create(
+    device: Device,
     config: ModelConfig,
     weights: Tensors,
-    { kvDtype: dtype = "float32", weights: weightDtype, threads }: CachedScorerOptions = {},
+    { kvDtype: dtype = "float32", weights: weightDtype }: CachedScorerOptions = {},
   ): Promise<CachedScorer> {
     const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(config.context / 4))));
     const batch = Math.max(1, Math.floor(stepTokens / blockSize));
     const blocks = batch * Math.ceil(config.context / blockSize);
-    const rounding = dtype === "int8" && !(await integerProductsAreExact()) ? "reduced" : "full";
-    const memory = new PagedMemory(config, { blocks, blockSize, dtype, rounding });
-    return new CachedScorer(await Runner.create(config, weights, memory, { weights: weightDtype, threads }), batch);
+    const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
+    return new CachedScorer(await Runner.create(device, config, weights, memory, weightDtype), batch);
   }
 
-  /** As `Scorer.score`, of the weights given to `create`; `_weights` are not looked at. */
-  async *score(_weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
+  async *score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
     for await (const group of inGroups(windows, this.#batch)) yield* await this.#run(group);
   }
 

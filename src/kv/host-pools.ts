@@ -54,6 +54,11 @@ export class HostPools {
     return this.#pools.reduce((sum, { data }) => sum + data.byteLength, 0);
   }
 
+  /** The outputs that hold a step's new rows. */
+  get rowNames(): readonly string[] {
+    return this.#pools.map(({ array }) => array.rows);
+  }
+
   /** Makes them pools of `blocks` blocks; those in `renumbered` keep what they hold. One pool after another is copied. */
   resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
     const moves = [...renumbered].map(([from, to]) => [this.placeOf(from), to] as const);
@@ -118,8 +123,8 @@ export class HostPools {
     return this.#mask.subarray(start, start + this.blockSize);
   }
 
-  /** Writes a step's new rows to their blocks; the first row of a block empties it. */
-  write(outputs: Tensors, spans: readonly Span[]): void {
+  /** Writes a step's new rows, by their outputs' names, to their blocks; the first row of a block empties it. */
+  write(rows: Tensors, spans: readonly Span[]): void {
     for (const { blocks, start, count } of spans) {
       for (let position = start; position < start + count; position++) {
         const block = blocks[Math.floor(position / this.blockSize)] as number;
@@ -128,7 +133,7 @@ export class HostPools {
       }
     }
     for (const pool of this.#pools) {
-      const source = outputs[pool.array.rows]?.data as DataOf;
+      const source = rows[pool.array.rows]?.data as DataOf;
       for (const span of spans) this.#writeRows(pool, source as Float32Array, span);
     }
   }

@@ -3,7 +3,7 @@
 
 import type { Value } from "../graph/value.ts";
 import type { KvStore } from "../model/kv.ts";
-import type { Tensors } from "../tensor/tensor.ts";
+import type { Buffers } from "../runtime/device.ts";
 
 /** How keys and values are kept. */
 export type KvDtype = "float32" | "int8";
@@ -34,9 +34,9 @@ export interface KvMemory extends Disposable {
   /** The store to trace a graph with. It declares the graph inputs that `inputs` feeds. */
   store(): ServingStore;
   /** What the store reads in a step of these spans, whose rows follow each other from 0. Holds until the next call. */
-  inputs(spans: readonly Span[]): Tensors;
-  /** Keeps the new rows among a step's outputs. A block's first row empties it. */
-  take(outputs: Tensors, spans: readonly Span[]): Promise<void>;
+  inputs(spans: readonly Span[]): Buffers;
+  /** Keeps the new rows among a step's outputs, whose buffers stay the caller's. A block's first row empties it. */
+  take(outputs: Buffers, spans: readonly Span[]): Promise<void>;
   /** Makes it a memory of `blocks` blocks; those in `renumbered` keep what they hold, under their new numbers. */
   resize(blocks: number, renumbered: ReadonlyMap<number, number>): void;
 }

@@ -3,7 +3,8 @@
 
 import type { ModelConfig } from "../model/config.ts";
 import { rotaryTables } from "../model/rotary.ts";
-import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { HostPools } from "./host-pools.ts";
 import type { KvDtype, KvMemory, ServingStore, Span } from "./kv-memory.ts";
 import type { StepInput } from "./paged-inputs.ts";
@@ -18,16 +19,19 @@ const leastTablePositions = 1024;
 
 /** A memory of `blocks` blocks. */
 export class PagedMemory implements KvMemory {
+  readonly #device: Device;
   readonly #config: ModelConfig;
   readonly #options: PagedOptions;
   readonly #pools: HostPools;
   readonly #layout: StepLayout;
   #tables: { positions: number; cos: Tensor; sin: Tensor } | undefined;
 
-  /** Allocates it; `rounding` is how finely integer products round their left operands (see `Rounding`). */
-  constructor(config: ModelConfig, { blocks, ...options }: PagedOptions & { readonly blocks: number }) {
+  /** Allocates it. `rounding` is as fine as the device's integer sums allow, unless given. */
+  constructor(device: Device, config: ModelConfig, { blocks, ...options }: PagedOptions & { readonly blocks: number }) {
+    const rounding = device.traits.exactIntegerSums ? "full" : "reduced";
+    this.#device = device;
     this.#config = config;
-    this.#options = options;
+    this.#options = { rounding, ...options };
     this.#pools = new HostPools(config, { blocks, ...options });
     const repeat = config.heads / config.kvHeads;
     this.#layout = new StepLayout(this.#pools, { repeat, readingCost: readingCostInQueryRows });
@@ -53,15 +57,16 @@ export class PagedMemory implements KvMemory {
     return pagedStore(this.#config, this.#options);
   }
 
-  inputs(spans: readonly Span[]): Tensors {
+  inputs(spans: readonly Span[]): Buffers {
     const layout = this.#layout.inputs(spans); // it moves blocks, so before the pools are read
     const { arrays, mask } = this.#pools.feeds;
     const step: Record<StepInput, Tensor> = { ...layout, ...this.#turns(spans), "own.mask": mask };
-    return { ...step, ...arrays };
+    return putAll(this.#device, { ...step, ...arrays });
   }
 
-  async take(outputs: Tensors, spans: readonly Span[]): Promise<void> {
-    this.#pools.write(outputs, spans);
+  async take(outputs: Buffers, spans: readonly Span[]): Promise<void> {
+    const rows = this.#pools.rowNames.map((name) => [name, outputs[name] as Buffer]);
+    this.#pools.write(await readAll(Object.fromEntries(rows)), spans);
   }
 
   resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {

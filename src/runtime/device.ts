@@ -15,11 +15,22 @@ export interface Buffer extends Disposable {
 /** Buffers by name: what a program takes and gives. */
 export type Buffers = Readonly<Record<string, Buffer>>;
 
+/** Reads buffers by name. */
+export async function readAll(buffers: Buffers): Promise<Tensors> {
+  const read = Object.entries(buffers).map(async ([name, buffer]) => [name, await buffer.read()] as const);
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** Puts tensors by name. */
+export function putAll(device: Device, tensors: Tensors): Buffers {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, device.put(tensor)]));
+}
+
 /** A compiled graph. */
 export interface Program extends Disposable {
   /**
-   * Runs the graph on every input that is no constant. An output named like an input takes its place: that input's
-   * buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
+   * Runs the graph on every input that is no constant. An output with the name and type of an input takes its place:
+   * that input's buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
    */
   run(inputs: Buffers): Promise<Buffers>;
   /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */
@@ -59,5 +70,7 @@ export interface Device extends AsyncDisposable {
   freeBytes(): number;
   /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
   put(tensor: Tensor): Buffer;
+  /** The same buffers with every element 0; the given ones are given up. */
+  clear(buffers: Buffers): Promise<Buffers>;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
 }

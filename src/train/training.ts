@@ -4,6 +4,7 @@
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { type Buffers, type Device, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Recipe } from "./recipe.ts";
 import { type StepReport, Trainer } from "./trainer.ts";
@@ -21,6 +22,8 @@ export class DivergedError extends InputError {}
 
 /** What to train, on what, and where to keep it. */
 export interface TrainOptions {
+  /** Where it is computed. */
+  device: Device;
   model: ModelConfig;
   recipe: Recipe;
   /** Micro-batches `[microBatch, context + 1]`. */
@@ -28,7 +31,7 @@ export interface TrainOptions {
   /** Where checkpoints and metrics go; nothing is kept if not given. Its checkpoint, if it has one, is continued. */
   directory?: RunDirectory;
   /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
-  validate?: (weights: Tensors) => Promise<number>;
+  validate?: (weights: Buffers) => Promise<number>;
   /** Stops the run after the step in hand, with a checkpoint. */
   signal?: AbortSignal;
 }
@@ -50,11 +53,11 @@ export interface TrainStep extends StepReport {
 export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
-  const { model, recipe, batches, directory, validate, signal } = options;
-  using trainer = await Trainer.create(model, recipe);
+  const { device, model, recipe, batches, directory, validate, signal } = options;
+  using trainer = await Trainer.create(device, model, recipe);
   await resume(trainer, batches, directory);
   const save = async () => {
-    await directory?.saveCheckpoint(trainer.state, { step: trainer.steps, position: batches.position });
+    await directory?.saveCheckpoint(await trainer.read(), { step: trainer.steps, position: batches.position });
   };
   const tokens = recipe.batch * model.context;
   let saved = trainer.steps;
@@ -81,8 +84,9 @@ export async function* train(
   }
   const finished = trainer.steps >= recipe.steps;
   if (saved !== trainer.steps) await save();
-  if (finished) await directory?.saveModel(trainer.weights);
-  return { weights: trainer.weights, finished };
+  const weights = await readAll(trainer.weights);
+  if (finished) await directory?.saveModel(weights);
+  return { weights, finished };
 }
 
 async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDirectory): Promise<void> {

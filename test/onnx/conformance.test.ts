@@ -44,13 +44,13 @@ import {
 } from "../../src/graph/ops.ts";
 import { constant, float, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { allocate, type DType } from "../../src/tensor/dtype.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { scalar, sizeOf } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
 import { type Cases, RandomInputs } from "../graph/random-inputs.ts";
+import { compile } from "../runtime/program.ts";
 
 const broadcasting = (op: (a: Value, b: Value) => Value): Cases["add"] => ({
   "equal shapes": (g) => op(g.normal([3, 4]), g.positive([3, 4])),
@@ -334,7 +334,7 @@ describe.each(Object.entries(cases))("%s", (_, uses) => {
       return Object.fromEntries([made].flat().map((value, i) => [`y${i}`, value as Value]));
     });
     const expected = interpret(graph, given.feeds);
-    using program = await compile(graph, { threads: 2 });
+    using program = await compile(graph);
     const found = await program.run(given.feeds);
     expect(Object.keys(found)).toEqual(Object.keys(expected));
     for (const [name, numbers] of Object.entries(expected)) {
@@ -347,16 +347,16 @@ describe.each(Object.entries(cases))("%s", (_, uses) => {
 test("an input is the same fed or bound", async () => {
   const given = new RandomInputs(8);
   const graph = trace(() => ({ y: matmul(given.normal([3, 4]), given.normal([5, 4]), { transB: true }) }));
-  using program = await compile(graph, { bound: { x1: given.feeds.x1! } });
+  using program = await compile(graph, { constants: { x1: given.feeds.x1! } });
   const { y } = await program.run({ x0: given.feeds.x0! });
   expectClose(y, interpret(graph, given.feeds).y, 1e-6);
 });
 
-test("outputs are written in place where asked", async () => {
-  const graph = trace(() => ({ y: add(input("x", "float32", [2]), input("s", "float32", [])) }));
+test("an output takes the place of an input that has its name and type", async () => {
+  const graph = trace(() => ({ x: add(input("x", "float32", [2]), input("s", "float32", [])) }));
   using program = await compile(graph);
   const x = { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) } as const;
-  await program.run({ x, s: scalar(10) }, { y: x });
+  await program.run({ x, s: scalar(10) });
   expect([...x.data]).toEqual([11, 12]);
 });
 

@@ -15,6 +15,7 @@ import {
   sequencesThatFit,
 } from "../../src/plan/kv-blocks.ts";
 import { type Heads, kvHeads, tinyConfig } from "../model/tiny.ts";
+import { cpu1 } from "../runtime/program.ts";
 
 const dtypes = Object.keys(kvBytesPer) as (keyof typeof kvBytesPer)[];
 
@@ -23,7 +24,7 @@ describe.each(["float32", "int8"] as const)("%s", (dtype) => {
     for (const sharing of allSharings(4)) {
       for (const heads of Object.keys(kvHeads) as Heads[]) {
         const config = tinyConfig(sharing, heads);
-        const memory = new PagedMemory(config, { blocks: 3, blockSize: 16, dtype });
+        const memory = new PagedMemory(cpu1, config, { blocks: 3, blockSize: 16, dtype });
         expect(memory.bytes).toBe(3 * kvBlockBytes(config, dtype, 16));
       }
     }

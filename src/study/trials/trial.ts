@@ -11,6 +11,8 @@ import { PagedMemory } from "../../kv/paged-memory.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { flopsPerToken, parameterCount } from "../../model/cost.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
+import { type Buffers, type Device, putAll } from "../../runtime/device.ts";
+import { cpuName, openDevice } from "../../runtime/open-device.ts";
 import type { Tensors } from "../../tensor/tensor.ts";
 import { Batches } from "../../text/batches.ts";
 import type { Corpus } from "../../text/corpus.ts";
@@ -67,10 +69,11 @@ export async function* runTrial(
     : await RunDirectory.create(path, stored, corpus.tokenizer.json);
   const recipe = run.config.recipe as Recipe; // what it began with, micro-batches included
   using _lock = run.lock();
-  using evaluation = await Evaluation.create(model, corpus.data.validation, recipe.threads);
+  await using device = await openDevice(cpuName(recipe.threads));
+  using evaluation = await Evaluation.create(device, model, corpus.data.validation);
   const batches = new Batches(corpus.data.train, { batch: recipe.microBatch, context: model.context, seed });
-  const validate = (weights: Tensors) => evaluation.quick(weights);
-  const steps = train({ model, recipe, batches, directory: run, validate, signal });
+  const validate = (weights: Buffers) => evaluation.quick(weights);
+  const steps = train({ device, model, recipe, batches, directory: run, validate, signal });
   let weights: Tensors | undefined;
   try {
     for (;;) {
@@ -88,8 +91,8 @@ export async function* runTrial(
   const rows = await run.metrics<CurvePoint & { seconds: number }>();
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   const tokens = recipe.steps * recipe.batch * model.context;
-  const found = weights && (await evaluation.full(weights));
-  const written = await write(model, weights, trial);
+  const found = weights && (await evaluation.full(putAll(device, weights)));
+  const written = await write(device, weights, trial);
   const result: Result = {
     key: trialKey(trial),
     name,
@@ -111,7 +114,7 @@ export async function* runTrial(
     seconds,
     tokensPerSecond: (rows.length * recipe.batch * model.context) / seconds,
     sample: written.sample,
-    versions: versions(),
+    versions: versions(device.runtime),
     dataset: {
       source: corpus.source,
       vocab: corpus.tokenizer.vocab,
@@ -127,17 +130,17 @@ export async function* runTrial(
  * Lets the model write after the prompt, where that leaves room in its context, and reads the bytes per token off the
  * cache that was allocated for it.
  */
-async function write(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
+async function write(device: Device, weights: Tensors | undefined, { model, corpus, prompt }: Trial) {
   const { tokenizer } = corpus;
   const { endOfText } = tokenizer;
   const start = [endOfText, ...tokenizer.encode(prompt)];
   const blocks = Math.ceil(model.context / blockSize);
   if (!weights || start.length >= model.context) {
-    const memory = new PagedMemory(model, { blocks, blockSize, dtype: "float32" });
+    const memory = new PagedMemory(device, model, { blocks, blockSize, dtype: "float32" });
     return { kvBytesPerToken: memory.bytes / (blocks * blockSize), sample: undefined };
   }
   const kvMemory = blocks * kvBlockBytes(model, "float32");
-  using core = await EngineCore.create(model, weights, { kvMemory, threads: recipe.threads });
+  using core = await EngineCore.create(device, model, weights, { kvMemory });
   const sampling = { temperature: 0.8, topP: 0.95, seed: 1 };
   const maxTokens = Math.min(60, model.context - start.length);
   const ids: number[] = [];
