@@ -20,6 +20,8 @@ interface Pool {
 /** Pools of `blocks` blocks of `blockSize` tokens. */
 export class HostPools {
   readonly blockSize: number;
+  /** The outputs that hold a step's new rows. */
+  readonly rowNames: readonly string[];
   readonly #pools: readonly Pool[];
   #mask: Float32Array; // [places, blockSize]: 0 where a token is, −∞ elsewhere
   #places: Int32Array; // of each block
@@ -39,6 +41,7 @@ export class HostPools {
         return { array, size, data: allocate(array.dtype, blocks * size) };
       });
     });
+    this.rowNames = this.#pools.map(({ array }) => array.rows);
     this.#mask = new Float32Array(blocks * blockSize).fill(Number.NEGATIVE_INFINITY);
     this.#places = Int32Array.from({ length: blocks }, (_, i) => i);
     this.#occupants = this.#places.slice();
@@ -52,11 +55,6 @@ export class HostPools {
   /** Bytes of keys, values and their scales, counted from the arrays. */
   get bytes(): number {
     return this.#pools.reduce((sum, { data }) => sum + data.byteLength, 0);
-  }
-
-  /** The outputs that hold a step's new rows. */
-  get rowNames(): readonly string[] {
-    return this.#pools.map(({ array }) => array.rows);
   }
 
   /** Makes them pools of `blocks` blocks; those in `renumbered` keep what they hold. One pool after another is copied. */
