@@ -5,6 +5,7 @@ import type { OpName } from "../graph/op.ts";
 import {
   add,
   cast,
+  causalAttentionGrad,
   div,
   expand,
   gather,
@@ -76,14 +77,16 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   cast: ({ inputs }, [g]) => [cast(g, first(inputs).dtype)],
   after: (_, [g]) => [g],
 
-  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [g]) => {
+  // Of bfloat16 operands products are bfloat16 too, but gradients stay as wide as they come: casts let them through.
+  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [given]) => {
     const [a, b] = pair(inputs);
+    const [g, to] = [cast(given, a.dtype), given.dtype];
     const da = transA
-      ? matmul(b, g, { transA: transB, transB: true, alpha })
-      : matmul(g, b, { transB: !transB, alpha });
+      ? matmul(b, g, { transA: transB, transB: true, alpha, to })
+      : matmul(g, b, { transB: !transB, alpha, to });
     const db = transB
-      ? matmul(g, a, { transA: true, transB: transA, alpha })
-      : matmul(a, g, { transA: !transA, alpha });
+      ? matmul(g, a, { transA: true, transB: transA, alpha, to })
+      : matmul(a, g, { transA: !transA, alpha, to });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
 
@@ -145,6 +148,10 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
     const mean = sum(mul(g, out), [-1], true); // Σ weights·dweights of each row
     return [mul(weights, sub(dweights, mean)), matmul(weights, g, { transA: true })];
   },
+
+  causalAttention: ({ inputs, outputs, attributes: { scale } }, [g]) =>
+    causalAttentionGrad(inputs as unknown as [Value, Value, Value], pair(outputs), g, scale),
+  causalAttentionGrad: undifferentiable,
 
   // A rotation's transpose is the rotation by the opposite angle.
   rotary: ({ inputs: [, positions, cos, sin] }, [g]) => [

@@ -1,6 +1,7 @@
 // Runs the steps of a model: compiles its serving graph, feeds it what a step computes, and hands the new keys and values
 // to the memory. Knows no scheduling, no sampling, and not how keys and values are kept.
 
+import { InputError } from "../error.ts";
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
 import type { KvMemory, Span } from "../kv/kv-memory.ts";
@@ -66,6 +67,9 @@ export class Runner implements StepRunner {
     memory: KvMemory,
     dtype: WeightDtype = "float32",
   ): Promise<Runner> {
+    if (device.traits.shapes === "fixed") {
+      throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
+    }
     const constants = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
     const program = await device.compile(servingGraph(config, memory, dtype), { constants, shared: true });
     return new Runner(device, config, memory, program);

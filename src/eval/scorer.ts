@@ -6,6 +6,7 @@ import { input, trace } from "../graph/trace.ts";
 import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { logLikelihoods } from "../model/loss.ts";
+import type { Precision } from "../model/precision.ts";
 import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import type { Buffer, Buffers, Device, Program } from "../runtime/device.ts";
 import { inGroups } from "./groups.ts";
@@ -20,6 +21,14 @@ export interface Window {
 export interface WindowScorer {
   /** For each window log p(labels[i] | inputs[0 … i]) in nats. */
   score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncIterable<Float32Array>;
+}
+
+/** How to compile a scorer. */
+export interface ScorerOptions {
+  /** Windows at a time; about 2048 tokens if not given. */
+  readonly batch?: number;
+  /** What matrices are multiplied in; float32 if not said. */
+  readonly precision?: Precision | undefined;
 }
 
 /** A model that scores windows of tokens in batches, compiled for any weights of its config. */
@@ -40,14 +49,16 @@ export class Scorer implements Disposable {
   static async create(
     device: Device,
     config: ModelConfig,
-    { batch = Math.max(1, Math.floor(2048 / config.context)) }: { batch?: number } = {},
+    { batch = Math.max(1, Math.floor(2048 / config.context)), precision }: ScorerOptions = {},
   ): Promise<Scorer> {
     const length = config.context;
+    const { attention, attentionBlock, logitElements } = device.traits;
     const graph = trace(() => {
       const flat = (name: string) => reshape(input(name, "int32", [batch, length]), [batch * length]);
-      const weights = weightsOf(weightInputs(config));
-      const hidden = transformer(config, weights, flat("tokens"), causalStore(config, { batch, length }));
-      return { scores: logLikelihoods(config, weights, hidden, flat("labels")) };
+      const weights = weightsOf(weightInputs(config), precision);
+      const store = causalStore(config, { batch, length, attention, block: attentionBlock, precision });
+      const hidden = transformer(config, weights, flat("tokens"), store);
+      return { scores: logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };
     });
     return new Scorer(device, await device.compile(graph), { batch, length });
   }

@@ -37,6 +37,7 @@ type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 export const dataTypes: Readonly<Record<DType, number>> = {
   float32: 1,
   float16: 10,
+  bfloat16: 16,
   uint8: 2,
   int8: 3,
   int32: 6,
@@ -156,6 +157,9 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     to.emit("MatMul", [to.name(weights as Value), to.name(values as Value)], [to.name(out as Value)]);
   },
 
+  causalAttention: unwritable,
+  causalAttentionGrad: unwritable,
+
   rotary: plain2("RotaryEmbedding"),
 
   gather: plain("Gather"),
@@ -188,6 +192,10 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
 
 function plain2(opType: string): Lowering<OpName> {
   return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name), {}, microsoft);
+}
+
+function unwritable({ op }: Node): never {
+  throw new TypeError(`onnx: ${op} is for devices with a kernel for it; here attention is written out in blocks`);
 }
 
 function fixed(dim: Dim): number {

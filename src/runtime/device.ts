@@ -45,8 +45,12 @@ export interface Traits {
   readonly shapes: "any" | "fixed";
   /** Whether products of 8-bit integers add up exactly, however large their sums. */
   readonly exactIntegerSums: boolean;
+  /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
+  readonly attention: "blocks" | "fused";
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
+  /** Programs that may wait for the device before the result of an earlier one is read. */
+  readonly runsAhead: number;
   /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */
   readonly logitElements: number;
 }
@@ -68,6 +72,8 @@ export interface Device extends AsyncDisposable {
   readonly traits: Traits;
   /** Bytes that tensors may still take. */
   freeBytes(): number;
+  /** Bytes of its memory, where it has its own and counts: in use, the most that were, and in all. */
+  memory?(): { readonly used?: number; readonly peak?: number; readonly limit?: number };
   /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
   put(tensor: Tensor): Buffer;
   /** The same buffers with every element 0; the given ones are given up. */

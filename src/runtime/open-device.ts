@@ -4,8 +4,9 @@ import { InputError } from "../error.ts";
 import type { Device } from "./device.ts";
 
 /**
- * Opens `cpu`, or `cpu:4` for as many threads of each operation; all cores if not said.
- * @throws InputError if there is no such device.
+ * Opens a device: `cpu`, or `cpu:4` for as many threads of each operation, all cores if not said; `cuda` or `tpu`, or
+ * `cuda:1` for the second card; `xla`, the device of the plugin that `CROSSLAYER_PJRT_PLUGIN` names.
+ * @throws InputError if there is no such device, saying what to install.
  */
 export async function openDevice(spec: string): Promise<Device> {
   const [kind, which] = spec.split(":", 2) as [string, string?];
@@ -17,8 +18,24 @@ export async function openDevice(spec: string): Promise<Device> {
     const { openCpu } = await import("./ort-node.ts");
     return openCpu({ threads });
   }
-  throw new InputError(`device: there is no ${JSON.stringify(spec)}; use cpu, or cpu:4 for 4 threads`);
+  if (kind === "cuda" || kind === "tpu" || kind === "xla") return openPlugin(kind, which);
+  throw new InputError(
+    `device: there is no ${JSON.stringify(spec)}; use cpu, cpu:4 for 4 threads, cuda, cuda:1, tpu or xla`,
+  );
 }
 
 /** The name of the CPU with so many threads, as `openDevice` takes it. */
 export const cpuName = (threads: number | undefined): string => (threads === undefined ? "cpu" : `cpu:${threads}`);
+
+async function openPlugin(kind: string, which: string | undefined): Promise<Device> {
+  const { findPlugin, prepareEnvironment } = await import("./pjrt/plugins.ts");
+  const plugin = findPlugin(kind);
+  if ("advice" in plugin) throw new InputError(`device: no plugin for ${kind} was found; ${plugin.advice}`);
+  const card = which === undefined ? 0 : Number(which);
+  if (!(Number.isInteger(card) && card >= 0)) {
+    throw new InputError(`device: ${kind}:${which} names no card; give its number, as in ${kind}:0`);
+  }
+  prepareEnvironment(plugin);
+  const { openXla } = await import("./xla.ts");
+  return openXla(plugin, card);
+}

@@ -38,7 +38,10 @@ class CpuDevice implements Device {
   constructor(threads: number | undefined, exactIntegerSums: boolean) {
     this.name = threads === undefined ? "cpu" : `cpu:${threads}`;
     this.#threads = threads;
-    this.traits = { memory: "host", shapes: "any", exactIntegerSums, attentionBlock: 128, logitElements: 4 << 20 };
+    this.traits = {
+      ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0 },
+      ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20 },
+    };
   }
 
   freeBytes(): number {

@@ -4,6 +4,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { InputError } from "../error.ts";
+import { type Precision, precisions } from "../model/precision.ts";
 import { type AdamW, adamw } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -26,6 +27,7 @@ const schema = z.strictObject({
     clip: z.number().positive(),
   }),
   recompute: z.boolean(),
+  precision: z.enum(precisions).optional(),
   threads: count,
   checkpointEvery: z.int().min(0),
   validateEvery: z.int().min(0),
@@ -50,6 +52,8 @@ export interface Recipe {
   readonly optimizer: AdamW;
   /** Compute layers' inner values again in the backward pass: less memory, more time. */
   readonly recompute: boolean;
+  /** What matrices are multiplied in; float32 if not said. */
+  readonly precision?: Precision | undefined;
   /** Threads of each operation. */
   readonly threads: number;
   /** Steps between checkpoints; 0 for one at the end only. */

@@ -3,7 +3,15 @@
 
 import type { ModelConfig } from "../model/config.ts";
 import { initialize, parameters } from "../model/parameters.ts";
-import { type Buffer, type Buffers, type Device, type Program, putAll, readAll } from "../runtime/device.ts";
+import {
+  type Buffer,
+  type Buffers,
+  type Device,
+  type Program,
+  putAll,
+  readAll,
+  type Traits,
+} from "../runtime/device.ts";
 import { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
@@ -20,6 +28,14 @@ export interface StepReport {
   /** The gradients' global norm before clipping. */
   readonly gradNorm: number;
   readonly learningRate: number;
+}
+
+/** A step that is on its way. */
+export interface PendingStep {
+  /** Steps done when this one is. */
+  readonly step: number;
+  /** What it did, once it has; to be called once. */
+  report(): Promise<StepReport>;
 }
 
 /** A model's training on a device. Weights and moments are live: a step replaces them. */
@@ -62,6 +78,8 @@ export class Trainer implements Disposable {
       optimizer: recipe.optimizer,
       accumulate,
       recompute: recipe.recompute,
+      ...stepTraits(device.traits),
+      precision: recipe.precision,
     };
     return new Trainer(device, config, recipe, {
       update: await device.compile(updateGraph(config, options)),
@@ -107,19 +125,19 @@ export class Trainer implements Disposable {
     this.#step = steps;
   }
 
-  /** One step; `next` gives micro-batches of tokens `[microBatch, context + 1]`. */
-  async step(next: () => Promise<Tensor<"int32">> | Tensor<"int32">): Promise<StepReport> {
+  /** Begins a step, which a device may still compute later; `next` gives micro-batches of tokens `[microBatch, context + 1]`. */
+  async step(next: () => Promise<Tensor<"int32">> | Tensor<"int32">): Promise<PendingStep> {
     const { batch, microBatch, optimizer } = this.recipe;
     const rate = learningRate(scheduleOf(this.recipe), this.#step);
     const micro = batch / microBatch;
-    let total = 0;
+    const losses: Buffer[] = [];
     if (this.#accumulate) {
       this.#sums = await this.#device.clear(this.#sums);
       for (let i = 1; i < micro; i++) {
         using tokens = this.#device.put(await next());
         const { loss, ...sums } = await this.#accumulate.run({ ...this.#weights, ...this.#sums, tokens });
         this.#sums = sums;
-        total += await number(loss);
+        losses.push(loss as Buffer);
       }
     }
     using tokens = this.#device.put(await next());
@@ -129,9 +147,15 @@ export class Trainer implements Disposable {
     this.#weights = pick(state, this.#weights);
     this.#moments = pick(state, this.#moments);
     disposeAll(scalars);
-    total += await number(loss);
+    losses.push(loss as Buffer);
     this.#step++;
-    return { step: this.#step, loss: total / micro, gradNorm: await number(gradNorm), learningRate: rate };
+    const step = this.#step;
+    const report = async (): Promise<StepReport> => {
+      let total = 0;
+      for (const part of losses) total += await number(part);
+      return { step, loss: total / micro, gradNorm: await number(gradNorm as Buffer), learningRate: rate };
+    };
+    return { step, report };
   }
 
   [Symbol.dispose](): void {
@@ -141,14 +165,19 @@ export class Trainer implements Disposable {
   }
 }
 
+/** What a device says of how a step is best written. */
+function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
+  return { attention, block: attentionBlock, logitElements };
+}
+
 interface StepPrograms {
   readonly update: Program;
   /** Of every micro-batch but the last; none where a step is one micro-batch. */
   readonly accumulate: Program | undefined;
 }
 
-async function number(buffer: Buffer | undefined): Promise<number> {
-  using read = buffer as Buffer;
+async function number(buffer: Buffer): Promise<number> {
+  using read = buffer;
   return Number((await read.read()).data[0]);
 }
 

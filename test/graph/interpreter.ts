@@ -6,6 +6,7 @@ import type { OpName } from "../../src/graph/op.ts";
 import type { Graph } from "../../src/graph/trace.ts";
 import type { Node, Value } from "../../src/graph/value.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
+import { attend, attendGrad } from "./attention.ts";
 import {
   at,
   beside,
@@ -157,6 +158,19 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
   softmaxWeighted: (_, [scores, values]) => {
     const weights = softmax(scores);
     return [multiply(weights, values, false, false, 1), weights];
+  },
+
+  causalAttention: ({ attributes: { scale } }, [q, k, v]) => attend(q, k, v, scale),
+  causalAttentionGrad: ({ attributes: { scale } }, inputs) => {
+    const [q, k, v, , statistics, gradient] = inputs as readonly Numbers[] as readonly [
+      Numbers,
+      Numbers,
+      Numbers,
+      Numbers,
+      Numbers,
+      Numbers,
+    ];
+    return attendGrad([q, k, v], statistics, gradient, scale);
   },
 
   rotary: (_, [x, positions, cos, sin]) => {
