@@ -59,6 +59,7 @@ export class HostPools {
 
   /** Makes them pools of `blocks` blocks; those in `renumbered` keep what they hold. One pool after another is copied. */
   resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
+    this.#feeds = undefined; // it holds the old arrays
     const moves = [...renumbered].map(([from, to]) => [this.placeOf(from), to] as const);
     const moved = <Data extends DataOf>(from: Data, to: Data, size: number): Data => {
       for (const [place, block] of moves) {
@@ -74,7 +75,6 @@ export class HostPools {
     this.#places = Int32Array.from({ length: blocks }, (_, i) => i);
     this.#occupants = this.#places.slice();
     this.#front = 0;
-    this.#feeds = undefined;
   }
 
   /** Where a block's content lies. */

@@ -17,6 +17,9 @@ const readingCostInQueryRows = 32;
 /** The least rows of the rotary tables; they grow by doubling. */
 const leastTablePositions = 1024;
 
+/** The inputs that change with every step, also where its tokens read the same blocks as the last one's. */
+type Turn = "positions" | "rope.cos" | "rope.sin";
+
 /** A memory of `blocks` blocks. */
 export class PagedMemory implements KvMemory {
   readonly #device: Device;
@@ -24,6 +27,7 @@ export class PagedMemory implements KvMemory {
   readonly #options: PagedOptions;
   readonly #pools: HostPools;
   readonly #layout: StepLayout;
+  #read: { layout: object; pools: object; buffers: Buffers } | undefined; // what the last step was fed, but turns
   #tables: { positions: number; cos: Tensor; sin: Tensor } | undefined;
 
   /** Allocates it. `rounding` is as fine as the device's integer sums allow, unless given. */
@@ -59,9 +63,12 @@ export class PagedMemory implements KvMemory {
 
   inputs(spans: readonly Span[]): Buffers {
     const layout = this.#layout.inputs(spans); // it moves blocks, so before the pools are read
-    const { arrays, mask } = this.#pools.feeds;
-    const step: Record<StepInput, Tensor> = { ...layout, ...this.#turns(spans), "own.mask": mask };
-    return putAll(this.#device, { ...step, ...arrays });
+    const pools = this.#pools.feeds;
+    if (this.#read?.layout !== layout || this.#read.pools !== pools) {
+      const step: Record<Exclude<StepInput, Turn>, Tensor> = { ...layout, "own.mask": pools.mask };
+      this.#read = { layout, pools, buffers: putAll(this.#device, { ...step, ...pools.arrays }) };
+    }
+    return { ...this.#read.buffers, ...putAll(this.#device, this.#turns(spans)) };
   }
 
   async take(outputs: Buffers, spans: readonly Span[]): Promise<void> {
@@ -70,14 +77,15 @@ export class PagedMemory implements KvMemory {
   }
 
   resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
-    this.#pools.resize(blocks, renumbered);
+    this.#read = undefined; // it would hold the old pools
     this.#layout.forget();
+    this.#pools.resize(blocks, renumbered);
   }
 
   [Symbol.dispose](): void {} // arrays go when nobody holds them
 
   /** Positions and the tables by which queries and keys are turned to them. */
-  #turns(spans: readonly Span[]): Record<"positions" | "rope.cos" | "rope.sin", Tensor> {
+  #turns(spans: readonly Span[]): Record<Turn, Tensor> {
     const count = spans.reduce((sum, span) => sum + span.count, 0);
     const positions = new BigInt64Array(count);
     let end = 0;
