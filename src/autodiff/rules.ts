@@ -26,7 +26,7 @@ import {
   sumTo,
   transpose,
 } from "../graph/ops.ts";
-import { constant, float } from "../graph/trace.ts";
+import { constant } from "../graph/trace.ts";
 import { fixedShape, type Node, type Shape, type Value } from "../graph/value.ts";
 import { sizeOf, zeros } from "../tensor/tensor.ts";
 
@@ -65,14 +65,14 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   round: undifferentiable,
   exp: ({ outputs }, [g]) => [mul(g, first(outputs))],
   log: ({ inputs }, [g]) => [div(g, first(inputs))],
-  sqrt: ({ outputs }, [g]) => [div(mul(g, float(0.5)), first(outputs))],
+  sqrt: ({ outputs }, [g]) => [div(mul(g, 0.5), first(outputs))],
   sigmoid: ({ outputs }, [g]) => {
     const s = first(outputs);
-    return [mul(g, mul(s, sub(float(1), s)))];
+    return [mul(g, mul(s, sub(1, s)))];
   },
   silu: ({ inputs, outputs }, [g]) => {
     const [s, y] = [sigmoid(first(inputs)), first(outputs)];
-    return [mul(g, add(s, mul(y, sub(float(1), s))))]; // y' = s + y·(1 − s)
+    return [mul(g, add(s, mul(y, sub(1, s))))]; // y' = s + y·(1 − s)
   },
   cast: ({ inputs }, [g]) => [cast(g, first(inputs).dtype)],
   after: (_, [g]) => [g],
@@ -122,7 +122,7 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
     return [expand(reshape(g, kept), x.shape)];
   },
   max: undifferentiable,
-  sumSquares: ({ inputs }, [g]) => [mul(first(inputs), mul(g, float(2)))],
+  sumSquares: ({ inputs }, [g]) => [mul(first(inputs), mul(g, 2))],
 
   softmax: ({ outputs }, [g]) => {
     const y = first(outputs);

@@ -9,27 +9,27 @@ import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer, type WindowScorer } from "../eval/scorer.ts";
 import type { KvDtype } from "../kv/kv-memory.ts";
+import type { Precision } from "../model/precision.ts";
 import { putAll } from "../runtime/device.ts";
-import { cpuName, openDevice } from "../runtime/open-device.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
+import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { whole } from "./numbers.ts";
 
-interface Flags {
+interface Flags extends DeviceFlags {
   data?: string;
   field?: string;
   split?: "validation" | "all";
   kvDtype?: KvDtype;
   weights?: WeightDtype;
-  threads?: number;
   json?: boolean;
 }
 
 /** The subcommand. */
 export function evalCommand(): Command {
-  return new Command("eval")
+  const command = new Command("eval")
     .description("perplexity per token and per word, and bits per byte, of a run on text (lm-eval's rolling windows)")
     .argument("<run>", "a run's directory")
     .option("--data <source>", "what to predict (default: what the run held out)")
@@ -50,6 +50,7 @@ export function evalCommand(): Command {
     .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
     .option("--json", "print one JSON object")
     .action(runEval);
+  return deviceOptions(command);
 }
 
 async function runEval(path: string, flags: Flags): Promise<void> {
@@ -70,11 +71,13 @@ async function runEval(path: string, flags: Flags): Promise<void> {
     }
   }
   const { model } = run.config;
-  const { kvDtype = "float32", weights = "float32", threads } = flags;
+  const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
-  await using device = await openDevice(cpuName(threads));
+  await using device = await openAsked(flags);
+  const stored = (run.config.recipe as { precision?: Precision } | undefined)?.precision;
+  const precision = precisionOn(device, flags.precision ?? (device.traits.memory === "device" ? stored : undefined));
   using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
-  using plain = byEngine ? undefined : await Scorer.create(device, model);
+  using plain = byEngine ? undefined : await Scorer.create(device, model, { precision });
   const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
   const found = await perplexity(scorer, documents(), { context: model.context, prefix: tokenizer.endOfText });
   if (found.tokens === 0)

@@ -10,19 +10,19 @@ import { Evaluation } from "../eval/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
-import { type Buffers, putAll } from "../runtime/device.ts";
-import { cpuName, openDevice } from "../runtime/open-device.ts";
+import { type Buffers, type Device, putAll } from "../runtime/device.ts";
 import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
 import { type Recipe, recipe } from "../train/recipe.ts";
 import { train } from "../train/training.ts";
+import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { interruptible } from "./interrupt.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
 import { type Progress, progress } from "./progress.ts";
 
-interface Flags extends ModelFlags {
+interface Flags extends ModelFlags, DeviceFlags {
   data?: string;
   field?: string;
   out: string;
@@ -38,7 +38,6 @@ interface Flags extends ModelFlags {
   learningRate?: number;
   seed?: number;
   recompute?: boolean;
-  threads?: number;
   checkpointEvery?: number;
   validateEvery?: number;
   resume?: boolean;
@@ -61,7 +60,7 @@ export function trainCommand(): Command {
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
-  return modelOptions(command)
+  return deviceOptions(modelOptions(command))
     .option("--steps <count>", "optimizer steps (default: 500)", whole(1, 1e9))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
     .option("--batch <sequences>", "sequences in a step (default: 16)", whole(1, 1e6))
@@ -81,7 +80,9 @@ export function trainCommand(): Command {
 }
 
 async function runTrain(flags: Flags): Promise<void> {
-  const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags));
+  const stored = flags.resume ? recipe((await RunDirectory.open(flags.out)).config.recipe as Recipe) : undefined;
+  await using device = await openAsked({ threads: stored?.threads, ...flags });
+  const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags, device));
   using _lock = run.lock();
   using data = corpus.data;
   const { total } = parameterCount(model);
@@ -89,8 +90,8 @@ async function runTrain(flags: Flags): Promise<void> {
     `${modelName(model)}: ${countText(total)} parameters, KV cache ${integerText(kvBytesPerToken(model, "float32"))} bytes/token (float32), ` +
       `${countText(resolved.steps * resolved.batch * model.context)} tokens to train on`,
   );
-  await using device = await openDevice(cpuName(resolved.threads));
-  using evaluation = await Evaluation.create(device, model, data.validation);
+  const { precision } = resolved;
+  using evaluation = await Evaluation.create(device, model, data.validation, { precision });
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   await interruptible(async (signal) => {
     const validate = (weights: Buffers) => evaluation.quick(weights);
@@ -128,7 +129,7 @@ interface Prepared {
   resolved: Recipe;
 }
 
-async function begun(flags: Flags): Promise<Prepared> {
+async function begun(flags: Flags, device: Device): Promise<Prepared> {
   if (flags.data === undefined)
     throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
   if (RunDirectory.exists(flags.out)) {
@@ -152,8 +153,23 @@ async function begun(flags: Flags): Promise<Prepared> {
   const steps = flags.tokens === undefined ? (flags.steps ?? 500) : Math.ceil(flags.tokens / (batch * model.context));
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
-  const microBatch = flags.microBatch ?? fittingMicroBatch(model, { batch, recompute });
-  const asked = { steps, batch, microBatch, recompute, learningRate, seed, threads, checkpointEvery, validateEvery };
+  const precision = precisionOn(device, flags.precision);
+  const available = device.freeBytes();
+  const fits = () =>
+    device.traits.memory === "device" ? batch : fittingMicroBatch(model, { batch, recompute, available });
+  const microBatch = flags.microBatch ?? fits();
+  const asked = {
+    steps,
+    batch,
+    microBatch,
+    recompute,
+    precision,
+    learningRate,
+    seed,
+    threads,
+    checkpointEvery,
+    validateEvery,
+  };
   const resolved = recipe(asked as Parameters<typeof recipe>[0]);
   const { field, validationFraction } = flags;
   const data = { source: flags.data, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
@@ -179,6 +195,7 @@ async function resumed(flags: Flags): Promise<Prepared> {
   differs("batch", flags.batch, stored.batch);
   differs("learning rate", flags.learningRate, stored.learningRate);
   differs("seed", flags.seed, stored.seed);
+  differs("precision", flags.precision, stored.precision ?? "float32");
   if (
     flags.model !== undefined ||
     flags.depth !== undefined ||

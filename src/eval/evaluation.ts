@@ -4,7 +4,7 @@ import type { ModelConfig } from "../model/config.ts";
 import type { Buffers, Device } from "../runtime/device.ts";
 import type { Shard } from "../text/shard.ts";
 import { type Perplexity, perplexity, type ScoredDocument, streamLoss } from "./perplexity.ts";
-import { Scorer, type Window } from "./scorer.ts";
+import { Scorer, type ScorerOptions, type Window } from "./scorer.ts";
 
 /** Tokens that a quick validation reads. */
 const quickTokens = 16384;
@@ -22,8 +22,8 @@ export class Evaluation implements Disposable {
   }
 
   /** Compiles for a model and the documents of `shard`. */
-  static async create(device: Device, config: ModelConfig, shard: Shard): Promise<Evaluation> {
-    const scorer = await Scorer.create(device, config);
+  static async create(device: Device, config: ModelConfig, shard: Shard, options?: ScorerOptions): Promise<Evaluation> {
+    const scorer = await Scorer.create(device, config, options);
     return new Evaluation(scorer, shard, config.context);
   }
 
@@ -40,9 +40,8 @@ export class Evaluation implements Disposable {
     return streamLoss(this.#scorer.with(weights), windows);
   }
 
-  /** Every document of the shard, by rolling windows (see `perplexity`). */
-  async full(weights: Buffers): Promise<Perplexity> {
-    const shard = this.#shard;
+  /** Every document of the shard, or of another, by rolling windows (see `perplexity`). */
+  async full(weights: Buffers, shard = this.#shard): Promise<Perplexity> {
     const prefix = (shard.document(0).tokens[0] ?? 0) as number; // a shard's documents begin with end-of-text
     return perplexity(this.#scorer.with(weights), documents(shard), {
       context: this.#context,

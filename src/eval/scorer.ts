@@ -25,7 +25,7 @@ export interface WindowScorer {
 
 /** How to compile a scorer. */
 export interface ScorerOptions {
-  /** Windows at a time; about 2048 tokens if not given. */
+  /** Windows at a time; as many tokens as suit the device if not given. */
   readonly batch?: number;
   /** What matrices are multiplied in; float32 if not said. */
   readonly precision?: Precision | undefined;
@@ -45,11 +45,11 @@ export class Scorer implements Disposable {
     this.#length = length;
   }
 
-  /** Compiles for windows of up to the model's context; about 2048 tokens at a time unless `batch` says otherwise. */
+  /** Compiles for windows of up to the model's context. */
   static async create(
     device: Device,
     config: ModelConfig,
-    { batch = Math.max(1, Math.floor(2048 / config.context)), precision }: ScorerOptions = {},
+    { batch = Math.max(1, Math.floor(device.traits.scoredTokens / config.context)), precision }: ScorerOptions = {},
   ): Promise<Scorer> {
     const length = config.context;
     const { attention, attentionBlock, logitElements } = device.traits;

@@ -3,7 +3,7 @@
 
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Dim } from "./value.ts";
+import type { Dim } from "./dim.ts";
 
 type None = Readonly<Record<never, never>>;
 

@@ -1,7 +1,8 @@
 // All that crosses between the paged graph and the memory that feeds it, named once: the inputs that say which token reads
 // what, and the arrays of the owners' pools with the new rows that belong in them.
 
-import type { Dim, Type } from "../graph/value.ts";
+import { times } from "../graph/dim.ts";
+import type { Type } from "../graph/value.ts";
 import type { HeadSizes } from "../model/attention.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { KvDtype } from "./kv-memory.ts";
@@ -72,10 +73,4 @@ export function poolArrays(
   if (dtype === "float32") return { keys, values };
   const scales = (name: string) => array(`${name}.scales`, "float16", [kvHeads, 1, blockSize]);
   return { keys, values, scales: { keys: scales("k"), values: scales("v") } };
-}
-
-/** A dimension, so many times. */
-export function times(dim: Dim, factor: number): Dim {
-  if (factor === 1) return dim;
-  return typeof dim === "number" ? dim * factor : `${dim}·${factor}`;
 }

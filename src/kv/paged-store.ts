@@ -3,13 +3,14 @@
 // reads, blocks that several tokens of this step read, itself, and the tokens before it in the same chunk of a prompt.
 // Knows nothing of requests; which token reads which block are graph inputs.
 
+import { type Dim, times } from "../graph/dim.ts";
 import { cast, concat, gather, matmul, mul, reshape, rotary, transpose } from "../graph/ops.ts";
 import { constant, float, input } from "../graph/trace.ts";
-import type { Dim, Value } from "../graph/value.ts";
+import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { KvDtype, ServingStore } from "./kv-memory.ts";
 import { type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
-import { type PoolArray, poolArrays, type StepInput, stepInputs, times } from "./paged-inputs.ts";
+import { type PoolArray, poolArrays, type StepInput, stepInputs } from "./paged-inputs.ts";
 import { integerPartOf, mergeParts, type Part, type Positions, partOf } from "./partial-attention.ts";
 
 /** How a paged graph is made. */
@@ -40,9 +41,9 @@ export function pagedStore(config: ModelConfig, { dtype, blockSize, rounding = "
     return reshape(turned, [outer, kvHeads, times(inner, perGroup), width]);
   };
   /** Rows `[X, G, M·R, W]` as tokens again, `[X·M, G, R, W]`. */
-  const tokensOf = (x: Value, inner: Dim, name: string): Value => {
+  const tokensOf = (x: Value, inner: Dim): Value => {
     const [outer, , , width] = x.shape as [Dim, Dim, Dim, number];
-    const shape = [name, kvHeads, repeat, width];
+    const shape = [times(outer, inner), kvHeads, repeat, width];
     if (kvHeads === 1) return reshape(x, shape);
     return reshape(transpose(reshape(x, [outer, kvHeads, inner, repeat, width]), [0, 2, 1, 3, 4]), shape);
   };
@@ -125,16 +126,16 @@ export function pagedStore(config: ModelConfig, { dtype, blockSize, rounding = "
       const chunkPart = partOf(inChunk(queries), chunk, step["chunk.mask"], config); // [U, G, T·R, …]
 
       const join = (of: (part: Part) => Value) => {
-        const [party, chunk] = [tokensOf(of(partyPart), "M", "B·M"), tokensOf(of(chunkPart), "T", "U·T")];
+        const [party, chunk] = [tokensOf(of(partyPart), "M"), tokensOf(of(chunkPart), "T")];
         return concat([of(ownPart), party, of(singlePart), chunk], 0, "rows"); // [rows, G, R, …]
       };
       const logSums = reshape(
         join(({ logSum }) => logSum),
-        [`rows·${heads}`],
+        [times("rows", heads)],
       );
       const means = reshape(
         join(({ mean }) => mean),
-        [`rows·${heads}`, headDim],
+        [times("rows", heads), headDim],
       );
       return mergeParts(logSums, means, step.parts, step["parts.mask"], config);
     },

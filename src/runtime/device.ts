@@ -1,6 +1,7 @@
 // Where graphs run and tensors live. Knows no runtime: `open-device.ts` chooses one, and a device is handed on from there.
 
 import type { Graph } from "../graph/trace.ts";
+import type { Precision } from "../model/precision.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 
@@ -47,8 +48,12 @@ export interface Traits {
   readonly exactIntegerSums: boolean;
   /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
   readonly attention: "blocks" | "fused";
+  /** Tokens that are scored at once when a model is evaluated. */
+  readonly scoredTokens: number;
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
+  /** What matrices are best multiplied in where nobody says. */
+  readonly precision: Precision;
   /** Programs that may wait for the device before the result of an earlier one is read. */
   readonly runsAhead: number;
   /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */
@@ -67,6 +72,8 @@ export interface CompileOptions {
 export interface Device extends AsyncDisposable {
   /** What it is, as in `cpu` or `cuda:0`. */
   readonly name: string;
+  /** The processor, as its maker calls it, where the runtime says. */
+  readonly kind: string;
   /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
   readonly runtime: string;
   readonly traits: Traits;

@@ -5,7 +5,7 @@ import type { Device } from "./device.ts";
 
 /**
  * Opens a device: `cpu`, or `cpu:4` for as many threads of each operation, all cores if not said; `cuda` or `tpu`, or
- * `cuda:1` for the second card; `xla`, the device of the plugin that `CROSSLAYER_PJRT_PLUGIN` names.
+ * `cuda:1` for the second card; `host`, plain JavaScript, slow; `xla`, the device of the plugin that `CROSSLAYER_PJRT_PLUGIN` names.
  * @throws InputError if there is no such device, saying what to install.
  */
 export async function openDevice(spec: string): Promise<Device> {
@@ -18,10 +18,20 @@ export async function openDevice(spec: string): Promise<Device> {
     const { openCpu } = await import("./ort-node.ts");
     return openCpu({ threads });
   }
+  if (kind === "host") {
+    const { openHost } = await import("./host.ts");
+    return openHost();
+  }
   if (kind === "cuda" || kind === "tpu" || kind === "xla") return openPlugin(kind, which);
   throw new InputError(
     `device: there is no ${JSON.stringify(spec)}; use cpu, cpu:4 for 4 threads, cuda, cuda:1, tpu or xla`,
   );
+}
+
+/** Each of several devices of a kind: `cuda:0,1` is `cuda:0` and `cuda:1`. */
+export function deviceNames(spec: string): string[] {
+  const [kind, which] = spec.split(":", 2) as [string, string?];
+  return which === undefined ? [kind] : which.split(",").map((card) => `${kind}:${card}`);
 }
 
 /** The name of the CPU with so many threads, as `openDevice` takes it. */

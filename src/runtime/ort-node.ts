@@ -1,6 +1,7 @@
 // The CPU by ONNX Runtime in Node: the only file that imports onnxruntime-node. Buffers are JavaScript's own memory, which
 // graphs read and write in place.
 
+import { cpus } from "node:os";
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { integerMatmul } from "../graph/ops.ts";
 import { replacedInputs } from "../graph/replaced.ts";
@@ -31,6 +32,7 @@ const sharedSpinMicroseconds = 50;
 
 class CpuDevice implements Device {
   readonly name: string;
+  readonly kind = cpus()[0]?.model.trim() ?? "unknown";
   readonly runtime = `onnxruntime-node ${env.versions.node ?? env.versions.common}`;
   readonly traits: Traits;
   readonly #threads: number | undefined;
@@ -39,8 +41,8 @@ class CpuDevice implements Device {
     this.name = threads === undefined ? "cpu" : `cpu:${threads}`;
     this.#threads = threads;
     this.traits = {
-      ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0 },
-      ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20 },
+      ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0, precision: "float32" },
+      ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20, scoredTokens: 2048 },
     };
   }
 

@@ -28,6 +28,7 @@ export async function openXla(plugin: Plugin, card: number): Promise<Device> {
 
 class XlaDevice implements Device {
   readonly name: string;
+  readonly kind: string;
   readonly runtime: string;
   readonly traits: Traits;
   readonly client: PjrtClient;
@@ -39,13 +40,15 @@ class XlaDevice implements Device {
     this.client = client;
     this.card = card;
     this.name = name;
+    this.kind = card.kind;
     this.runtime = `xla-${client.platform} pjrt-${client.api.version}`;
     this.#cache = new ExecutableCache(
       `${client.platform} ${client.platformVersion} ${client.api.version} ${card.kind}`,
     );
     this.traits = {
       ...{ memory: "device", shapes: "fixed", exactIntegerSums: true, runsAhead: 1 },
-      ...{ attention: "fused", attentionBlock: 256, logitElements: 1 << 28 },
+      precision: client.platform === "cpu" ? "float32" : "bfloat16",
+      ...{ attention: "fused", attentionBlock: 256, logitElements: 1 << 28, scoredTokens: 1 << 15 },
     };
   }
 

@@ -214,6 +214,11 @@ function typeOf(value: Value | undefined): Type {
 
 /** The product over the last two axes; leading ones broadcast. */
 function multiply(body: Body, a: Ref, b: Ref, transA: boolean, transB: boolean, { dtype, shape }: Type): Ref {
+  if (shape.at(-1) === 1 && b.shape.length === 2 && !transA && dtype === "float32" && a.dtype === "float32") {
+    // A weighted sum of each row: a product would keep what is before it from being computed along the way.
+    const weights = body.broadcast(body.reshape(b, [a.shape.at(-1) as number]), a.shape, [a.shape.length - 1]);
+    return body.reshape(body.reduce("add", body.binary("multiply", a, weights), [a.shape.length - 1]), shape);
+  }
   const sums = (x: Ref, first: boolean) => [x.shape.length - (first ? 2 : 1)];
   if (b.shape.length === 2 && !(transA && a.shape.length > 2)) {
     return body.dot(a, b, { contracting: [sums(a, transA), sums(b, !transB)] }, dtype);

@@ -1,4 +1,4 @@
-// The devices that this machine has: the CPU, and XLA's by the plugin that CROSSLAYER_PJRT_PLUGIN names.
+// The devices that this machine has: the CPU, plain JavaScript, and XLA's by the plugin that CROSSLAYER_PJRT_PLUGIN names.
 
 import type { Device } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
@@ -10,6 +10,6 @@ if (!hasPlugin) console.warn("no PJRT plugin: XLA is not tested (set CROSSLAYER_
 
 /** One of each kind. */
 export async function devices(): Promise<Device[]> {
-  const names = ["cpu:2", ...(hasPlugin ? ["xla"] : [])];
+  const names = ["cpu:2", "host", ...(hasPlugin ? ["xla"] : [])];
   return Promise.all(names.map(openDevice));
 }

@@ -1,8 +1,9 @@
 // Matrix products, over the last two axes of their operands.
 
 import type { DType } from "../../tensor/dtype.ts";
+import { type Dim, sameDim } from "../dim.ts";
 import { value } from "../trace.ts";
-import { broadcastShapes, type Dim, describe, type Value } from "../value.ts";
+import { broadcastShapes, describe, type Value } from "../value.ts";
 
 /** How the operands of a product are read, and a factor on the result. */
 export interface MatmulOptions {
@@ -27,7 +28,7 @@ export function matmul(a: Value, b: Value, options: MatmulOptions = {}): Value {
   }
   const [m, k] = lastTwo(a, transA);
   const [l, n] = lastTwo(b, transB);
-  if (k !== l) {
+  if (!sameDim(k, l)) {
     throw new TypeError(
       `matmul: ${describe(a)}${transA ? "ᵀ" : ""} · ${describe(b)}${transB ? "ᵀ" : ""}: ${k} meets ${l}`,
     );
@@ -46,7 +47,7 @@ export function integerMatmul(a: Value, b: Value, zero: Value): Value {
   }
   const [m, k] = lastTwo(a, false);
   const [l, n] = lastTwo(b, false);
-  if (k !== l) throw new TypeError(`integerMatmul: ${describe(a)} · ${describe(b)}: ${k} meets ${l}`);
+  if (!sameDim(k, l)) throw new TypeError(`integerMatmul: ${describe(a)} · ${describe(b)}: ${k} meets ${l}`);
   const shape = [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
   return value("integerMatmul", [a, b, zero], {}, { dtype: "int32", shape });
 }

@@ -100,7 +100,8 @@ export class PjrtClient implements Disposable {
   /** Copies a tensor to a device. */
   upload({ dtype, shape, data }: Tensor, { handle }: PjrtDevice): PjrtBuffer {
     const args = this.api.args("Client_BufferFromHostBuffer");
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // No elements have no address, and plugins want one.
+    const bytes = data.length > 0 ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(8);
     args.pointer(16, this.#handle).pointer(24, bytes).int(32, bufferTypes[dtype]);
     args.pointer(40, BigInt64Array.from(shape.length > 0 ? shape : [0], BigInt)).size(48, shape.length);
     args.int(72, copiedDuringCall).pointer(80, handle);
@@ -167,6 +168,10 @@ export class PjrtBuffer implements Disposable {
     const { api } = this.#client;
     const length = sizeOf(this.shape);
     const bytes = new Uint8Array(length * bytesPer[this.dtype]);
+    if (length === 0) {
+      await this.ready();
+      return { dtype: this.dtype, shape: this.shape, data: viewOf(this.dtype, bytes.buffer, 0, 0) };
+    }
     const args = api.args("Buffer_ToHostBuffer").pointer(16, this.handle).pointer(32, bytes).size(40, bytes.length);
     api.call("Buffer_ToHostBuffer", args);
     await api.settled(args.handle(48));
