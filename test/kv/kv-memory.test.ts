@@ -9,7 +9,8 @@ import type { KvDtype, KvMemory } from "../../src/kv/kv-memory.ts";
 import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { type Sharing, share, unshared } from "../../src/model/sharing.ts";
-import { type Buffer, putAll } from "../../src/runtime/device.ts";
+import { type Buffer, type Device, putAll } from "../../src/runtime/device.ts";
+import { openDevice } from "../../src/runtime/open-device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { FullForward } from "../engine/full-forward.ts";
 import { type Heads, kvHeads, lively, tinyConfig } from "../model/tiny.ts";
@@ -40,8 +41,13 @@ const models = Object.entries(sharings).flatMap(([name, sharing]) =>
 const history = writeHistory({ ...size, context, vocab: tinyConfig(unshared(1)).vocab, seed: 4 });
 
 /** The logits after every row of every step, in order. */
-async function logitsOf(memory: KvMemory, config: ModelConfig, weights: Tensors): Promise<Float32Array[]> {
-  using program = await cpu1.compile(servingGraph(config, memory), { constants: weights });
+async function logitsOf(
+  memory: KvMemory,
+  config: ModelConfig,
+  weights: Tensors,
+  device: Device = cpu1,
+): Promise<Float32Array[]> {
+  using program = await device.compile(servingGraph(config, memory), { constants: weights });
   const found: Float32Array[] = [];
   for (const event of history.events) {
     if ("renumbered" in event) {
@@ -50,7 +56,7 @@ async function logitsOf(memory: KvMemory, config: ModelConfig, weights: Tensors)
     }
     const { spans, tokens } = event;
     const shape = [tokens.length];
-    const own = putAll(cpu1, {
+    const own = putAll(device, {
       tokens: { dtype: "int32", shape, data: Int32Array.from(tokens) },
       last: { dtype: "int32", shape, data: Int32Array.from(tokens.keys()) },
     });
@@ -95,6 +101,17 @@ describe.each(models)("$model", ({ sharing, heads }) => {
       else expect(relative).toBeLessThan(0.06); // of queries and softmax weights: both sides have rounded rows
     }
   });
+});
+
+test.each(["float32", "int8"] as const)("paged, the graph run by plain JavaScript: %s", async (dtype) => {
+  const config = tinyConfig(share(4, 2, "KeepEnds"), "GQA", { context });
+  const weights = lively(config, 1);
+  await using host = await openDevice("host");
+  const expected = await logitsOf(memories.paged?.(config, dtype) as KvMemory, config, weights);
+  const found = await logitsOf(new PagedMemory(host, config, { ...size, dtype }), config, weights, host);
+  const { worst, relative } = distance(found, expected);
+  if (dtype === "float32") expect(worst).toBeLessThan(5e-5);
+  else expect(relative).toBeLessThan(0.02);
 });
 
 describe.each(Object.entries({ plain, ...memories }))("%s", (_, make) => {
