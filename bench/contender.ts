@@ -43,12 +43,3 @@ export class Contender<Report> {
     return done ? undefined : value;
   }
 }
-
-/** The middle one of numbers, the mean of the two in the middle of an even count. */
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
-}

@@ -6,7 +6,8 @@ import { spawnSync } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Contender, median } from "./contender.ts";
+import { median } from "../src/tensor/estimate.ts";
+import { Contender } from "./contender.ts";
 
 interface Report {
   readonly ms: number;

@@ -10,6 +10,7 @@ import { logits, transformer, weightInputs, weightsOf } from "../src/model/trans
 import { putAll } from "../src/runtime/device.ts";
 import { cpuName, openDevice } from "../src/runtime/open-device.ts";
 import { randomWeights } from "../src/study/inference/synthetic.ts";
+import { median } from "../src/tensor/estimate.ts";
 
 const { values } = parseArgs({
   options: {
@@ -72,13 +73,12 @@ for (let round = 0; round <= rounds; round++) {
   core.forgetPrefixes();
   if (round > 0) for (const [name, ms] of Object.entries(found)) times[name]?.push(ms);
 }
-const median = (name: string) => (times[name] as number[]).sort((a, b) => a - b)[rounds >> 1] as number;
 console.log(`H64-MQA-CLA2, 8 layers, width 512, float32; ${length} tokens, ${threads} threads, medians of ${rounds}\n`);
 console.log("| | ms | tokens/s | part |");
 console.log("|---|--:|--:|--:|");
 const row = (name: string, of: string, against: string) => {
-  const ms = median(of);
-  const part = against === of ? "" : `${((100 * ms) / median(against)).toFixed(1)}% of the time`;
+  const ms = median(times[of] as number[]);
+  const part = against === of ? "" : `${((100 * ms) / median(times[against] as number[])).toFixed(1)}% of the time`;
   console.log(`| ${name} | ${ms.toFixed(0)} | ${((1000 * length) / ms).toFixed(0)} | ${part} |`);
 };
 row("plain forward in one piece", "plain", "plain");

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Engine, namedModel, RunDirectory, trainBpe } from "crosslayer";
 import { randomWeights } from "../src/study/inference/synthetic.ts";
-import { median } from "./contender.ts";
+import { median } from "../src/tensor/estimate.ts";
 
 const { values } = parseArgs({
   options: {

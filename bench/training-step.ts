@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Contender, median } from "./contender.ts";
+import { median } from "../src/tensor/estimate.ts";
+import { Contender } from "./contender.ts";
 
 interface Report {
   /** Milliseconds of the step. */

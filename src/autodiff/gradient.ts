@@ -4,6 +4,7 @@
 import { add, after, cast, pickAdd, scatterAdd } from "../graph/ops.ts";
 import { float, node } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
+import { isFloat } from "../tensor/dtype.ts";
 import { type Rule, rules } from "./rules.ts";
 
 /** How to differentiate. */
@@ -111,7 +112,7 @@ class Replay {
     if (known) return known;
     const { scope } = original;
     const inputs = original.inputs.map((read) => {
-      if (read.node.op === "input" || read.node.op === "constant" || read.dtype !== "float32") return read;
+      if (read.node.op === "input" || read.node.op === "constant" || !isFloat(read.dtype)) return read;
       if (read.node.scope !== scope) return after(read, this.#signals.get(scope) as Value);
       return this.#copy(read.node).outputs[read.index] as Value;
     });

@@ -2,6 +2,7 @@
 // characters, for a page as SVG. Derived from the sharing array alone.
 
 import { group, owners, type Sharing } from "../model/sharing.ts";
+import { borrowPath } from "./borrow-path.ts";
 import { type DrawingOptions, fontFamily, paper } from "./drawing.ts";
 import { escaped } from "./markup.ts";
 import { colorOf } from "./palette.ts";
@@ -75,8 +76,7 @@ export function sharingSvg(sharing: Sharing, drawing: DrawingOptions = {}): stri
       ].join("");
     }
     const start = from.x + Math.min(side * 0.3, 14);
-    const middle = (to.y + slotY) / 2;
-    const path = `M${round(start)},${slotY} C${round(start)},${middle} ${round(to.x)},${middle + 6} ${round(to.x)},${to.y + 7}`;
+    const path = borrowPath({ start, slotTop: slotY, x: to.x, layerBottom: to.y, headRoom: 7 });
     return [
       `<path d="${path}" fill="none" stroke="${color}" stroke-width="1.75"/>`,
       head(to.x, to.y + 1, -1, color),

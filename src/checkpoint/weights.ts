@@ -4,7 +4,7 @@
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
-import { parameters } from "../model/parameters.ts";
+import { parameters, redundantNames } from "../model/parameters.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { quote } from "./safetensors-header.ts";
 
@@ -27,7 +27,8 @@ export function pickWeights(source: string, config: ModelConfig, tensors: Tensor
   if (missing.length > 0) throw fail(`${modelName(config)} needs ${list(missing)}, which the file has not`);
   const known = new Set(expected.map(({ name }) => name));
   const others = Object.keys(tensors).filter((name) => !known.has(name));
-  const extra = others.filter((name) => !isRedundant(config, name));
+  const redundant = redundantNames(config);
+  const extra = others.filter((name) => !redundant.has(name));
   if (extra.length > 0) throw fail(`${modelName(config)} has no ${list(extra)}, which the file has`);
   const picked = expected.map(({ name, shape }) => {
     const found = tensors[name] as Tensors[string];
@@ -37,13 +38,6 @@ export function pickWeights(source: string, config: ModelConfig, tensors: Tensor
     return [name, found] as const;
   });
   return { tensors: Object.fromEntries(picked), ignored: others };
-}
-
-/** Whether a tensor is a key, a value or their norm of a layer that borrows them. */
-function isRedundant({ sharing }: ModelConfig, name: string): boolean {
-  const [, layer] = /^layers\.(0|[1-9]\d*)\.attn\.(?:[kv](?:\.bias)?|kv_norm)$/.exec(name) ?? [];
-  const owner = sharing[Number(layer)];
-  return owner !== undefined && owner !== Number(layer);
 }
 
 function list(names: readonly string[]): string {

@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
+import { kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
 import { type Family, namedModel } from "../model/name.ts";
 import { memorySize } from "../plan/memory-size.ts";
 import type { Device } from "../runtime/device.ts";
@@ -30,7 +31,7 @@ interface Flags {
   size: string;
   models?: string;
   kvDtypes?: string;
-  weights: "float32" | "int8" | "int4";
+  weights: WeightDtype;
   kvMemory: string;
   batches?: string;
   contexts?: string;
@@ -47,10 +48,8 @@ export function benchCommand(): Command {
     .option("--quick", "less than a minute: two batches, one context, no serving")
     .addOption(new Option("--size <name>", "layers, width and vocabulary").choices(Object.keys(sizes)).default("m1"))
     .option("--models <names>", "what to compare (default: H64-MQA, H64-MQA-CLA2, H64-MQA-CLA4; H128 at m2)")
-    .option("--kv-dtypes <types>", "how keys and values are kept (default: float32,int8)")
-    .addOption(
-      new Option("--weights <type>", "how weights are kept").choices(["float32", "int8", "int4"]).default("int8"),
-    )
+    .option("--kv-dtypes <types>", `how keys and values are kept (default: ${kvDtypes.join()})`)
+    .addOption(new Option("--weights <type>", "how weights are kept").choices(weightDtypes).default("int8"))
     .option("--kv-memory <size>", "the memory whose capacity is told", "64MB")
     .option("--batches <counts>", "sequences decoded at one time (default: 1,4,16; quick: 1,16)")
     .option("--contexts <tokens>", "tokens of each (default: 1024,4096; quick: 1024)")
@@ -125,13 +124,14 @@ function planOf(flags: Flags): InferencePlan {
   const family = sizes[size] as Family;
   const head = size === "m1" ? "H64" : "H128";
   const names = list(flags.models ?? `${head}-MQA,${head}-MQA-CLA2,${head}-MQA-CLA4`);
-  const kvDtypes = list(flags.kvDtypes ?? "float32,int8").map((dtype) => {
-    if (dtype === "float32" || dtype === "int8") return dtype;
-    throw new InputError(`--kv-dtypes: found "${dtype}", expected float32 or int8`);
+  const asked = list(flags.kvDtypes ?? kvDtypes.join()).map((dtype) => {
+    const found = kvDtypes.find((known) => known === dtype);
+    if (found) return found;
+    throw new InputError(`--kv-dtypes: found "${dtype}", expected ${kvDtypes.join(" or ")}`);
   });
   return {
     models: names.map((name) => ({ name, config: namedModel(name, family) })),
-    kvDtypes,
+    kvDtypes: asked,
     weights,
     kvMemory: memorySize(flags.kvMemory),
     batches: counts("--batches", flags.batches ?? (quick ? "1,16" : "1,4,16")),

@@ -3,15 +3,18 @@
 import { type Command, Option } from "commander";
 import type { EngineOptions } from "../generate/engine-options.ts";
 import type { GenerateOptions } from "../generate/request.ts";
+import type { RopeScaling } from "../model/config.ts";
+import { type KvDtype, kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
+import { ropeScalings } from "../model/rotary.ts";
 import { between, from, whole } from "./numbers.ts";
 
 /** What `engineFlags` gives. */
 export interface EngineFlags {
   kvMemory: string;
-  kvDtype: "float32" | "int8";
-  weights: "float32" | "int8" | "int4";
+  kvDtype: KvDtype;
+  weights: WeightDtype;
   context?: number;
-  ropeScaling?: "linear" | "ntk";
+  ropeScaling?: RopeScaling["type"];
   maxSequences?: number;
   threads?: number;
 }
@@ -36,16 +39,10 @@ export interface SamplingFlags {
 export function engineFlags(command: Command): Command {
   return command
     .option("--kv-memory <size>", "memory for keys and values: 256MB, 1.5GiB, …", "256MB")
-    .addOption(
-      new Option("--kv-dtype <type>", "how keys and values are kept").choices(["float32", "int8"]).default("float32"),
-    )
-    .addOption(
-      new Option("--weights <type>", "how weights are kept").choices(["float32", "int8", "int4"]).default("float32"),
-    )
+    .addOption(new Option("--kv-dtype <type>", "how keys and values are kept").choices(kvDtypes).default("float32"))
+    .addOption(new Option("--weights <type>", "how weights are kept").choices(weightDtypes).default("float32"))
     .option("--context <tokens>", "longest sequence (default: the model's context)", whole(1))
-    .addOption(
-      new Option("--rope-scaling <type>", "how to go beyond the context of training").choices(["linear", "ntk"]),
-    )
+    .addOption(new Option("--rope-scaling <type>", "how to go beyond the context of training").choices(ropeScalings))
     .option("--max-sequences <count>", "most sequences that run at one time (default: 64)", whole(1, 4096))
     .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024));
 }

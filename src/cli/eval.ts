@@ -3,12 +3,11 @@
 import { Command, Option } from "commander";
 import { integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
-import type { WeightDtype } from "../engine/runner.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer, type WindowScorer } from "../eval/scorer.ts";
-import type { KvDtype } from "../kv/kv-memory.ts";
+import { type KvDtype, kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
 import type { Precision } from "../model/precision.ts";
 import { putAll } from "../runtime/device.ts";
 import { openSource } from "../text/source.ts";
@@ -41,12 +40,11 @@ export function evalCommand(): Command {
       ).choices(["validation", "all"]),
     )
     .addOption(
-      new Option("--kv-dtype <type>", "measure by the engine's arithmetic, with keys and values kept so").choices([
-        "float32",
-        "int8",
-      ]),
+      new Option("--kv-dtype <type>", "measure by the engine's arithmetic, with keys and values kept so").choices(
+        kvDtypes,
+      ),
     )
-    .addOption(new Option("--weights <type>", "the same, with weights kept so").choices(["float32", "int8", "int4"]))
+    .addOption(new Option("--weights <type>", "the same, with weights kept so").choices(weightDtypes))
     .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
     .option("--json", "print one JSON object")
     .action(runEval);

@@ -2,14 +2,13 @@
 
 import { Command, Option } from "commander";
 import { InputError } from "../error.ts";
-import { kvBytesPer } from "../model/cost.ts";
+import { type KvFormat, kvFormats, type WeightFormat, weightFormats } from "../model/formats.ts";
 import { modelName } from "../model/model-name.ts";
 import { scales } from "../model/name.ts";
 import { blockSize } from "../plan/kv-blocks.ts";
 import { checkCuts, evenCuts } from "../plan/pipeline.ts";
 import { type Capacity, type PlanRequest, type ServingPlan, servingPlan } from "../plan/serving-plan.ts";
 import { tensorSplit } from "../plan/tensor-parallel.ts";
-import { type WeightDtype, weightBits } from "../plan/weight-bytes.ts";
 import { type ModelFlags, modelOptions } from "./model-options.ts";
 import { partOrSize, size, whole, wholes } from "./numbers.ts";
 import { planText } from "./plan-text.ts";
@@ -20,8 +19,8 @@ interface Flags extends ModelFlags {
   reserve: number;
   context?: number;
   batch: number;
-  weights?: WeightDtype;
-  kvDtype?: keyof typeof kvBytesPer;
+  weights?: WeightFormat;
+  kvDtype?: KvFormat;
   tp: number;
   pp?: number;
   cuts?: number[];
@@ -43,9 +42,9 @@ export function planCommand(): Command {
     )
     .option("--context <tokens>", "count sequences of this length (default: the model's context)", whole(1))
     .option("--batch <count>", "find the longest context of so many sequences", whole(1), 1)
-    .addOption(new Option("--weights <type>", `how weights are kept ${standard}`).choices(Object.keys(weightBits)))
+    .addOption(new Option("--weights <type>", `how weights are kept ${standard}`).choices(Object.keys(weightFormats)))
     .addOption(
-      new Option("--kv-dtype <type>", `how keys and values are kept ${standard}`).choices(Object.keys(kvBytesPer)),
+      new Option("--kv-dtype <type>", `how keys and values are kept ${standard}`).choices(Object.keys(kvFormats)),
     )
     .option("--tp <devices>", "tensor parallel: devices that share every layer", whole(1), 1)
     .option("--pp <stages>", "pipeline parallel: stages of layers (default: 1)", whole(1))

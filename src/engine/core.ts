@@ -3,16 +3,16 @@
 
 import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
-import type { KvDtype } from "../kv/kv-memory.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
-import { Runner, type StepRunner, type WeightDtype } from "./runner.ts";
+import { Runner, type StepRunner } from "./runner.ts";
 import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";

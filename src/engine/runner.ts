@@ -6,14 +6,12 @@ import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
 import type { KvMemory, Span } from "../kv/kv-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
+import type { WeightDtype } from "../model/formats.ts";
+import { keptWeights } from "../model/quantized-weights.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type Buffer, type Device, type Program, putAll } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import type { Slice } from "./scheduler.ts";
-
-/** How weights are kept: as they are, or rounded in blocks when they are loaded. */
-export type WeightDtype = "float32" | "int8" | "int4";
 
 /** What computes the steps of an engine. */
 export interface StepRunner extends Disposable {
@@ -28,7 +26,7 @@ export interface StepRunner extends Disposable {
 /** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and the memory's new rows (see `ServingStore`). */
 export function servingGraph(config: ModelConfig, memory: KvMemory, dtype: WeightDtype = "float32"): Graph {
   return trace(() => {
-    const weights = weightsOf(dtype === "float32" ? weightInputs(config) : quantizedInputs(config, dtype));
+    const weights = weightsOf(weightInputs(config, dtype));
     const store = memory.store();
     const hidden = transformer(config, weights, input("tokens", "int32", ["N"]), store);
     return { logits: logits(config, weights, gather(hidden, input("last", "int32", ["L"]))), ...store.outputs };
@@ -59,7 +57,7 @@ export class Runner implements StepRunner {
     this.#program = program;
   }
 
-  /** Compiles a model to attend to what `memory` holds. */
+  /** Compiles a model to attend to what `memory` holds. Weights are kept as they are, or rounded in blocks: `dtype`. */
   static async create(
     device: Device,
     config: ModelConfig,
@@ -70,7 +68,7 @@ export class Runner implements StepRunner {
     if (device.traits.shapes === "fixed") {
       throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
     }
-    const constants = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
+    const constants = keptWeights(config, weights, dtype);
     const program = await device.compile(servingGraph(config, memory, dtype), { constants, shared: true });
     return new Runner(device, config, memory, program);
   }

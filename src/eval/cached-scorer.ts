@@ -1,11 +1,11 @@
 // Log-likelihoods by the engine's arithmetic: tokens attend to what the paged cache holds, so that rounded keys, values
 // and weights show in the scores. No scheduler: it admits one chunk to a step, and here several windows share one.
 
-import { Runner, type WeightDtype } from "../engine/runner.ts";
+import { Runner } from "../engine/runner.ts";
 import { Sequence } from "../engine/sequence.ts";
-import type { KvDtype } from "../kv/kv-memory.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";

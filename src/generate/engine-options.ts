@@ -2,7 +2,9 @@
 
 import { z } from "zod";
 import { InputError } from "../error.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { ModelConfig, RopeScaling } from "../model/config.ts";
+import { type KvDtype, kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
+import { ropeScalings } from "../model/rotary.ts";
 import { memorySize } from "../plan/memory-size.ts";
 
 const count = z.int().min(1);
@@ -10,11 +12,11 @@ const count = z.int().min(1);
 const schema = z.strictObject({
   kvMemory: z.union([z.string(), z.number()]).default("256MB"),
   kvLimit: z.union([z.string(), z.number()]).optional(),
-  kvDtype: z.enum(["float32", "int8"]).default("float32"),
-  weights: z.enum(["float32", "int8", "int4"]).default("float32"),
+  kvDtype: z.enum(kvDtypes).default("float32"),
+  weights: z.enum(weightDtypes).default("float32"),
   threads: count.max(1024).optional(),
   context: count.optional(),
-  ropeScaling: z.enum(["linear", "ntk"]).optional(),
+  ropeScaling: z.enum(ropeScalings).optional(),
   maxSequences: count.max(4096).optional(),
   blockSize: count.optional(),
   chunk: count.optional(),
@@ -28,14 +30,14 @@ export interface EngineOptions {
   /** What `resize` may come to give: requests that would fit it are taken, and wait. `kvMemory` if not given. */
   readonly kvLimit?: number | string;
   /** How keys and values are kept; int8 takes about a quarter of float32. */
-  readonly kvDtype?: "float32" | "int8";
+  readonly kvDtype?: KvDtype;
   /** How weights are kept; int8 and int4 are rounded when they are loaded. */
-  readonly weights?: "float32" | "int8" | "int4";
+  readonly weights?: WeightDtype;
   /** Threads of each operation; all cores if not given. */
   readonly threads?: number;
   /** Longest sequence, if other than the model's context; longer ones need `ropeScaling`. */
   readonly context?: number;
-  readonly ropeScaling?: "linear" | "ntk";
+  readonly ropeScaling?: RopeScaling["type"];
   /** Most sequences that run at one time; 64 if not given. */
   readonly maxSequences?: number;
   /** Tokens of a block of the cache; 128 if not given. */
@@ -70,8 +72,8 @@ export interface EngineInfo {
   readonly name: string;
   /** The model as it runs: a longer context and its scaling are part of it. */
   readonly config: ModelConfig;
-  readonly kvDtype: "float32" | "int8";
-  readonly weights: "float32" | "int8" | "int4";
+  readonly kvDtype: KvDtype;
+  readonly weights: WeightDtype;
   /** Bytes allocated for keys and values, and bytes that a token takes. */
   readonly kvBytes: number;
   readonly kvBytesPerToken: number;

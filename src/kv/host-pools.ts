@@ -4,10 +4,11 @@
 // in place.
 
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/formats.ts";
 import { owners } from "../model/sharing.ts";
 import { allocate, type DataOf } from "../tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
-import type { KvDtype, Span } from "./kv-memory.ts";
+import type { Span } from "./kv-memory.ts";
 import { type PoolArray, poolArrays } from "./paged-inputs.ts";
 
 interface Pool {

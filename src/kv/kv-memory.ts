@@ -2,11 +2,9 @@
 // where its new rows go. Knows blocks by number; no requests, no schedule, no kind of memory.
 
 import type { Value } from "../graph/value.ts";
+import type { KvDtype } from "../model/formats.ts";
 import type { KvStore } from "../model/kv.ts";
 import type { Buffers } from "../runtime/device.ts";
-
-/** How keys and values are kept. */
-export type KvDtype = "float32" | "int8";
 
 /**
  * Tokens of one sequence in a step: the step's rows `row` … `row + count − 1` are those at positions `start` … of a text

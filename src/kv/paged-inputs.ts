@@ -4,8 +4,8 @@
 import { times } from "../graph/dim.ts";
 import type { Type } from "../graph/value.ts";
 import type { HeadSizes } from "../model/attention.ts";
+import type { KvDtype } from "../model/formats.ts";
 import type { DType } from "../tensor/dtype.ts";
-import type { KvDtype } from "./kv-memory.ts";
 
 /**
  * The inputs of a step of N tokens beside the pools. Each token attends to parts of positions: A blocks at the pools'

@@ -2,11 +2,12 @@
 // are laid out for a step is tuned for the CPU, here.
 
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/formats.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { HostPools } from "./host-pools.ts";
-import type { KvDtype, KvMemory, ServingStore, Span } from "./kv-memory.ts";
+import type { KvMemory, ServingStore, Span } from "./kv-memory.ts";
 import type { StepInput } from "./paged-inputs.ts";
 import { type PagedOptions, pagedStore } from "./paged-store.ts";
 import { StepLayout } from "./step-layout.ts";

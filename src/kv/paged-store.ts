@@ -8,7 +8,8 @@ import { cast, concat, gather, matmul, mul, reshape, rotary, transpose } from ".
 import { constant, float, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { KvDtype, ServingStore } from "./kv-memory.ts";
+import type { KvDtype } from "../model/formats.ts";
+import type { ServingStore } from "./kv-memory.ts";
 import { type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
 import { type PoolArray, poolArrays, type StepInput, stepInputs } from "./paged-inputs.ts";
 import { integerPartOf, mergeParts, type Part, type Positions, partOf } from "./partial-attention.ts";

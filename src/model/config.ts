@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { InputError } from "../error.ts";
+import { type RopeScalingKind, ropeScalings } from "./rotary.ts";
 import { checkSharing, type Sharing, unshared } from "./sharing.ts";
 
 const size = z.int().min(1);
@@ -18,7 +19,7 @@ const schema = z.strictObject({
   context: size,
   sharing: z.array(z.int()),
   ropeTheta: z.number().positive().default(10000),
-  ropeScaling: z.strictObject({ type: z.enum(["linear", "ntk"]), factor: z.number().min(1) }).optional(),
+  ropeScaling: z.strictObject({ type: z.enum(ropeScalings), factor: z.number().min(1) }).optional(),
   normEpsilon: z.number().positive().default(1e-5),
   tiedEmbeddings: z.boolean().default(true),
   kvNorm: z.enum(["own", "shared"]).default("own"),
@@ -28,12 +29,9 @@ const schema = z.strictObject({
   initStd: z.number().positive().optional(),
 });
 
-/**
- * Longer contexts than trained for, without training: "linear" divides positions by the factor (arXiv 2306.15595); "ntk"
- * slows the slow frequencies by it and leaves the fast ones (theta · factor^(D/(D−2)), "NTK-aware").
- */
+/** Longer contexts than trained for, without training (see `ropeKinds`). */
 export interface RopeScaling {
-  readonly type: "linear" | "ntk";
+  readonly type: RopeScalingKind;
   readonly factor: number;
 }
 
@@ -109,7 +107,7 @@ export function withContext(config: ModelConfig, context = config.context, scali
   if (context <= config.context) return modelConfig({ ...config, context });
   if (scaling === undefined) {
     throw new InputError(
-      `context: ${context} tokens asked, the model was trained on ${config.context}; give ropeScaling "linear" or "ntk" to go beyond`,
+      `context: ${context} tokens asked, the model was trained on ${config.context}; give ropeScaling ${ropeScalings.map((name) => `"${name}"`).join(" or ")} to go beyond`,
     );
   }
   const factor = (context / config.context) * (config.ropeScaling?.factor ?? 1);

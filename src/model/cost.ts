@@ -2,15 +2,9 @@
 
 import { sizeOf } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { parameters } from "./parameters.ts";
+import { type KvFormat, kvFormats } from "./formats.ts";
+import { parameters, usesOf } from "./parameters.ts";
 import { owners, unshared } from "./sharing.ts";
-
-/** Element types that a KV cache is reckoned in: bytes of an element, and beside the elements of a token and head. */
-export const kvBytesPer = {
-  float32: { element: 4, row: 0 },
-  float16: { element: 2, row: 0 },
-  int8: { element: 1, row: 2 }, // a float16 scale
-} as const;
 
 /** What fixes the size of a KV cache. */
 export type KvShape = Pick<ModelConfig, "kvHeads" | "headDim" | "sharing">;
@@ -29,8 +23,8 @@ export function parameterCount(config: ModelConfig): { total: number; nonEmbeddi
 }
 
 /** Bytes of cache a token takes: 2 (K, V) × KV heads × bytes of a head's elements and scale × KV layers (paper §2). */
-export function kvBytesPerToken({ kvHeads, headDim, sharing }: KvShape, dtype: keyof typeof kvBytesPer): number {
-  const { element, row } = kvBytesPer[dtype];
+export function kvBytesPerToken({ kvHeads, headDim, sharing }: KvShape, format: KvFormat): number {
+  const { element, row } = kvFormats[format];
   return 2 * kvHeads * (element * headDim + row) * owners(sharing).length;
 }
 
@@ -40,9 +34,9 @@ export function kvBytesPerToken({ kvHeads, headDim, sharing }: KvShape, dtype: k
  * three times as many.
  */
 export function flopsPerToken(config: ModelConfig, positions: number): number {
-  const { layers, heads, headDim, vocab, width } = config;
-  const matrices = parameters(config)
-    .filter(({ role }) => role === "matrix")
+  const { layers, heads, headDim } = config;
+  const multiplied = parameters(config)
+    .filter((parameter) => usesOf(config, parameter).product)
     .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  return 2 * (matrices + vocab * width) + 4 * layers * heads * headDim * positions;
+  return 2 * multiplied + 4 * layers * heads * headDim * positions;
 }

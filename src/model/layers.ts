@@ -5,6 +5,7 @@ import { add, mul, rmsNorm, silu } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
+import { biasName, parameterName, type SiteName, siteOf } from "./sites.ts";
 
 /** A model's weights while its graph is built. */
 export interface Weights {
@@ -16,29 +17,33 @@ export interface Weights {
 
 /** Attention of layer `layer` to the keys and values of `sharing[layer]`. */
 export function attention(config: ModelConfig, weights: Weights, layer: number, x: Value, kv: KvStore): Value {
-  const at = `layers.${layer}.attn`;
-  const { qkv, output } = config.biases;
-  const normed = rmsNorm(x, weights(`${at}.norm`), config.normEpsilon); // [N, C]
-  if (config.sharing[layer] === layer) {
-    const own = config.kvNorm === "own";
-    const source = own ? rmsNorm(x, weights(`${at}.kv_norm`), config.normEpsilon) : normed;
-    const keys = kv.rotate(linear(weights, `${at}.k`, source, qkv)); // [N, G·D]
-    kv.write(layer, keys, linear(weights, `${at}.v`, source, qkv));
+  const { sharing, kvNorm, normEpsilon } = config;
+  const linear = linearOf(config, weights, layer);
+  const normed = rmsNorm(x, weights(parameterName("attn.norm", layer)), normEpsilon); // [N, C]
+  if (sharing[layer] === layer) {
+    const own = kvNorm === "own";
+    const source = own ? rmsNorm(x, weights(parameterName("attn.kv_norm", layer)), normEpsilon) : normed;
+    const keys = kv.rotate(linear("attn.k", source)); // [N, G·D]
+    kv.write(layer, keys, linear("attn.v", source));
   }
-  const queries = kv.rotate(linear(weights, `${at}.q`, normed, qkv)); // [N, H·D]
-  return linear(weights, `${at}.o`, kv.attend(config.sharing[layer] as number, queries), output);
+  const queries = kv.rotate(linear("attn.q", normed)); // [N, H·D]
+  return linear("attn.o", kv.attend(sharing[layer] as number, queries));
 }
 
 /** down(silu(gate(x)) · up(x)) on the normed stream (SwiGLU, arXiv 2002.05202). */
 export function mlp(config: ModelConfig, weights: Weights, layer: number, x: Value): Value {
-  const at = `layers.${layer}.mlp`;
-  const bias = config.biases.mlp;
-  const normed = rmsNorm(x, weights(`${at}.norm`), config.normEpsilon);
-  const gated = mul(silu(linear(weights, `${at}.gate`, normed, bias)), linear(weights, `${at}.up`, normed, bias)); // [N, F]
-  return linear(weights, `${at}.down`, gated, bias);
+  const linear = linearOf(config, weights, layer);
+  const normed = rmsNorm(x, weights(parameterName("mlp.norm", layer)), config.normEpsilon);
+  const gated = mul(silu(linear("mlp.gate", normed)), linear("mlp.up", normed)); // [N, F]
+  return linear("mlp.down", gated);
 }
 
-function linear(weights: Weights, name: string, x: Value, bias: boolean): Value {
-  const product = weights.project(name, x);
-  return bias ? add(product, weights(`${name}.bias`)) : product;
+/** x · wᵀ with a layer's matrix, plus its bias if the model has one. */
+function linearOf({ biases }: ModelConfig, weights: Weights, layer: number): (site: SiteName, x: Value) => Value {
+  return (site, x) => {
+    const name = parameterName(site, layer);
+    const product = weights.project(name, x);
+    const { bias } = siteOf(site);
+    return bias && biases[bias] ? add(product, weights(biasName(name))) : product;
+  };
 }

@@ -1,9 +1,10 @@
-// A model's parameters: names, shapes, initial values, all from its config. Borrowers have no K and V parameters, so
-// whoever enumerates parameters here never trips over absent ones. Matrices are [out, in], as PyTorch stores them.
+// A model's parameters: names, shapes, initial values, all from its config and the table of sites. Borrowers have no K and
+// V parameters, so whoever enumerates parameters here never trips over absent ones.
 
 import type { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
+import { axisSizes, biasName, biasSite, parameterName, type Site, type SiteName, siteOf, sites } from "./sites.ts";
 
 /** One parameter tensor. */
 export interface Parameter {
@@ -12,47 +13,83 @@ export interface Parameter {
   readonly shape: readonly number[];
   /** Standard deviation of the initial normal values, or the constant they all start from. */
   readonly init: { readonly std: number } | { readonly value: number };
-  /** What it is, for rules such as weight decay. */
-  readonly role: "matrix" | "embedding" | "norm" | "bias";
+  /** What it is, for rules such as weight decay; its site's kind. */
+  readonly role: Site["kind"];
+  /** Where it is and what its dimensions count. */
+  readonly site: Site;
+  /** The layer that it is in; undefined before and after the layers. */
+  readonly layer: number | undefined;
 }
+
+const names = Object.keys(sites) as SiteName[];
+const namesIn = (...places: Site["in"][]) => names.filter((name) => places.includes(sites[name].in));
+const entrySites = namesIn("entry");
+const layerSites = namesIn("layer", "owner");
+const ownerSites = namesIn("owner");
+const exitSites = namesIn("exit");
 
 /** Every parameter of a model, in the order of the data flow. */
 export function parameters(config: ModelConfig): Parameter[] {
-  const { layers, width, heads, kvHeads, headDim, mlpWidth, vocab, sharing, biases, initStd } = config;
-  const outputStd = initStd / Math.sqrt(2 * layers); // GPT-2's scaling of what is added to the residual stream
+  const sizes = axisSizes(config);
   const list: Parameter[] = [];
-  const norm = (name: string) => list.push({ name, shape: [width], init: { value: 1 }, role: "norm" });
-  const linear = (name: string, outputs: number, inputs: number, bias: boolean, std = initStd) => {
-    list.push({ name, shape: [outputs, inputs], init: { std }, role: "matrix" });
-    if (bias) list.push({ name: `${name}.bias`, shape: [outputs], init: { value: 0 }, role: "bias" });
+  const add = (name: string, site: Site, layer?: number) => {
+    const shape = site.axes.map((axis) => sizes[axis]);
+    list.push({ name, shape, init: initOf(site, config), role: site.kind, site, layer });
   };
-
-  list.push({ name: "embed", shape: [vocab, width], init: { std: initStd }, role: "embedding" });
-  for (let layer = 0; layer < layers; layer++) {
-    const at = `layers.${layer}`;
-    norm(`${at}.attn.norm`);
-    linear(`${at}.attn.q`, heads * headDim, width, biases.qkv);
-    if (sharing[layer] === layer) {
-      if (config.kvNorm === "own") norm(`${at}.attn.kv_norm`);
-      linear(`${at}.attn.k`, kvHeads * headDim, width, biases.qkv);
-      linear(`${at}.attn.v`, kvHeads * headDim, width, biases.qkv);
+  const addSite = (name: string, site: Site, layer?: number) => {
+    if (site.if && !site.if(config)) return;
+    add(name, site, layer);
+    if (site.bias && config.biases[site.bias]) add(biasName(name), biasSite(site), layer);
+  };
+  for (const name of entrySites) addSite(name, siteOf(name));
+  for (const [layer, owner] of config.sharing.entries()) {
+    for (const name of layerSites) {
+      const site = siteOf(name);
+      if (site.in === "layer" || owner === layer) addSite(parameterName(name, layer), site, layer);
     }
-    linear(`${at}.attn.o`, width, heads * headDim, biases.output, outputStd);
-    norm(`${at}.mlp.norm`);
-    linear(`${at}.mlp.gate`, mlpWidth, width, biases.mlp);
-    linear(`${at}.mlp.up`, mlpWidth, width, biases.mlp);
-    linear(`${at}.mlp.down`, width, mlpWidth, biases.mlp, outputStd);
   }
-  norm("norm");
-  if (!config.tiedEmbeddings) {
-    list.push({ name: "head", shape: [vocab, width], init: { std: initStd }, role: "embedding" });
-  }
+  for (const name of exitSites) addSite(name, siteOf(name));
   return list;
 }
 
+function initOf({ init }: Site, { initStd, layers }: ModelConfig): Parameter["init"] {
+  switch (init) {
+    case "std":
+      return { std: initStd };
+    case "output":
+      return { std: initStd / Math.sqrt(2 * layers) }; // GPT-2's scaling of what is added to the residual stream
+    case "ones":
+      return { value: 1 };
+    case "zeros":
+      return { value: 0 };
+  }
+}
+
+/** The names that the parameters of keys and values would have in layers that borrow them: a file may hold them in vain. */
+export function redundantNames({ sharing }: ModelConfig): Set<string> {
+  const borrowers = [...sharing.keys()].filter((layer) => sharing[layer] !== layer);
+  return new Set(
+    borrowers.flatMap((layer) =>
+      ownerSites.flatMap((site) => {
+        const name = parameterName(site, layer);
+        return siteOf(site).bias ? [name, biasName(name)] : [name];
+      }),
+    ),
+  );
+}
+
 /** The parameter that scores the vocabulary: the embedding table where embeddings are tied. */
-export function headName({ tiedEmbeddings }: Pick<ModelConfig, "tiedEmbeddings">): string {
+export function headName({ tiedEmbeddings }: Pick<ModelConfig, "tiedEmbeddings">): SiteName {
   return tiedEmbeddings ? "embed" : "head";
+}
+
+/**
+ * How a model uses a parameter: `product` if rows are multiplied by it, as by matrices and by what scores the vocabulary;
+ * `plain` if its numbers are looked up, added or scaled with. A tied embedding table is used in both ways.
+ */
+export function usesOf(config: ModelConfig, { site }: Parameter): { product: boolean; plain: boolean } {
+  const product = site.kind === "matrix" || site === sites[headName(config)];
+  return { product, plain: site.kind !== "matrix" && site !== sites.head };
 }
 
 /** Initial values. A parameter's depend on the seed and its name alone, so models that share a layer start it alike. */

@@ -1,31 +1,35 @@
-// A model's weights in 8 or 4 bits, for inference: every matrix that something is multiplied by. Norms, biases and the
-// table that embeds tokens stay float32; where that table is the head too, the head is a rounded copy of it.
+// A model's weights in 8 or 4 bits, for inference: every matrix that something is multiplied by. What is used in another
+// way stays float32; where the table that embeds tokens is the head too, the head is a rounded copy of it.
 
 import { InputError } from "../error.ts";
-import { type QuantizedBits, quantizedBlock } from "../graph/ops.ts";
+import { quantizedBlock } from "../graph/ops.ts";
 import { input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
-import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { headName, type Parameter, parameters } from "./parameters.ts";
-
-/** What a matrix can be rounded to. */
-export type QuantizedDtype = "int8" | "int4";
+import { isRounded, type QuantizedDtype, roundedShapes, type WeightDtype, weightFormats } from "./formats.ts";
+import { parameters, usesOf } from "./parameters.ts";
 
 /** The names of what a matrix becomes; see `quantizedMatmul` for what they hold. */
 export const quantizedNames = (matrix: string) => ({ codes: `${matrix}.q`, scales: `${matrix}.scales` });
 
+/** Weights as the engine keeps them in `dtype`. @throws InputError as `quantizeWeights` does. */
+export function keptWeights(config: ModelConfig, weights: Tensors, dtype: WeightDtype): Tensors {
+  return isRounded(dtype) ? quantizeWeights(config, weights, dtype) : weights;
+}
+
 /** Graph inputs for what `quantizeWeights` makes, by name: what `weightsOf` takes instead of `weightInputs`. */
 export function quantizedInputs(config: ModelConfig, dtype: QuantizedDtype): Map<string, Value> {
   const values = new Map<string, Value>();
-  for (const { parameter, kept, rounded } of treatments(config)) {
+  for (const parameter of parameters(config)) {
     const { name, shape } = parameter;
-    if (kept) values.set(name, input(name, "float32", shape));
-    if (!rounded) continue;
+    const { product, plain } = usesOf(config, parameter);
+    if (plain) values.set(name, input(name, "float32", shape));
+    if (!product) continue;
     const { codes, scales } = quantizedNames(name);
-    const blocks = [shape[0] as number, Math.ceil((shape[1] as number) / quantizedBlock)];
-    values.set(codes, input(codes, "uint8", [...blocks, bytesPerBlock(bitsOf[dtype])]));
-    values.set(scales, input(scales, "float32", blocks));
+    const shapes = roundedShapes(shape, dtype);
+    values.set(codes, input(codes, "uint8", shapes.codes));
+    values.set(scales, input(scales, "float32", shapes.scales));
   }
   return values;
 }
@@ -36,13 +40,14 @@ export function quantizedInputs(config: ModelConfig, dtype: QuantizedDtype): Map
  */
 export function quantizeWeights(config: ModelConfig, weights: Tensors, dtype: QuantizedDtype): Tensors {
   const result: Tensors = {};
-  for (const { parameter, kept, rounded } of treatments(config)) {
+  for (const parameter of parameters(config)) {
     const { name } = parameter;
+    const { product, plain } = usesOf(config, parameter);
     const tensor = weights[name] as Tensor<"float32"> | undefined;
     if (!tensor) throw new TypeError(`quantizeWeights: no tensor for ${name}`);
-    if (kept) result[name] = tensor;
-    if (!rounded) continue;
-    const made = quantizeMatrix(tensor, bitsOf[dtype]);
+    if (plain) result[name] = tensor;
+    if (!product) continue;
+    const made = quantizeMatrix(tensor, dtype);
     if (!made) throw new InputError(`weights: ${name} holds numbers that are not finite; they cannot be ${dtype}`);
     const names = quantizedNames(name);
     result[names.codes] = made.codes;
@@ -51,34 +56,24 @@ export function quantizeWeights(config: ModelConfig, weights: Tensors, dtype: Qu
   return result;
 }
 
-const bitsOf = { int8: 8, int4: 4 } as const;
-const bytesPerBlock = (bits: QuantizedBits) => (quantizedBlock * bits) / 8;
-
-/** Every parameter: whether it is needed as it is, and whether it is multiplied by. A tied embedding table is both. */
-function treatments(config: ModelConfig): { parameter: Parameter; kept: boolean; rounded: boolean }[] {
-  return parameters(config).map((parameter) => {
-    const rounded = parameter.role === "matrix" || parameter.name === headName(config);
-    return { parameter, kept: !rounded || parameter.name === "embed", rounded };
-  });
-}
-
 /**
- * Rounds each block of a row to `bits` bits; undefined where something is not finite. The number of largest magnitude
- * becomes code 0, the one without an opposite, so a scale has that number's opposite sign. This makes steps smaller than
- * in a symmetric range: on normal numbers the RMS error is 8.6% in 4 bits (instead of 9.7%) and 0.53% in 8. A number
- * near the opposite of the largest is cut off, by a step at most.
+ * Rounds each block of a row; undefined where something is not finite. The number of largest magnitude becomes code 0,
+ * the one without an opposite, so a scale has that number's opposite sign. This makes steps smaller than in a symmetric
+ * range: on normal numbers the RMS error is 8.6% in 4 bits (instead of 9.7%) and 0.53% in 8. A number near the opposite
+ * of the largest is cut off, by a step at most.
  */
 function quantizeMatrix(
   { shape, data }: Tensor<"float32">,
-  bits: QuantizedBits,
+  dtype: QuantizedDtype,
 ): { codes: Tensor<"uint8">; scales: Tensor<"float32"> } | undefined {
-  const [rows, columns] = shape as readonly [number, number];
-  const blocks = Math.ceil(columns / quantizedBlock);
+  const shapes = roundedShapes(shape, dtype);
+  const [, blocks] = shapes.scales;
+  const columns = shape[1] as number;
+  const { bits } = weightFormats[dtype];
   const zero = 2 ** (bits - 1);
   const top = 2 * zero - 1;
-  const bytes = bytesPerBlock(bits);
-  const codes = new Uint8Array(rows * blocks * bytes);
-  const scales = new Float32Array(rows * blocks);
+  const codes = new Uint8Array(sizeOf(shapes.codes));
+  const scales = new Float32Array(sizeOf(shapes.scales));
   let nothing = 0; // NaN once something is not finite
   for (let block = 0, place = 0; block < scales.length; block++) {
     const row = Math.floor(block / blocks);
@@ -104,7 +99,7 @@ function quantizeMatrix(
   }
   if (Number.isNaN(nothing)) return undefined;
   return {
-    codes: { dtype: "uint8", shape: [rows, blocks, bytes], data: codes },
-    scales: { dtype: "float32", shape: [rows, blocks], data: scales },
+    codes: { dtype: "uint8", shape: shapes.codes, data: codes },
+    scales: { dtype: "float32", shape: shapes.scales, data: scales },
   };
 }

@@ -88,6 +88,11 @@ export function group(sharing: Sharing, owner: number): number[] {
   return sharing.flatMap((used, layer) => (used === owner ? [layer] : []));
 }
 
+/** What the paper calls a pattern of a factor: "CLA2", "CLA2-KeepEnds". */
+export function patternName(factor: number, pattern: Pattern): string {
+  return pattern === "even" ? `CLA${factor}` : `CLA${factor}-${pattern}`;
+}
+
 /** The paper's suffix for a sharing: "" if unshared, "CLA2", "CLA2-KeepEnds", or "CLA(0,1,0,1)" for all others. */
 export function sharingName(sharing: Sharing): string {
   const layers = sharing.length;
@@ -96,7 +101,7 @@ export function sharingName(sharing: Sharing): string {
   for (const pattern of patterns) {
     for (let factor = 2; factor <= layers; factor++) {
       if (pattern !== "even" && (layers < 3 || Math.ceil(layers / factor) + 1 > layers)) continue;
-      if (same(share(layers, factor, pattern))) return pattern === "even" ? `CLA${factor}` : `CLA${factor}-${pattern}`;
+      if (same(share(layers, factor, pattern))) return patternName(factor, pattern);
     }
   }
   return `CLA(${sharing.join(",")})`;

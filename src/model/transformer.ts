@@ -4,14 +4,17 @@ import { add, cast, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/op
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
+import { isRounded, type WeightDtype } from "./formats.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
 import { headName, parameters } from "./parameters.ts";
 import type { Precision } from "./precision.ts";
-import { quantizedNames } from "./quantized-weights.ts";
+import { quantizedInputs, quantizedNames } from "./quantized-weights.ts";
+import { layerName } from "./sites.ts";
 
-/** The model's parameters as graph inputs, by name. */
-export function weightInputs(config: ModelConfig): Map<string, Value> {
+/** The model's parameters, kept in `dtype`, as graph inputs by name. */
+export function weightInputs(config: ModelConfig, dtype: WeightDtype = "float32"): Map<string, Value> {
+  if (isRounded(dtype)) return quantizedInputs(config, dtype);
   return new Map(parameters(config).map(({ name, shape }) => [name, input(name, "float32", shape)]));
 }
 
@@ -39,7 +42,7 @@ export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precisi
 export function transformer(config: ModelConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
   let x = gather(weights("embed"), tokens); // [N, C]
   for (let layer = 0; layer < config.layers; layer++) {
-    x = scope(`layers.${layer}`, () => {
+    x = scope(layerName(layer), () => {
       const attended = add(x, attention(config, weights, layer, x, kv));
       return add(attended, mlp(config, weights, layer, attended));
     });

@@ -2,11 +2,13 @@
 // hold equally much. A stage that reads another's keys and values keeps a copy of them.
 
 import type { ModelConfig } from "../model/config.ts";
-import { type KvShape, type kvBytesPer, kvBytesPerToken } from "../model/cost.ts";
+import { type KvShape, kvBytesPerToken } from "../model/cost.ts";
+import type { KvFormat, WeightFormat } from "../model/formats.ts";
 import { owners, unshared } from "../model/sharing.ts";
+import { sites } from "../model/sites.ts";
 import { type Stage, splitGroups, stagesOf } from "./pipeline.ts";
 import { shardShape, type TensorSplit } from "./tensor-parallel.ts";
-import { type KeptTensor, keptTensors, tensorBytes, type WeightDtype } from "./weight-bytes.ts";
+import { type KeptTensor, keptTensors, tensorBytes } from "./weight-bytes.ts";
 
 /** Each device of a stage. */
 export interface StageDevice extends Stage {
@@ -23,8 +25,8 @@ export interface StageDevice extends Stage {
 
 /** How a model is laid out. */
 export interface Layout {
-  readonly weights: WeightDtype;
-  readonly kvDtype: keyof typeof kvBytesPer;
+  readonly weights: WeightFormat;
+  readonly kvDtype: KvFormat;
   readonly tensor: TensorSplit;
   /** First layers of all stages but the first. */
   readonly cuts: readonly number[];
@@ -35,12 +37,11 @@ export function stageDevices(config: ModelConfig, { weights, kvDtype, tensor, cu
   const splits = splitGroups(config.sharing, cuts);
   const tensors = keptTensors(config, weights);
   // A tied table that is not rounded is one tensor, which embeds in the first stage and scores in the last.
-  const tied = !tensors.some(({ name }) => name === "head");
-  const isIn = ({ name }: KeptTensor, { first, last }: Stage) => {
-    const layer = /^layers\.(\d+)\./.exec(name)?.[1];
-    if (layer !== undefined) return first <= Number(layer) && Number(layer) <= last;
+  const tied = !tensors.some(({ site }) => site === sites.head);
+  const isIn = ({ site, layer }: KeptTensor, { first, last }: Stage) => {
+    if (layer !== undefined) return first <= layer && layer <= last;
     const isLast = last === config.layers - 1;
-    return name === "embed" ? first === 0 || (isLast && tied) : isLast;
+    return site.in === "entry" ? first === 0 || (isLast && tied) : isLast;
   };
   return stagesOf(cuts, config.layers).map((stage, index) => {
     const bytes = tensors

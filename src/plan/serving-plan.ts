@@ -4,11 +4,12 @@
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { kvBytesPerToken, unsharedTwin } from "../model/cost.ts";
+import { type WeightFormat, weightFormats } from "../model/formats.ts";
 import { isShared } from "../model/sharing.ts";
 import { type Layout, type StageDevice, stageDevices } from "./devices.ts";
 import { fittingBlocks, kvBlockBytes, longestContext, sequencesThatFit } from "./kv-blocks.ts";
 import { nearestFreeCuts, type SplitGroup, splitGroups } from "./pipeline.ts";
-import { type WeightDtype, weightBytes } from "./weight-bytes.ts";
+import { weightBytes } from "./weight-bytes.ts";
 
 /** What to plan for. */
 export interface PlanRequest extends Layout {
@@ -104,8 +105,11 @@ function checkFits({ devices }: Capacity, { memory, reserve, kvDtype, blockSize,
   }
 }
 
-function remedies(weights: WeightDtype): string {
-  return `more memory, ${weights === "int4" ? "" : "weights of fewer bits, "}or more devices (tensor or pipeline parallel)`;
+const fewestBits = Math.min(...Object.values(weightFormats).map(({ bits }) => bits));
+
+function remedies(weights: WeightFormat): string {
+  const fewer = weightFormats[weights].bits > fewestBits ? "weights of fewer bits, " : "";
+  return `more memory, ${fewer}or more devices (tensor or pipeline parallel)`;
 }
 
 /** Decimal, as memory is sold; to the byte where it is little. */

@@ -3,6 +3,7 @@
 
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { Axis } from "../model/sites.ts";
 import type { KeptTensor } from "./weight-bytes.ts";
 
 /** A device's part of each layer. */
@@ -32,15 +33,22 @@ export function tensorSplit(config: ModelConfig, devices: number): TensorSplit {
   };
 }
 
-/** A device's part of a tensor: rows of what makes heads, MLP width or vocabulary, columns of what takes them in. */
-export function shardShape({ name, shape }: KeptTensor, config: ModelConfig, split: TensorSplit): number[] {
-  const [rows, columns] = shape as readonly [number, number?];
-  const with0 = (first: number) => (columns === undefined ? [first] : [first, columns]);
-  if (/\.attn\.[kv](\.bias)?$/.test(name)) return with0((rows / config.kvHeads) * split.kvHeads);
-  if (/\.(attn\.q|mlp\.gate|mlp\.up)(\.bias)?$/.test(name)) return with0(rows / split.devices);
-  if (name === "embed" || name === "head") return with0(Math.ceil(rows / split.devices)); // vocabularies are filled up
-  if (/\.(attn\.o|mlp\.down)$/.test(name)) return [rows, (columns as number) / split.devices];
-  return [...shape]; // norms, and biases that are added to sums over all devices
+type Part = (size: number, config: ModelConfig, split: TensorSplit) => number;
+
+const evenPart: Part = (size, _, { devices }) => size / devices;
+
+/** A device's part of each axis. Norms, and biases that are added to sums over all devices, lie along the width alone. */
+const parts: Readonly<Record<Axis, Part>> = {
+  vocab: (size, _, { devices }) => Math.ceil(size / devices), // vocabularies are filled up
+  width: (size) => size,
+  queries: evenPart,
+  keys: (size, config, split) => (size / config.kvHeads) * split.kvHeads,
+  mlp: evenPart,
+};
+
+/** A device's part of a tensor. */
+export function shardShape({ site, shape }: KeptTensor, config: ModelConfig, split: TensorSplit): number[] {
+  return site.axes.map((axis, i) => parts[axis](shape[i] as number, config, split));
 }
 
 function obstacle({ heads, kvHeads, mlpWidth }: ModelConfig, devices: number): string | undefined {

@@ -81,7 +81,7 @@ class XlaDevice implements Device {
   async compile(graph: Graph, { constants = {} }: CompileOptions = {}): Promise<XlaProgram> {
     const attention = this.client.platform === "cuda" ? "cudnn" : "blocks";
     const module = toStableHlo(graph, { precision: "highest", attention });
-    const executable = await this.#cache.executable(this.client, module.text);
+    const executable = await this.#cache.executable(this.client, module.text, { devices: [this.card.id] });
     const packed = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, this.put(tensor)]));
     return new XlaProgram(this, { graph, module, executable, constants: packed });
   }

@@ -3,6 +3,7 @@
 
 import type { EngineStats } from "../engine/stats.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import type { CurvePoint, Result } from "../study/numbers/result.ts";
 import type { SummaryRow } from "../study/numbers/summary.ts";
 import type { Estimate } from "../tensor/estimate.ts";
@@ -23,8 +24,8 @@ export interface ModelCard {
   /** Its name in the paper's scheme. */
   readonly name: string;
   readonly config: ModelConfig;
-  readonly kvDtype: "float32" | "int8";
-  readonly weights: "float32" | "int8" | "int4";
+  readonly kvDtype: KvDtype;
+  readonly weights: WeightDtype;
   readonly parameters: { readonly total: number; readonly nonEmbedding: number };
   readonly kvBytesPerToken: number;
   /** Of the same model in which every layer keeps its own keys and values. */

@@ -50,13 +50,17 @@ export function attentionInBlocks(body: Body, [q, k, v]: readonly [Ref, Ref, Ref
   return [body.concat(outs as Ref[], 1), body.concat(statistics as Ref[], 2)];
 }
 
-/** The gradients of queries, keys and values: weights are computed again from the statistics. */
+/**
+ * The gradients of queries, keys and values. Weights are computed again, from scores that are: the barrier keeps the
+ * compiler from finding those of the forward pass equal and keeping them till here.
+ */
 export function attentionInBlocksGrad(
   body: Body,
-  [q, k, v]: readonly [Ref, Ref, Ref],
+  [given, k, v]: readonly [Ref, Ref, Ref],
   { out, statistics, gradient }: Kept,
   scale: number,
 ): readonly Ref[] {
+  const q = body.after(given, gradient);
   const length = q.shape[1] as number;
   const aligned = body.binary("multiply", body.convert(out, "float32"), body.convert(gradient, "float32"));
   const means = body.reduce("add", grouped(body, aligned, k), [4]); // [B, T, G, R]

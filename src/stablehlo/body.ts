@@ -1,8 +1,9 @@
 // The body of a function while it is written: every instruction of StableHLO that our graphs need, one method each.
 // Knows no operation of ours.
 
+import { type DType, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { denseText, type Element, elementText, isFloat, type Type, typesText, typeText } from "./text.ts";
+import { denseText, elementText, type Type, typesText, typeText } from "./text.ts";
 
 /** A value that is there: its name in the text, and its type. */
 export interface Ref extends Type {
@@ -18,11 +19,14 @@ export interface DotAxes {
 type Unary = "negate" | "abs" | "round_nearest_even" | "exponential" | "log" | "sqrt" | "rsqrt" | "logistic";
 type Binary = "add" | "subtract" | "multiply" | "divide" | "minimum" | "maximum" | "and" | "shift_right_logical";
 
-/** Writes instructions and names their results `%0`, `%1` …; equal constants are written once. */
+/**
+ * Writes instructions and names their results `%0`, `%1` …; equal instructions are written once. Names within regions
+ * start with a dot, so that they are no argument's.
+ */
 export class Body {
   readonly lines: string[] = [];
   readonly #highest: boolean;
-  readonly #constants = new Map<string, Ref>();
+  readonly #written = new Map<string, Ref>();
   #count = 0;
 
   /** With `highest`, products of float32 are exact float32; without it XLA may multiply in fewer bits. */
@@ -30,11 +34,14 @@ export class Body {
     this.#highest = highest;
   }
 
-  /** An instruction with one result. */
+  /** An instruction with one result, which depends on nothing but its operands. */
   emit(instruction: string, type: Type): Ref {
-    const name = `%${this.#count++}`;
-    this.lines.push(`${name} = ${instruction}`);
-    return { name, dtype: type.dtype, shape: type.shape };
+    const known = this.#written.get(instruction);
+    if (known) return known;
+    const made = { name: `%${this.#count++}`, dtype: type.dtype, shape: type.shape };
+    this.lines.push(`${made.name} = ${instruction}`);
+    this.#written.set(instruction, made);
+    return made;
   }
 
   /** An instruction with several results. */
@@ -42,6 +49,12 @@ export class Body {
     const name = `%${this.#count++}`;
     this.lines.push(`${name}:${types.length} = ${instruction}`);
     return types.map(({ dtype, shape }, i) => ({ name: `${name}#${i}`, dtype, shape }));
+  }
+
+  /** `x`, but no earlier than `signal`; nothing that is computed of it is shared with what is computed of `x`. */
+  after(x: Ref, signal: Ref): Ref {
+    const types = `${typeText(x)}, ${typeText(signal)}`;
+    return this.emitAll(`stablehlo.optimization_barrier ${x.name}, ${signal.name} : ${types}`, [x, signal])[0] as Ref;
   }
 
   tensor(tensor: Tensor): Ref {
@@ -55,7 +68,7 @@ export class Body {
     return this.#constant(`dense<${elementText(number, type.dtype)}>`, type);
   }
 
-  scalar(number: number, dtype: Element): Ref {
+  scalar(number: number, dtype: DType): Ref {
     return this.full(number, { dtype, shape: [] });
   }
 
@@ -73,7 +86,7 @@ export class Body {
     return this.binary(op, a, this.full(number, a));
   }
 
-  convert(x: Ref, dtype: Element): Ref {
+  convert(x: Ref, dtype: DType): Ref {
     return x.dtype === dtype ? x : this.#turn("convert", x, "", { dtype, shape: x.shape });
   }
 
@@ -138,7 +151,7 @@ export class Body {
   }
 
   /** The result's axes: the batching ones, then those left of `a`, then those left of `b`. */
-  dot(a: Ref, b: Ref, { batching: [batchA, batchB] = [[], []], contracting: [sumA, sumB] }: DotAxes, dtype: Element) {
+  dot(a: Ref, b: Ref, { batching: [batchA, batchB] = [[], []], contracting: [sumA, sumB] }: DotAxes, dtype: DType) {
     const free = (x: Ref, ...taken: readonly (readonly number[])[]) =>
       x.shape.filter((_, axis) => !taken.flat().includes(axis));
     const shape = [
@@ -158,7 +171,7 @@ export class Body {
   }
 
   /** Every element's index along `axis`. */
-  iota(shape: readonly number[], axis: number, dtype: Element): Ref {
+  iota(shape: readonly number[], axis: number, dtype: DType): Ref {
     return this.emit(`stablehlo.iota dim = ${axis} : ${typeText({ dtype, shape })}`, { dtype, shape });
   }
 
@@ -184,12 +197,7 @@ export class Body {
   }
 
   #constant(dense: string, type: Type): Ref {
-    const text = `stablehlo.constant ${dense} : ${typeText(type)}`;
-    const known = this.#constants.get(text);
-    if (known) return known;
-    const made = this.emit(text, type);
-    this.#constants.set(text, made);
-    return made;
+    return this.emit(`stablehlo.constant ${dense} : ${typeText(type)}`, type);
   }
 }
 
@@ -197,7 +205,7 @@ function same(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
 
-function least(dtype: Element): number {
+function least(dtype: DType): number {
   if (isFloat(dtype)) return Number.NEGATIVE_INFINITY;
   if (dtype === "int32") return -(2 ** 31);
   if (dtype === "uint8") return 0;

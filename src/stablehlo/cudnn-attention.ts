@@ -11,15 +11,15 @@ export interface Kept {
   readonly gradient: Ref;
 }
 
-/** The widest head whose gradient cuDNN computes on every card with flash attention. */
-const largestHead = 128;
+/** The widest head that cuDNN takes on every card; from compute capability 9.0 (Hopper) on it takes 256. */
+export const widestHead = 128;
 
 /** Heads are widths of 8: narrower ones are filled up with zeros, which change neither scores nor outputs. */
 const headStep = 8;
 
-/** True of queries that cuDNN's kernel takes. */
-export function cudnnTakes({ dtype, shape }: Type): boolean {
-  return dtype === "bfloat16" && (shape[3] as number) <= largestHead;
+/** True of queries that cuDNN's kernel takes where its heads may be `widest` wide. */
+export function cudnnTakes({ dtype, shape }: Type, widest: number): boolean {
+  return dtype === "bfloat16" && (shape[3] as number) <= widest;
 }
 
 /** The output `[B, T, H, D]` and the row statistics float32 `[B, H, T]`. */

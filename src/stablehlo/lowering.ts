@@ -17,6 +17,8 @@ export interface Target {
   ref(value: Value | undefined): Ref;
   /** What computes attention: CUDA's kernel where it can, or products of blocks. */
   readonly attention: "cudnn" | "blocks";
+  /** The widest head that the kernel takes. */
+  readonly cudnnHead: number;
   /** Where the batch is split over devices, for instructions that the partitioner cannot look into. */
   readonly batchMesh?: BatchMesh;
 }
@@ -47,11 +49,7 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     return [body.binary("multiply", x, body.unary("logistic", x))];
   },
   cast: ({ inputs: [x], attributes: { to } }, { body, ref }) => [body.convert(ref(x), to)],
-  after: ({ inputs }, { body, ref }) => {
-    const both = inputs.map((read) => ref(read));
-    const names = both.map(({ name }) => name).join(", ");
-    return body.emitAll(`stablehlo.optimization_barrier ${names} : ${both.map(typeText).join(", ")}`, both).slice(0, 1);
-  },
+  after: ({ inputs: [x, signal] }, { body, ref }) => [body.after(ref(x), ref(signal))],
 
   matmul: ({ inputs: [left, right], outputs: [out], attributes: { transA, transB, alpha } }, { body, ref }) => {
     const product = multiply(body, ref(left), ref(right), transA, transB, typeOf(out));
@@ -122,15 +120,16 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     ];
   },
 
-  causalAttention: ({ inputs, attributes: { scale } }, { body, ref, attention, batchMesh }) => {
+  causalAttention: ({ inputs, attributes: { scale } }, { body, ref, attention, cudnnHead, batchMesh }) => {
     const [q, k, v] = inputs.map((read) => ref(read)) as [Ref, Ref, Ref];
-    if (attention === "cudnn" && cudnnTakes(q)) return cudnnAttention(body, [q, k, v], scale, batchMesh);
+    if (attention === "cudnn" && cudnnTakes(q, cudnnHead)) return cudnnAttention(body, [q, k, v], scale, batchMesh);
     return attentionInBlocks(body, [q, k, v], scale);
   },
-  causalAttentionGrad: ({ inputs, attributes: { scale } }, { body, ref, attention, batchMesh }) => {
+  causalAttentionGrad: ({ inputs, attributes: { scale } }, { body, ref, attention, cudnnHead, batchMesh }) => {
     const [q, k, v, out, statistics, gradient] = inputs.map((read) => ref(read)) as [Ref, Ref, Ref, Ref, Ref, Ref];
     const kept = { out, statistics, gradient };
-    if (attention === "cudnn" && cudnnTakes(q)) return cudnnAttentionGrad(body, [q, k, v], kept, scale, batchMesh);
+    if (attention === "cudnn" && cudnnTakes(q, cudnnHead))
+      return cudnnAttentionGrad(body, [q, k, v], kept, scale, batchMesh);
     return attentionInBlocksGrad(body, [q, k, v], kept, scale);
   },
 
@@ -164,9 +163,9 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     const numbers = `#stablehlo.scatter<update_window_dims = [${windows.join(", ")}], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>`;
     const element = typeText({ ...typeOf(out), shape: [] });
     const sum = `({
-^bb0(%old: ${element}, %more: ${element}):
-  %sum = stablehlo.add %old, %more : ${element}
-  stablehlo.return %sum : ${element}
+^bb0(%.old: ${element}, %.more: ${element}):
+  %.sum = stablehlo.add %.old, %.more : ${element}
+  stablehlo.return %.sum : ${element}
 })`;
     const flags = "indices_are_sorted = false, unique_indices = false";
     return [
@@ -214,10 +213,8 @@ function typeOf(value: Value | undefined): Type {
 
 /** The product over the last two axes; leading ones broadcast. */
 function multiply(body: Body, a: Ref, b: Ref, transA: boolean, transB: boolean, { dtype, shape }: Type): Ref {
-  if (shape.at(-1) === 1 && b.shape.length === 2 && !transA && dtype === "float32" && a.dtype === "float32") {
-    // A weighted sum of each row: a product would keep what is before it from being computed along the way.
-    const weights = body.broadcast(body.reshape(b, [a.shape.at(-1) as number]), a.shape, [a.shape.length - 1]);
-    return body.reshape(body.reduce("add", body.binary("multiply", a, weights), [a.shape.length - 1]), shape);
+  if (b.dtype === "float32" && b.shape.length === 2 && shape.at(-1) === 1 && !transA) {
+    return timesColumn(body, a, b, shape);
   }
   const sums = (x: Ref, first: boolean) => [x.shape.length - (first ? 2 : 1)];
   if (b.shape.length === 2 && !(transA && a.shape.length > 2)) {
@@ -232,6 +229,12 @@ function multiply(body: Body, a: Ref, b: Ref, transA: boolean, transB: boolean, 
     { batching: [axes, axes], contracting: [sums(left, transA), sums(right, !transB)] },
     dtype,
   );
+}
+
+/** The product with one column: a weighted sum of each row, which joins what is computed around it. */
+function timesColumn(body: Body, a: Ref, column: Ref, shape: readonly number[]): Ref {
+  const weights = body.broadcast(body.reshape(column, a.shape.slice(-1)), a.shape);
+  return body.reshape(body.reduce("add", body.binary("multiply", a, weights), [a.shape.length - 1]), shape);
 }
 
 /** Whole numbers of `bits` bits in a byte each: the earlier of two lies in the lower half. */

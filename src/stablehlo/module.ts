@@ -4,6 +4,7 @@ import type { OpName } from "../graph/op.ts";
 import type { Graph } from "../graph/trace.ts";
 import { describe, fixedShape, type Node, type Value } from "../graph/value.ts";
 import { Body, type Ref } from "./body.ts";
+import { widestHead } from "./cudnn-attention.ts";
 import { lowerings, type Target } from "./lowering.ts";
 import { checkSharding, deviceCount, type Mesh, meshText, type Sharding, shardingText } from "./sharding.ts";
 import { type Type, typeText } from "./text.ts";
@@ -14,6 +15,8 @@ export interface StableHloOptions {
   readonly precision?: "highest" | "default";
   /** "cudnn": CUDA's fused kernels for bfloat16 heads that they take; "blocks", the default, runs anywhere. */
   readonly attention?: "cudnn" | "blocks";
+  /** The widest head that those kernels take: 128 if not said; 256 from compute capability 9.0 on. */
+  readonly cudnnHead?: number;
   /** Devices that run the module together. */
   readonly mesh?: Mesh;
   /** How inputs and outputs lie on them, by name; an output named like an input lies as it does. */
@@ -33,13 +36,14 @@ export interface StableHloModule {
  * @throws TypeError where a dimension is a name, or a sharding does not suit its tensor or the mesh.
  */
 export function toStableHlo(graph: Graph, options: StableHloOptions = {}): StableHloModule {
-  const { precision = "default", attention = "blocks", mesh, shardings = {} } = options;
+  const { precision = "default", attention = "blocks", cudnnHead = widestHead, mesh, shardings = {} } = options;
   const body = new Body({ highest: precision === "highest" });
   const refs = new Map<Value, Ref>();
   const to: Target = {
     body,
     ref: (value) => known(refs, value as Value, to),
     attention,
+    cudnnHead,
     ...(mesh?.batch === undefined ? {} : { batchMesh: { axis: mesh.batch, devices: mesh.axes[mesh.batch] as number } }),
   };
 
@@ -56,7 +60,7 @@ export function toStableHlo(graph: Graph, options: StableHloOptions = {}): Stabl
 
   const parameters = graph.inputs.map((value, i) => {
     const name = inputs[i] as string;
-    const ref = { ...typeOf(value), name: `%${/^[A-Za-z_][\w.$-]*$/.test(name) ? name : `arg.${i}`}` };
+    const ref = { ...typeOf(value), name: `%${/^[A-Za-z][\w.$-]*$/.test(name) ? name : `.arg${i}`}` };
     refs.set(value, ref);
     const taker = graph.outputs[name];
     const donated = taker !== undefined && describe(taker) === describe(value);

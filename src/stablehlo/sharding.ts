@@ -76,14 +76,14 @@ export function splitBatch(
   };
   const layout = (types: readonly Type[]) =>
     `[${types.map((type) => shardingText(type.shape.map((_, dim) => (dim === 0 && split(type) ? [axis] : [])))).join(", ")}]`;
-  const inner = operands.map((operand, i) => ({ ...local(operand), name: `%part${i}` }));
+  const inner = operands.map((operand, i) => ({ ...local(operand), name: `%.part${i}` }));
   const made = results.map(local);
   const names = operands.map(({ name }) => name).join(", ");
   const types = (list: readonly Type[]) => list.map(typeText).join(", ");
   return to.emitAll(
     `sdy.manual_computation(${names}) in_shardings=${layout(operands)} out_shardings=${layout(results)} manual_axes={"${axis}"} (${inner.map((part) => `${part.name}: ${typeText(part)}`).join(", ")}) {
-  %own:${made.length} = ${write(inner, made)}
-  sdy.return ${made.map((_, i) => `%own#${i}`).join(", ")} : ${types(made)}
+  %.own:${made.length} = ${write(inner, made)}
+  sdy.return ${made.map((_, i) => `%.own#${i}`).join(", ")} : ${types(made)}
 } : (${types(operands)}) -> (${types(results)})`,
     results,
   );

@@ -1,18 +1,16 @@
 // How StableHLO writes types and constants. Knows no operation.
 
-import type { DType } from "../tensor/dtype.ts";
+import { bytesPer, type DType, isFloat } from "../tensor/dtype.ts";
+import { toBfloat16, toFloat16 } from "../tensor/half.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-
-/** Element types of StableHLO that we write. */
-export type Element = DType | "bfloat16";
 
 /** A type whose every dimension is a number. */
 export interface Type {
-  readonly dtype: Element;
+  readonly dtype: DType;
   readonly shape: readonly number[];
 }
 
-const elements: Readonly<Record<Element, string>> = {
+const elements: Readonly<Record<DType, string>> = {
   float32: "f32",
   float16: "f16",
   bfloat16: "bf16",
@@ -22,11 +20,6 @@ const elements: Readonly<Record<Element, string>> = {
   int8: "i8",
   bool: "i1",
 };
-
-/** True of dtypes with fractions. */
-export function isFloat(dtype: Element): boolean {
-  return dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
-}
 
 /** The type as in `tensor<2x3xf32>`. */
 export function typeText({ dtype, shape }: Type): string {
@@ -39,13 +32,9 @@ export function typesText(types: readonly Type[]): string {
 }
 
 /** A number as the element of a constant of any shape: floats by their bits, so that no digit is lost. */
-export function elementText(number: number | bigint, dtype: Element): string {
+export function elementText(number: number | bigint, dtype: DType): string {
   if (dtype === "bool") return String(Number(number) !== 0);
-  if (!isFloat(dtype)) return String(number);
-  const bits = new Uint32Array(Float32Array.of(Number(number)).buffer)[0] as number;
-  if (dtype === "float32") return `0x${bits.toString(16).toUpperCase().padStart(8, "0")}`;
-  if (dtype === "bfloat16") return `0x${roundedToBfloat16(bits).toString(16).toUpperCase().padStart(4, "0")}`;
-  throw new TypeError("stablehlo: float16 constants are tensors of bits");
+  return isFloat(dtype) ? bitsText(bitsOf(Number(number), dtype), dtype) : String(number);
 }
 
 /** The attribute `dense<…>` of a tensor; one value for all elements where they are equal. Booleans must be equal. */
@@ -54,8 +43,9 @@ export function denseText({ dtype, shape, data }: Tensor): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const width = data.BYTES_PER_ELEMENT;
   if (shape.length > 0 && !isSplat(bytes, width)) return `dense<"0x${hex(bytes)}">`;
-  if (dtype === "float32" || !isFloat(dtype)) return `dense<${elementText(data[0] as number | bigint, dtype)}>`;
-  return `dense<0x${hex(bytes.slice(0, width).reverse())}>`;
+  const first = data[0] as number | bigint;
+  const is16Bits = dtype === "float16" || dtype === "bfloat16"; // their data are bits already
+  return `dense<${is16Bits ? bitsText(first as number, dtype) : elementText(first, dtype)}>`;
 }
 
 function isSplat(bytes: Uint8Array, width: number): boolean {
@@ -73,7 +63,15 @@ function hex(bytes: Uint8Array): string {
   return parts.join("");
 }
 
-/** The upper half of a float32's bits, rounded to nearest, halves to even; NaN is not asked for. */
-function roundedToBfloat16(bits: number): number {
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+function bitsOf(number: number, dtype: DType): number {
+  if (dtype === "float16") return toFloat16(number);
+  if (dtype === "bfloat16") return toBfloat16(number);
+  return new Uint32Array(Float32Array.of(number).buffer)[0] as number;
+}
+
+function bitsText(bits: number, dtype: DType): string {
+  return `0x${bits
+    .toString(16)
+    .toUpperCase()
+    .padStart(2 * bytesPer[dtype], "0")}`;
 }

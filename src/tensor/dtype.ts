@@ -49,6 +49,11 @@ export const bytesPer: Readonly<Record<DType, number>> = {
   bool: 1,
 };
 
+/** True of dtypes that have fractions. */
+export function isFloat(dtype: DType): boolean {
+  return dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
+}
+
 /** A zeroed typed array for `length` elements of `dtype`. */
 export function allocate<D extends DType>(dtype: D, length: number): DataOf<D> {
   return new (constructors[dtype] as ArrayConstructorOf<D>)(length);

@@ -1,4 +1,4 @@
-// What several measurements say of the number behind them: mean, spread and count.
+// What several measurements say of the number behind them: mean, median, spread and count.
 
 /** A mean over `n` runs. `standardError` is undefined for fewer than two: one run says nothing of spread. */
 export interface Estimate {
@@ -10,6 +10,14 @@ export interface Estimate {
 /** The arithmetic mean; NaN of nothing. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The middle one of `values`, the mean of the two in the middle of an even count; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
 /** √(Σ(x − mean)²/(n − 1)/n), or undefined if n < 2. */

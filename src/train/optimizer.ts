@@ -34,7 +34,7 @@ export function globalNorm(gradients: readonly Value[]): Value {
  */
 export function adamwUpdate(
   { beta1, beta2, clip }: AdamW,
-  parameters: readonly Parameter[],
+  parameters: readonly Pick<Parameter, "name" | "shape" | "role">[],
   weights: (name: string) => Value,
   gradients: readonly Value[],
   norm: Value,

@@ -10,6 +10,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { crossEntropy } from "../model/loss.ts";
 import { parameters } from "../model/parameters.ts";
 import type { Precision } from "../model/precision.ts";
+import { layerName } from "../model/sites.ts";
 import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type AdamW, adamwUpdate, globalNorm } from "./optimizer.ts";
 
@@ -68,11 +69,8 @@ function differentiate(config: ModelConfig, options: StepOptions) {
   const kv = causalStore(config, { batch, length, block, attention, precision });
   const hidden = transformer(config, weights, flat(0), kv);
   const loss = crossEntropy(config, weights, hidden, flat(1), logitElements);
-  const own = gradient(
-    loss,
-    [...values.values()],
-    recompute ? { recompute: (scope) => scope.startsWith("layers.") } : {},
-  );
+  const layers = new Set(config.sharing.map((_, layer) => layerName(layer)));
+  const own = gradient(loss, [...values.values()], recompute ? { recompute: (scope) => layers.has(scope) } : {});
   const shared = own.map((part) => (accumulate === 1 ? part : mul(part, float(1 / accumulate))));
   const gradients = shared.map((part, i) => {
     const { name, shape } = parameters(config)[i] as { name: string; shape: readonly number[] };

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import { gradient } from "../../src/autodiff/gradient.ts";
-import { add, mul, neg, rmsNorm, sum, sumSquares } from "../../src/graph/ops.ts";
+import { add, cast, exp, mul, neg, rmsNorm, sum, sumSquares } from "../../src/graph/ops.ts";
 import { float, type Graph, input, scope, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
@@ -129,6 +129,20 @@ describe("gradient", () => {
     });
     const { g } = interpret(graph, { x: { shape: [3], data: [1, 2, 3] } });
     expect([...(g?.data ?? [])]).toEqual([16, 32, 48]); // d/di (2i)² = 8i, i = 2x
+  });
+
+  test("recomputes what is rounded to bfloat16 in a scope, too", () => {
+    const graph = trace(() => {
+      const outer = neg(x());
+      const a = scope("a", () => {
+        const low = cast(exp(outer), "bfloat16");
+        return cast(mul(low, low), "float32");
+      });
+      const loss = sum(a, [0]);
+      return { loss, g: gradient(loss, [x()], { recompute: (name) => name === "a" })[0] as Value };
+    });
+    const rounded = graph.nodes.filter(({ op, inputs }) => op === "cast" && inputs[0]?.node.op === "exp");
+    expect(rounded).toHaveLength(2);
   });
 
   test("recomputes only the scopes that are asked for", () => {

@@ -63,7 +63,7 @@ async function ordeal(script: string, path: string, random: Random, count: numbe
 
 test(`${kills} kills at random moments lose nothing but the step in hand`, async () => {
   const directory = scratch();
-  const script = await bundle("saving-process.ts", directory);
+  const script = await bundle("../checkpoint/saving-process.ts", directory);
   const results = await Promise.all(
     ["a", "b"].map((name, i) => ordeal(script, join(directory, name), new Random(i), kills / 2)),
   );

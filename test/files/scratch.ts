@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { build } from "esbuild";
 import { onTestFinished } from "vitest";
 
@@ -16,7 +16,7 @@ export function scratch(): string {
 
 /** Bundles `entry` (a path from this directory) to a script in `directory`; returns the script's path. */
 export async function bundle(entry: string, directory: string): Promise<string> {
-  const outfile = join(directory, entry.replace(/\.ts$/, ".mjs"));
+  const outfile = join(directory, basename(entry).replace(/\.ts$/, ".mjs"));
   const options = { bundle: true, format: "esm", platform: "node", target: "node20", logLevel: "error" } as const;
   await build({ entryPoints: [join(import.meta.dirname, entry)], outfile, ...options });
   return outfile;

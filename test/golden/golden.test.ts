@@ -1,7 +1,7 @@
-// Our graphs, run by ONNX Runtime, against PyTorch: a float64 decoder in the paper authors' layout, made by
+// Our graphs, run by every device, against PyTorch: a float64 decoder in the paper authors' layout, made by
 // `make-golden.py`. Every golden file in this folder is a case.
 
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { gradient } from "../../src/autodiff/gradient.ts";
 import { reshape, slice } from "../../src/graph/ops.ts";
 import { input, trace } from "../../src/graph/trace.ts";
@@ -10,10 +10,12 @@ import { causalStore } from "../../src/model/causal-store.ts";
 import { crossEntropy } from "../../src/model/loss.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../../src/model/transformer.ts";
+import type { Device } from "../../src/runtime/device.ts";
 import { type Tensor, type Tensors, zeros } from "../../src/tensor/tensor.ts";
 import { adamw, momentNames, stepScalars } from "../../src/train/optimizer.ts";
 import { learningRate } from "../../src/train/schedule.ts";
 import { updateGraph } from "../../src/train/step.ts";
+import { devices } from "../runtime/devices.ts";
 import { compile } from "../runtime/program.ts";
 import { type Curve, type Golden, goldens, type StoredGradient } from "./golden.ts";
 
@@ -31,7 +33,12 @@ describe("the golden files", () => {
   });
 });
 
-describe.each(cases)("PyTorch agrees: $name", (golden) => {
+const judged = await devices();
+const everywhere = <T extends Golden>(list: readonly T[]) =>
+  judged.flatMap((device) => list.map((golden) => ({ on: device.name, name: golden.name, golden, device })));
+afterAll(() => Promise.all(judged.map((device) => device[Symbol.asyncDispose]())));
+
+describe.each(everywhere(cases))("$on agrees with PyTorch: $name", ({ golden, device }) => {
   it("has our parameters", () => {
     const shapes = (list: readonly { name: string; shape: readonly number[] }[]) =>
       Object.fromEntries(list.map(({ name, shape }) => [name, shape]));
@@ -39,12 +46,15 @@ describe.each(cases)("PyTorch agrees: $name", (golden) => {
     expect(shapes(stored)).toEqual(shapes(parameters(golden.config)));
   });
 
-  it.each([
+  const ways: [string, { block?: number; recompute?: boolean }][] = [
     ["", {}],
-    [", attention in blocks of 5", { block: 5 }],
     [", recomputing every layer", { recompute: true }],
-  ])("on logits, loss and every gradient%s", async (_, options) => {
-    const found = await forwardAndBackward(golden, options);
+    ...(device.traits.attention === "blocks"
+      ? [[", attention in blocks of 5", { block: 5 }] satisfies [string, object]]
+      : []),
+  ];
+  it.each(ways)("on logits, loss and every gradient%s", async (_, options) => {
+    const found = await forwardAndBackward(device, golden, options);
     expect(worst(numbers(found.logits), golden.logits)).toBeLessThan(tolerance);
     expect(number(found.loss)).toBeCloseTo(golden.loss, 5);
     for (const [name, stored] of Object.entries(golden.gradients)) {
@@ -55,7 +65,7 @@ describe.each(cases)("PyTorch agrees: $name", (golden) => {
 
   it("on the gradient norm before clipping, which is not the final norm's scale", async () => {
     const { length, batch, state } = start(golden);
-    using program = await compile(updateGraph(golden.config, { batch, length, optimizer: adamw }));
+    using program = await compile(stepGraph(device, golden, { batch, length }), { device });
     const out = await program.run({ ...state, ...stepScalars(adamw, 0, 0), tokens: tokens(golden.tokens) });
     expect(number(out.gradNorm) / golden.gradNorm).toBeCloseTo(1, 5);
     expect(out.norm?.data).toEqual(golden.parameters.norm?.data); // the rate is 0
@@ -65,7 +75,7 @@ describe.each(cases)("PyTorch agrees: $name", (golden) => {
 
 const curves = cases.filter((golden): golden is Golden & { curve: Curve } => golden.curve !== undefined);
 
-describe.each(curves)("20 steps of AdamW: $name", (golden) => {
+describe.each(everywhere(curves))("$on takes 20 steps of AdamW: $name", ({ golden, device }) => {
   const { schedule, batches, float64, float32 } = golden.curve;
 
   it("has our learning rates", () => {
@@ -78,13 +88,14 @@ describe.each(curves)("20 steps of AdamW: $name", (golden) => {
     expect(Math.min(...float64.norms)).toBeLessThan(adamw.clip / 2);
   });
 
-  it("has PyTorch's losses, gradient norms and final parameters, updated in place", async () => {
+  it("has PyTorch's losses, gradient norms and final parameters", async () => {
     const { length, batch, state } = start(golden);
-    using program = await compile(updateGraph(golden.config, { batch, length, optimizer: adamw }));
+    using program = await compile(stepGraph(device, golden, { batch, length }), { device });
     const [losses, norms]: number[][] = [[], []];
     for (const [step, rows] of batches.entries()) {
       const scalars = stepScalars(adamw, step, learningRate(schedule, step));
       const out = await program.run({ ...state, ...scalars, tokens: tokens(rows) });
+      for (const name of Object.keys(state)) state[name] = out[name] as Tensor;
       losses?.push(number(out.loss));
       norms?.push(number(out.gradNorm));
     }
@@ -99,7 +110,15 @@ describe.each(curves)("20 steps of AdamW: $name", (golden) => {
   });
 });
 
-async function forwardAndBackward(golden: Golden, { block, recompute }: { block?: number; recompute?: boolean }) {
+function stepGraph({ traits }: Device, { config }: Golden, sizes: { batch: number; length: number }) {
+  return updateGraph(config, { ...sizes, optimizer: adamw, attention: traits.attention });
+}
+
+async function forwardAndBackward(
+  device: Device,
+  golden: Golden,
+  { block, recompute }: { block?: number; recompute?: boolean },
+) {
   const { config } = golden;
   const { batch, length } = start(golden);
   const graph = trace(() => {
@@ -107,7 +126,7 @@ async function forwardAndBackward(golden: Golden, { block, recompute }: { block?
     const flat = (from: number) => reshape(slice(ids, 1, from, from + length), [batch * length]);
     const values = weightInputs(config);
     const weights = weightsOf(values);
-    const kv = causalStore(config, { batch, length, ...(block ? { block } : {}) });
+    const kv = causalStore(config, { batch, length, block, attention: block ? "blocks" : device.traits.attention });
     const hidden = transformer(config, weights, flat(0), kv);
     const loss = crossEntropy(config, weights, hidden, flat(1));
     const options = recompute ? { recompute: (scope: string) => scope.startsWith("layers.") } : {};
@@ -115,7 +134,7 @@ async function forwardAndBackward(golden: Golden, { block, recompute }: { block?
     const named = [...values.keys()].map((name, i) => [`grad.${name}`, gradients[i] as Value]);
     return { loss, logits: logits(config, weights, hidden), ...Object.fromEntries(named) };
   });
-  using program = await compile(graph);
+  using program = await compile(graph, { device });
   return await program.run({ ...golden.parameters, tokens: tokens(golden.tokens) });
 }
 

@@ -214,6 +214,11 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
 /** What casts do that do not cut fractions off. */
 const casts: Partial<Record<DType, (v: number) => number>> = {
   float32: (v) => v,
+  bfloat16: (v) => {
+    const step = 2 ** (Math.floor(Math.log2(Math.abs(v))) - 7); // of 7 bits after the first
+    const steps = v / step;
+    return v === 0 ? 0 : step * (Math.abs(steps % 1) === 0.5 ? 2 * Math.round(steps / 2) : Math.round(steps));
+  },
   bool: (v) => Number(v !== 0),
   float16: (v) => {
     const step = 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(v)))) - 10); // of 10 bits after the first

@@ -4,9 +4,10 @@
 import { add, concat, gather, matmul, reshape, rotary, softmax, transpose } from "../../src/graph/ops.ts";
 import { input } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
-import type { KvDtype, KvMemory, ServingStore, Span } from "../../src/kv/kv-memory.ts";
+import type { KvMemory, ServingStore, Span } from "../../src/kv/kv-memory.ts";
 import { quantizeRows } from "../../src/kv/kv-quantization.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
+import type { KvDtype } from "../../src/model/formats.ts";
 import { rotaryTables } from "../../src/model/rotary.ts";
 import { owners } from "../../src/model/sharing.ts";
 import { type Buffer, type Buffers, type Device, putAll } from "../../src/runtime/device.ts";

@@ -6,6 +6,8 @@ import { causalMask, causalStore } from "../../src/model/causal-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { allSharings, owners } from "../../src/model/sharing.ts";
 import type { Tensor, Tensors } from "../../src/tensor/tensor.ts";
+import { adamw } from "../../src/train/optimizer.ts";
+import { accumulateGraph } from "../../src/train/step.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
 import type { Numbers } from "../graph/numbers.ts";
@@ -39,6 +41,18 @@ describe.each(kinds)("%s", (heads) => {
       const found = run(config, weights, undefined, block);
       for (const [name, numbers] of Object.entries(expected)) expectClose(found[name], numbers, 1e-12);
     }
+  });
+
+  test("attention in one operation gives the same, and the same gradients", () => {
+    const backward = (attention: "blocks" | "fused") =>
+      accumulateGraph(config, { ...layout, optimizer: adamw, attention });
+    const fused = { attention: "fused", ...layout } as const;
+    const feeds = { ...weights, tokens: randomTokens(config, [10], 2) };
+    const predicted = { ...weights, tokens: randomTokens(config, [layout.batch, layout.length + 1], 2) };
+    const expected = { ...run(config, weights), ...interpret(backward("blocks"), predicted) };
+    const found = { ...interpret(logitsGraph(config, fused), feeds), ...interpret(backward("fused"), predicted) };
+    expect(backward("fused").nodes.filter(({ op }) => op === "causalAttentionGrad")).toHaveLength(config.layers);
+    for (const [name, numbers] of Object.entries(expected)) expectClose(found[name], numbers, 1e-12);
   });
 
   test("a later token changes nothing before it, and no other sequence", () => {

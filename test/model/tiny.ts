@@ -3,7 +3,7 @@
 import { reshape, slice } from "../../src/graph/ops.ts";
 import { type Graph, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
-import { causalStore } from "../../src/model/causal-store.ts";
+import { type CausalOptions, causalStore } from "../../src/model/causal-store.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../src/model/config.ts";
 import type { KvStore } from "../../src/model/kv.ts";
 import { crossEntropy } from "../../src/model/loss.ts";
@@ -45,33 +45,27 @@ export function randomTokens(config: ModelConfig, shape: readonly number[], seed
 }
 
 /** Where a graph's tokens sit. */
-export interface Layout {
-  batch: number;
-  length: number;
-  block?: number;
-}
+export type Layout = Pick<CausalOptions, "batch" | "length" | "block" | "attention">;
 
 /** `tokens [B, T + 1]` to `loss`: what training differentiates, without its gradients. */
-export function lossGraph(config: ModelConfig, { batch, length, block }: Layout): Graph {
+export function lossGraph(config: ModelConfig, layout: Layout): Graph {
+  const { batch, length } = layout;
   return trace(() => {
     const tokens = input("tokens", "int32", [batch, length + 1]);
     const flat = (start: number) => reshape(slice(tokens, 1, start, start + length), [batch * length]);
     const weights = weightsOf(weightInputs(config));
-    const kv = causalStore(config, { batch, length, block });
+    const kv = causalStore(config, layout);
     return { loss: crossEntropy(config, weights, transformer(config, weights, flat(0), kv), flat(1)) };
   });
 }
 
 /** `tokens [B·T]` to `logits [B·T, V]` and all that the layers wrote and read (see `watched`), kept in what `through` makes of a store. */
-export function logitsGraph(
-  config: ModelConfig,
-  { batch, length, block }: Layout,
-  through = (kv: KvStore) => kv,
-): Graph {
+export function logitsGraph(config: ModelConfig, layout: Layout, through = (kv: KvStore) => kv): Graph {
+  const { batch, length } = layout;
   return trace(() => {
     const weights = weightsOf(weightInputs(config));
     const seen: Record<string, Value> = {};
-    const kv = watched(through(causalStore(config, { batch, length, block })), seen);
+    const kv = watched(through(causalStore(config, layout)), seen);
     const hidden = transformer(config, weights, input("tokens", "int32", [batch * length]), kv);
     return { logits: logits(config, weights, hidden), ...seen };
   });

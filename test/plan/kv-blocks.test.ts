@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PagedMemory } from "../../src/kv/paged-memory.ts";
-import { kvBytesPer, kvBytesPerToken, unsharedTwin } from "../../src/model/cost.ts";
+import { kvBytesPerToken, unsharedTwin } from "../../src/model/cost.ts";
+import { type KvFormat, kvFormats } from "../../src/model/formats.ts";
 import { namedModel, scales } from "../../src/model/name.ts";
 import { allSharings, owners } from "../../src/model/sharing.ts";
 import {
@@ -17,7 +18,7 @@ import {
 import { type Heads, kvHeads, tinyConfig } from "../model/tiny.ts";
 import { cpu1 } from "../runtime/program.ts";
 
-const dtypes = Object.keys(kvBytesPer) as (keyof typeof kvBytesPer)[];
+const dtypes = Object.keys(kvFormats) as KvFormat[];
 
 describe.each(["float32", "int8"] as const)("%s", (dtype) => {
   test("blocks take what the engine's memory allocates, for every sharing of 4 layers and MHA, GQA, MQA", () => {

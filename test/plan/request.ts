@@ -2,12 +2,12 @@
 
 import fc from "fast-check";
 import { type ModelConfig, modelConfig } from "../../src/model/config.ts";
-import { kvBytesPer, kvBytesPerToken } from "../../src/model/cost.ts";
+import { kvBytesPerToken } from "../../src/model/cost.ts";
+import { type KvFormat, kvFormats, type WeightFormat, weightFormats } from "../../src/model/formats.ts";
 import { allSharings } from "../../src/model/sharing.ts";
 import type { StageDevice } from "../../src/plan/devices.ts";
 import type { PlanRequest } from "../../src/plan/serving-plan.ts";
 import { tensorSplit } from "../../src/plan/tensor-parallel.ts";
-import { weightBits } from "../../src/plan/weight-bytes.ts";
 
 /** A request for one device of 1 MB, with whatever should differ. */
 export function requested(model: ModelConfig, more: Partial<PlanRequest> & { tp?: number } = {}): PlanRequest {
@@ -49,8 +49,8 @@ export function requests(model: ModelConfig): fc.Arbitrary<PlanRequest> {
     context: fc.integer({ min: 1, max: 300 }),
     batch: fc.integer({ min: 1, max: 40 }),
     blockSize: fc.constantFrom(1, 16, 128),
-    weights: fc.constantFrom(...(Object.keys(weightBits) as (keyof typeof weightBits)[])),
-    kvDtype: fc.constantFrom(...(Object.keys(kvBytesPer) as (keyof typeof kvBytesPer)[])),
+    weights: fc.constantFrom(...(Object.keys(weightFormats) as WeightFormat[])),
+    kvDtype: fc.constantFrom(...(Object.keys(kvFormats) as KvFormat[])),
     tensor: fc.constantFrom(1, 2, 4).map((tp) => tensorSplit(model, tp)),
     cuts: fc.subarray(cut),
   });

@@ -350,6 +350,34 @@ export const cases: Cases = {
   },
 };
 
+/** Uses with products of bfloat16, on devices that have it. What goes in is rounded to it; what is added up is not. */
+export const bfloat16Cases: Readonly<Record<string, Case>> = {
+  "casts there and back": (g) => cast(cast(g.normal([40]), "bfloat16"), "float32"),
+  "products added up in float32": (g) =>
+    matmul(rounded(g.normal([5, 40])), rounded(g.normal([7, 40])), { transB: true, to: "float32" }),
+  "their gradients": (g) => {
+    const [a, b] = [g.normal([5, 40]), g.normal([7, 40])];
+    const product = matmul(rounded(a), rounded(b), { transB: true, to: "float32" });
+    const loss = sum(mul(product, g.normal([5, 7])), [0, 1]);
+    return gradient(loss, [a, b]);
+  },
+  ...Object.fromEntries(
+    [1, 2, 4].map((groups): [string, Case] => [
+      `attention of 4 heads to ${groups}, and its gradients`,
+      (g) => {
+        const [q, k, v] = [g.normal([2, 9, 4, 8]), g.normal([2, 9, groups, 8]), g.normal([2, 9, groups, 8])];
+        const out = cast(causalAttention(rounded(q), rounded(k), rounded(v), 0.4), "float32");
+        return [out, ...gradient(sum(mul(out, g.normal(out.shape)), [0, 1, 2, 3]), [q, k, v])];
+      },
+    ]),
+  ),
+};
+
+/** How far products of bfloat16 may be off, relative to the largest of their tensor: two of its steps. */
+export const bfloat16Tolerance = 2 ** -7;
+
+const rounded = (x: Value) => cast(x, "bfloat16");
+
 /**
  * How far float32 may be off: no element further than this times the largest of its tensor.
  */

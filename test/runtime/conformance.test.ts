@@ -10,7 +10,7 @@ import { scalar, type Tensors } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
 import { RandomInputs } from "../graph/random-inputs.ts";
-import { caseGraph, cases, tolerance } from "./conformance-cases.ts";
+import { bfloat16Cases, bfloat16Tolerance, caseGraph, cases, tolerance } from "./conformance-cases.ts";
 import { devices } from "./devices.ts";
 import { compile } from "./program.ts";
 
@@ -33,6 +33,16 @@ describe.each(await devices())("$name", (device) => {
       expect(found[name]?.dtype).toBe(graph.outputs[name]?.dtype);
       expectClose(found[name], numbers, tolerance);
     }
+  });
+
+  const narrow = attention === "fused" ? Object.entries(bfloat16Cases) : [];
+  test.each(narrow)("bfloat16: %s", async (_, build) => {
+    const given = new RandomInputs(7);
+    const graph = caseGraph(build, given);
+    const expected = interpret(graph, given.feeds);
+    using program = await compile(graph, { device });
+    const found = await program.run(given.feeds);
+    for (const [name, numbers] of Object.entries(expected)) expectClose(found[name], numbers, bfloat16Tolerance);
   });
 
   test("an output takes the place of an input that has its name and type, and of no other", async () => {

@@ -12,7 +12,7 @@ import { interpret } from "../graph/interpreter.ts";
 import { tinyConfig } from "../model/tiny.ts";
 import { compile } from "../runtime/program.ts";
 
-const parameters: Parameter[] = [
+const parameters: Omit<Parameter, "site" | "layer">[] = [
   { name: "w", shape: [3, 4], role: "matrix", init: { std: 1 } },
   { name: "embed", shape: [5, 2], role: "embedding", init: { std: 1 } },
   { name: "scale", shape: [4], role: "norm", init: { value: 1 } },

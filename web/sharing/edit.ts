@@ -1,6 +1,6 @@
 // How a click changes a sharing. Every change leaves a valid one: nothing borrows from a borrower.
 
-import { owners, type Pattern, patterns, type Sharing, share, unshared } from "../../src/model/sharing.ts";
+import { owners, type Pattern, patternName, patterns, type Sharing, share, unshared } from "../../src/model/sharing.ts";
 
 /**
  * The sharing after `layer` turns to the next it can attend to: itself, then each earlier owner, nearest first. Those
@@ -21,10 +21,10 @@ export interface NamedSharing {
 
 /** The named sharings that so many layers can have, each once. */
 export function namedSharings(layers: number): NamedSharing[] {
-  const named = (factor: number, pattern: Pattern) => {
-    const name = pattern === "even" ? `CLA${factor}` : `CLA${factor}-${pattern}`;
-    return { name, sharing: share(layers, factor, pattern) };
-  };
+  const named = (factor: number, pattern: Pattern) => ({
+    name: patternName(factor, pattern),
+    sharing: share(layers, factor, pattern),
+  });
   const all = [
     { name: "No sharing", sharing: unshared(layers) },
     ...[2, 3, 4].filter((factor) => factor <= layers).map((factor) => named(factor, "even")),

@@ -1,6 +1,7 @@
 // A sharing as a picture to change: layers above, the cache below. Arrows write down into a slot and read up from it;
 // dashed slots are saved. Each layer is a button.
 
+import { borrowPath } from "../../src/charts/borrow-path.ts";
 import { colorOf } from "../../src/charts/palette.ts";
 import { owners, type Sharing } from "../../src/model/sharing.ts";
 
@@ -104,16 +105,10 @@ function Path({ owner, layer, color }: { owner: number; layer: number; color: st
       </g>
     );
   }
-  const start = center(owner) + 12;
-  const middle = (bottom + slotTop) / 2;
+  const path = borrowPath({ start: center(owner) + 12, slotTop, x, layerBottom: bottom, headRoom: 8 });
   return (
     <g>
-      <path
-        d={`M${start},${slotTop} C${start},${middle} ${x},${middle + 6} ${x},${bottom + 8}`}
-        fill="none"
-        stroke={color}
-        stroke-width="2"
-      />
+      <path d={path} fill="none" stroke={color} stroke-width="2" />
       <path d={`M${x},${bottom + 2} l-5,8 h10 z`} fill={color} />
     </g>
   );

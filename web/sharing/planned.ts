@@ -2,20 +2,20 @@
 // reserve, blocks of the planner's size. Knows no page.
 
 import type { ModelConfig } from "../../src/model/config.ts";
-import { type kvBytesPer, parameterCount, unsharedTwin } from "../../src/model/cost.ts";
+import { parameterCount, unsharedTwin } from "../../src/model/cost.ts";
+import type { KvFormat, WeightFormat } from "../../src/model/formats.ts";
 import { blockSize } from "../../src/plan/kv-blocks.ts";
 import { memorySize } from "../../src/plan/memory-size.ts";
 import { type Capacity, capacityOf, type PlanRequest, servingPlan } from "../../src/plan/serving-plan.ts";
 import { tensorSplit } from "../../src/plan/tensor-parallel.ts";
-import type { WeightDtype } from "../../src/plan/weight-bytes.ts";
 
 /** What stands in the form. */
 export interface PlanTexts {
   readonly memory: string;
   readonly context: string;
   readonly batch: string;
-  readonly kvDtype: keyof typeof kvBytesPer;
-  readonly weights: WeightDtype;
+  readonly kvDtype: KvFormat;
+  readonly weights: WeightFormat;
 }
 
 /** A model's numbers. */

@@ -3,10 +3,9 @@
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import { caption } from "../../src/charts/sharing-caption.ts";
-import { kvBytesPer } from "../../src/model/cost.ts";
+import { kvFormats, weightFormats } from "../../src/model/formats.ts";
 import { modelName } from "../../src/model/model-name.ts";
 import type { Sharing } from "../../src/model/sharing.ts";
-import { type WeightDtype, weightBits } from "../../src/plan/weight-bytes.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
 import { Choice, ModelChoice, TextField } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
@@ -89,13 +88,13 @@ function Editor({ card }: { card: ModelCard }) {
           <Choice
             label="Keys and values"
             value={texts.kvDtype}
-            options={optionsOf(kvBytesPer)}
+            options={optionsOf(kvFormats)}
             onChange={(dtype) => change({ kvDtype: dtype })}
           />
           <Choice
             label="Weights"
             value={texts.weights}
-            options={optionsOf<WeightDtype>(weightBits)}
+            options={optionsOf(weightFormats)}
             onChange={(dtype) => change({ weights: dtype })}
           />
         </div>

@@ -2,8 +2,8 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback, useState } from "preact/hooks";
-import { padded } from "../../src/charts/axis.ts";
-import { countText, rateText } from "../../src/charts/quantity.ts";
+import { lossPlot } from "../../src/charts/loss-plot.ts";
+import { rateText } from "../../src/charts/quantity.ts";
 import type { LiveRun, StudyReply } from "../../src/server/page-api.ts";
 import { mean } from "../../src/tensor/estimate.ts";
 import { Chart } from "../parts/chart.tsx";
@@ -16,7 +16,7 @@ const kinds = [
 ] as const;
 
 /** Points of a training curve that are shown as their mean. */
-const window = 9;
+const smoothedPoints = 9;
 
 type Kind = (typeof kinds)[number][0];
 type Run = LiveRun & { readonly live: boolean };
@@ -34,38 +34,18 @@ export function LossChart({ study, colors }: { study: StudyReply; colors: Readon
   const draw = useCallback((): Plot.PlotOptions => {
     const points = pointsOf(study, kind);
     const color = ({ run }: Point) => colors.get(run.name);
-    const line = { x: "step", y: "loss", z: "id", stroke: color, strokeWidth: 1.5 };
+    const runs = [...new Set(points.map(({ run }) => run))].sort((a, b) => Number(a.live) - Number(b.live));
+    const lines = runs.map((run) => ({
+      ...{ color: colors.get(run.name), live: run.live },
+      points: points.filter((point) => point.run === run),
+    }));
+    const plot = lossPlot(lines, { ticks: { steps: 5, losses: 5 }, lineWidth: 1.5 });
     return {
       ...{ marginLeft: 48, marginTop: 12, marginBottom: 44 },
-      x: {
-        domain: padded(
-          points.map(({ step }) => step),
-          0,
-          1,
-        ),
-        label: null,
-      },
-      y: {
-        domain: padded(
-          points.map(({ loss }) => loss),
-          0.05,
-          0.01,
-        ),
-        label: null,
-      },
+      ...plot,
       marks: [
-        Plot.gridY({ strokeOpacity: 0.12, ticks: 5 }),
-        Plot.axisX({ ticks: 5, tickFormat: countText, tickSize: 4 }),
+        ...plot.marks,
         Plot.axisX({ ticks: [], label: "steps →", labelOffset: 40 }),
-        Plot.axisY({ ticks: 5, tickSize: 0 }),
-        Plot.line(
-          points.filter(({ run }) => !run.live),
-          line,
-        ),
-        Plot.line(
-          points.filter(({ run }) => run.live),
-          { ...line, strokeDasharray: "5 4" },
-        ),
         Plot.dot(points.filter(isOnlyPoint), { x: "step", y: "loss", fill: color }),
         Plot.tip(
           points,
@@ -87,7 +67,7 @@ export function LossChart({ study, colors }: { study: StudyReply; colors: Readon
           <Segments label="Loss" value={kind} options={kinds} onChange={setKind} />
         </div>
         <p class="note">
-          Nats per token, after the first steps{kind === "loss" && `, means over ${window} points`}.{" "}
+          Nats per token, after the first steps{kind === "loss" && `, means over ${smoothedPoints} points`}.{" "}
           {under > 0 && `Dashed: ${under === 1 ? "a run that is" : `${under} runs that are`} under way.`}
         </p>
         <Legend colors={colors} />
@@ -105,7 +85,7 @@ function pointsOf({ results, summary, live }: StudyReply, kind: Kind): Point[] {
     ...finished.map((run) => ({ ...run, live: false })),
     ...live.map((run) => ({ ...run, live: true })),
   ];
-  const smooth = kind === "loss" ? Math.floor(window / 2) : 0;
+  const smooth = kind === "loss" ? Math.floor(smoothedPoints / 2) : 0;
   return runs.flatMap((run) => {
     const curve = run.curve.filter((point) => Number.isFinite(point[kind]));
     const start = run.live ? Math.min(run.steps / 4, (run.curve.at(-1)?.step ?? 0) / 2) : run.steps / 4;

@@ -3,11 +3,10 @@
 
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
-import { ends, padded, powersOfTwo } from "../../src/charts/axis.ts";
+import { ends } from "../../src/charts/axis.ts";
 import { boxesAlong, distance, placeLabels } from "../../src/charts/label-placement.ts";
-import { colorOf } from "../../src/charts/palette.ts";
 import { bytesText, countText, estimateText } from "../../src/charts/quantity.ts";
-import { isShared } from "../../src/model/sharing.ts";
+import { ownColor, sharedColor, tradeOffColor, tradeOffPlot } from "../../src/charts/trade-off-plot.ts";
 import type { StudyReply } from "../../src/server/page-api.ts";
 import { paretoFront, staircase, type TradeOff } from "../../src/study/numbers/pareto.ts";
 import { Chart } from "../parts/chart.tsx";
@@ -15,7 +14,6 @@ import { Chart } from "../parts/chart.tsx";
 /** A model of a study. */
 export type Row = StudyReply["summary"][number];
 
-const [own, borrowed] = [colorOf(0), colorOf(1)];
 const height = 420;
 const margin = { marginLeft: 48, marginRight: 16, marginTop: 16, marginBottom: 44 };
 
@@ -25,39 +23,18 @@ export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onCho
   const draw = useCallback(
     (width: number): Plot.PlotOptions => {
       const shown = rows.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
-      const [low, high] = padded(
-        shown.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken)),
-        0.12,
-        1,
-      );
-      const range = padded(
-        shown.flatMap(({ perplexity }) => ends(perplexity)),
-        0.14,
-        0.5,
-      );
-      const color = (row: Row) => (isShared(row.model.sharing) ? borrowed : own);
       const point = { x: "kvBytesPerToken", y: ({ perplexity }: Row) => perplexity.mean };
       const stairs = staircase(frontOf(shown));
+      const plot = tradeOffPlot(shown, stairs, { fractionBeside: 0.12, fractionAbove: 0.14, stairsOpacity: 0.4 });
       return {
         ...margin,
-        x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
-        y: { domain: range, label: null },
+        ...plot,
         marks: [
-          Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
-          Plot.axisX({ ticks: powersOfTwo(low, high), tickFormat: bytesText, tickSize: 4 }),
+          ...plot.marks,
           Plot.axisX({ ticks: [], label: "KV cache, bytes per token →", labelOffset: 40 }),
-          Plot.axisY({ ticks: 6, tickSize: 0 }),
-          Plot.line(stairs, { x: "bytes", y: "loss", strokeOpacity: 0.4, strokeWidth: 1.5 }),
-          Plot.ruleX(shown, {
-            x: "kvBytesPerToken",
-            y1: ({ perplexity }: Row) => ends(perplexity)[0],
-            y2: ({ perplexity }: Row) => ends(perplexity)[1],
-            stroke: color,
-            strokeWidth: 1.5,
-          }),
           Plot.dot(shown, {
-            ...{ ...point, r: 6, strokeWidth: 2, stroke: color },
-            fill: (row: Row) => (row.onFront ? color(row) : "var(--surface)"),
+            ...{ ...point, r: 6, strokeWidth: 2, stroke: tradeOffColor },
+            fill: (row: Row) => (row.onFront ? tradeOffColor(row) : "var(--surface)"),
           }),
           Plot.dot(
             shown.filter(({ name }) => name === chosen),
@@ -85,11 +62,11 @@ export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onCho
         <p class="note">Validation perplexity, ± one standard error over seeds. Lower and further left is better.</p>
         <ul class="legend">
           <li>
-            <i class="swatch dot" style={{ background: own }} />
+            <i class="swatch dot" style={{ background: ownColor }} />
             every layer keeps its own
           </li>
           <li>
-            <i class="swatch dot" style={{ background: borrowed }} />
+            <i class="swatch dot" style={{ background: sharedColor }} />
             layers share
           </li>
           <li>

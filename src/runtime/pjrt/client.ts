@@ -120,7 +120,7 @@ export class PjrtClient implements Disposable {
     const args = api.args("Client_Compile").pointer(16, this.#handle).pointer(24, program);
     args.pointer(32, options).size(40, options.length);
     await api.callAsync("Client_Compile", args);
-    return new PjrtExecutable(this, args.handle(48), target?.partitions ?? 1);
+    return new PjrtExecutable(this, args.handle(48), target?.devices?.length ?? 1);
   }
 
   /** Loads what `serialize` gave. @throws PjrtError where it is damaged or another version's. */
@@ -128,7 +128,7 @@ export class PjrtClient implements Disposable {
     const args = this.api.args("Executable_DeserializeAndLoad").pointer(16, this.#handle);
     args.pointer(24, serialized).size(32, serialized.length);
     await this.api.callAsync("Executable_DeserializeAndLoad", args);
-    return new PjrtExecutable(this, args.handle(40), target?.partitions ?? 1);
+    return new PjrtExecutable(this, args.handle(40), target?.devices?.length ?? 1);
   }
 
   /** False once it is gone, with all that it made. */

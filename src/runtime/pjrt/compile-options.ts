@@ -3,8 +3,8 @@
 
 /** What to compile for. */
 export interface CompileTarget {
-  /** Devices that the partitioner spreads the module over; 1 if not given. */
-  readonly partitions?: number;
+  /** The ids of the devices that the partitioner spreads the module over; the first alone if not given. */
+  readonly devices?: readonly number[];
 }
 
 const varint = (field: number, value: number): number[] => [...number(field << 3), ...number(value)];
@@ -15,24 +15,21 @@ const message = (field: number, bytes: readonly number[]): number[] => [
 ];
 
 /** The options' bytes. */
-export function compileOptions({ partitions = 1 }: CompileTarget = {}): Uint8Array {
-  const build =
-    partitions === 1
-      ? [...varint(4, 1), ...varint(5, 1)] // num_replicas, num_partitions
-      : [
-          ...varint(4, 1),
-          ...varint(5, partitions),
-          ...varint(6, 1),
-          ...message(9, assignment(partitions)),
-          ...varint(19, 1),
-        ];
+export function compileOptions({ devices = [0] }: CompileTarget = {}): Uint8Array {
+  const build = [
+    ...varint(4, 1), // num_replicas
+    ...varint(5, devices.length), // num_partitions
+    ...(devices.length > 1 ? varint(6, 1) : []), // use_spmd_partitioning
+    ...message(9, assignment(devices)), // device_assignment
+    ...(devices.length > 1 ? varint(19, 1) : []), // use_shardy_partitioner
+  ];
   return Uint8Array.from(message(3, build)); // executable_build_options
 }
 
-/** DeviceAssignmentProto: one replica, partition i on device i. */
-function assignment(partitions: number): number[] {
-  const devices = Array.from({ length: partitions }, (_, id) => message(3, message(1, number(id))));
-  return [...varint(1, 1), ...varint(2, partitions), ...devices.flat()];
+/** DeviceAssignmentProto: one replica, partition i on the i-th device. */
+function assignment(devices: readonly number[]): number[] {
+  const computations = devices.map((id) => message(3, message(1, number(id))));
+  return [...varint(1, 1), ...varint(2, devices.length), ...computations.flat()];
 }
 
 function number(value: number): number[] {

@@ -47,7 +47,7 @@ export class ExecutableCache {
   /** The name under which a program is kept. */
   key(text: string, target: CompileTarget = {}): string {
     const flags = process.env.XLA_FLAGS ?? "";
-    const identity = JSON.stringify([this.#identity, flags, target.partitions ?? 1]);
+    const identity = JSON.stringify([this.#identity, flags, target.devices ?? [0]]);
     return createHash("sha256").update(identity).update(text).digest("hex");
   }
 

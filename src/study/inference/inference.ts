@@ -3,14 +3,14 @@
 // by step, so that a machine that slows down does so for all.
 
 import { EngineCore } from "../../engine/core.ts";
-import { Runner, type WeightDtype } from "../../engine/runner.ts";
-import type { KvDtype } from "../../kv/kv-memory.ts";
+import { Runner } from "../../engine/runner.ts";
 import { PagedMemory } from "../../kv/paged-memory.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { kvBytesPerToken } from "../../model/cost.ts";
+import type { KvDtype, WeightDtype } from "../../model/formats.ts";
 import { blockSize } from "../../plan/kv-blocks.ts";
 import type { Device } from "../../runtime/device.ts";
-import { mean } from "../../tensor/estimate.ts";
+import { mean, median } from "../../tensor/estimate.ts";
 import { Random } from "../../tensor/random.ts";
 import { RandomPast } from "./random-past.ts";
 import { randomWeights } from "./synthetic.ts";
@@ -250,9 +250,4 @@ async function serve(core: EngineCore, { count, prompt, tokens }: InferencePlan[
     waste: mean(wastes),
     preemptions: core.stats().preemptions,
   };
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
 }

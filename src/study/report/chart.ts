@@ -1,7 +1,6 @@
 // The three pictures of a study: cache against perplexity, loss against learning rate, loss against steps. Each is a
 // self-contained SVG; where a value is not finite (a run that diverged) nothing is drawn.
 
-import * as Plot from "@observablehq/plot";
 import {
   dot,
   endLabels,
@@ -13,35 +12,29 @@ import {
   legend,
   titles,
 } from "../../charts/annotation.ts";
-import { apart, ends, padded, powersOfTwo } from "../../charts/axis.ts";
+import { ends } from "../../charts/axis.ts";
 import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
+import { lossPlot } from "../../charts/loss-plot.ts";
 import { colorOf } from "../../charts/palette.ts";
-import { bytesText, countText, rateText } from "../../charts/quantity.ts";
-import { isShared } from "../../model/sharing.ts";
+import { ratePlot } from "../../charts/rate-plot.ts";
+import { ownColor, sharedColor, tradeOffColor, tradeOffPlot } from "../../charts/trade-off-plot.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { paretoFront, staircase } from "../numbers/pareto.ts";
 import type { Result } from "../numbers/result.ts";
 import { learningRateSweep, type SummaryRow, summarize } from "../numbers/summary.ts";
 
-const [own, borrowed] = [colorOf(0), colorOf(1)]; // models in which every layer is an owner, and all others
-
 /** Bytes per token (log₂) against perplexity, with error bars of one standard error and the front as a staircase. */
 export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
   const { size, frame } = layout(drawing, { height: 440, marginTop: 60 });
   const rows = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
-  const [low, high] = padded(
-    rows.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken)),
-    0.1,
-    1,
-  );
   const front = paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean })));
   const stairs = staircase(front);
-  const color = ({ model }: SummaryRow) => (isShared(model.sharing) ? borrowed : own);
+  const plot = tradeOffPlot(rows, stairs, { fractionBeside: 0.1, fractionAbove: 0.12, stairsOpacity: 0.35, fontSize });
   const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
   const entries: LegendEntry[] = [
-    ["every layer keeps its own KV", own, true],
-    ["layers share KV", borrowed, true],
+    ["every layer keeps its own KV", ownColor, true],
+    ["layers share KV", sharedColor, true],
     ["another model is as small and as good", "currentColor", false],
   ];
   const named = overlay(({ x, y }) => {
@@ -57,34 +50,16 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
     const leaders = points.flatMap((point, i) => leader(point, boxes[i] as Box));
     const names = rows.flatMap((row, i): Shape[] => {
       const [point, box] = [points[i] as Box, boxes[i] as Box];
-      return [dot(point.x, point.y, color(row), row.onFront, drawing), nameIn(box, point.x, row.name, drawing)];
+      return [dot(point.x, point.y, tradeOffColor(row), row.onFront, drawing), nameIn(box, point.x, row.name, drawing)];
     });
     return [...leaders, ...names];
   });
   return draw(
     {
       ...size,
-      x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
-      y: {
-        domain: padded(
-          rows.flatMap(({ perplexity }) => ends(perplexity)),
-          0.12,
-          0.5,
-        ),
-        label: null,
-      },
+      ...plot,
       marks: [
-        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
-        Plot.axisX({ ticks: powersOfTwo(low, high), tickFormat: bytesText, tickSize: 4, fontSize }),
-        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
-        Plot.line(stairs, { x: "bytes", y: "loss", strokeOpacity: 0.35, strokeWidth: 1.5 }),
-        Plot.ruleX(rows, {
-          x: "kvBytesPerToken",
-          y1: ({ perplexity }: SummaryRow) => ends(perplexity)[0],
-          y2: ({ perplexity }: SummaryRow) => ends(perplexity)[1],
-          stroke: color,
-          strokeWidth: 1.5,
-        }),
+        ...plot.marks,
         named,
         overlay(() => legend(entries, 14, 18, drawing)),
         titles(
@@ -109,33 +84,16 @@ export function learningRateChart(results: readonly Result[], drawing: DrawingOp
     points: points.filter(({ name }) => name === row.name),
   }));
   const { size, frame } = layout(drawing, endRoom(lines));
-  const rates = [...new Set(points.map(({ rate }) => rate))].sort((a, b) => a - b);
-  const [low, high] = padded(rates.map(Math.log), 0.04, 0.5);
+  const plot = ratePlot(lines, {
+    ...{ fractionBeside: 0.04, fractionAbove: 0.06, lossTicks: 6 },
+    ...{ frameWidth: frame.width, fontSize },
+  });
   return draw(
     {
       ...size,
-      x: { type: "log", domain: [Math.exp(low), Math.exp(high)], label: null },
-      y: {
-        domain: padded(
-          points.flatMap(({ loss }) => ends(loss)),
-          0.06,
-          0.01,
-        ),
-        label: null,
-      },
+      ...plot,
       marks: [
-        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
-        Plot.axisX({ ticks: apart(rates, frame.width / (high - low)), tickFormat: rateText, tickSize: 4, fontSize }),
-        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
-        ...lines.flatMap(({ points, color }) => [
-          Plot.line(points, { x: "rate", y: ({ loss }) => loss.mean, stroke: color, strokeWidth: 2 }),
-          Plot.ruleX(points, {
-            x: "rate",
-            y1: ({ loss }) => ends(loss)[0],
-            y2: ({ loss }) => ends(loss)[1],
-            stroke: color,
-          }),
-        ]),
+        ...plot.marks,
         overlay(({ x, y }) => [
           ...endLabels(
             lines.flatMap(({ points, name, color }) => {
@@ -174,34 +132,14 @@ export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOption
     return { name, color: colorOf(i), points: steps.map((step) => ({ step, loss: meanAt(step) })) };
   });
   const { size, frame } = layout(drawing, endRoom(lines));
-  const all = lines.flatMap(({ points }) => points);
+  const plot = lossPlot(lines, { ticks: { steps: 6, losses: 6 }, lineWidth: 1.75, fontSize });
   const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first quarter of the steps`;
   return draw(
     {
       ...size,
-      x: {
-        domain: padded(
-          all.map(({ step }) => step),
-          0,
-          1,
-        ),
-        label: null,
-      },
-      y: {
-        domain: padded(
-          all.map(({ loss }) => loss),
-          0.05,
-          0.01,
-        ),
-        label: null,
-      },
+      ...plot,
       marks: [
-        Plot.gridY({ strokeOpacity: 0.12, ticks: 6 }),
-        Plot.axisX({ ticks: 6, tickFormat: countText, tickSize: 4, fontSize }),
-        Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
-        ...lines.map(({ points, color }) =>
-          Plot.line(points, { x: "step", y: "loss", stroke: color, strokeWidth: 1.75 }),
-        ),
+        ...plot.marks,
         overlay(({ x, y }) => {
           const last = lines.flatMap(({ points, name, color }) =>
             points.slice(-1).map(({ step, loss }) => ({ x: x(step), y: y(loss), name, color })),

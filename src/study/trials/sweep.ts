@@ -53,6 +53,11 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
 
   const idle = new Set(devices);
   const running = new Map<string | undefined, { trial: Trial; run: TrialRun; next: ReturnType<TrialRun["next"]> }>();
+  await using _stopped = {
+    [Symbol.asyncDispose]: async () => {
+      for (const { run } of running.values()) await run.return(undefined).catch(() => undefined);
+    },
+  };
   for (;;) {
     const under = new Set([...running.values()].map(({ trial }) => trialKey(trial)));
     const next = due(plan, done).filter((spec) => !under.has(keyOf(spec)));

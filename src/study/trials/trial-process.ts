@@ -1,7 +1,6 @@
 // The process of one run of a study: opens the text, trains on its device, tells steps and the result. Started by workers.ts.
 
 import { join } from "node:path";
-import { InputError } from "../../error.ts";
 import { openCorpus } from "../../text/corpus.ts";
 import { planTrial } from "./plan-trial.ts";
 import { runTrial } from "./trial.ts";
@@ -32,7 +31,7 @@ async function run({ plan, spec, directory, device, threads }: TrialRequest): Pr
       break;
     }
   } catch (error) {
-    await post({ kind: "error", message: (error as Error).message, isInput: error instanceof InputError });
+    await post({ kind: "error", message: (error as Error).message });
   }
   process.disconnect();
 }

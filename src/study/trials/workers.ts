@@ -2,6 +2,7 @@
 // process of its own, so that a fault in native code ends one run and a card's memory is free when it is over.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { InputError } from "../../error.ts";
 import type { TrainStep } from "../../train/training.ts";
 import type { Result } from "../numbers/result.ts";
 import type { TrialSpec } from "./due.ts";
@@ -26,14 +27,14 @@ export interface TrialRequest {
 export type TrialMessage =
   | { readonly kind: "step"; readonly step: TrainStep }
   | { readonly kind: "result"; readonly result: string | undefined }
-  | { readonly kind: "error"; readonly message: string; readonly isInput: boolean };
+  | { readonly kind: "error"; readonly message: string };
 
 /** Runs a trial in this process. */
 export function runHere(trial: Trial, options: { directory: string; signal?: AbortSignal | undefined }): TrialRun {
   return runTrial(trial, options);
 }
 
-/** Runs a trial in a process of its own. @throws Error where the process ends without a result. */
+/** Runs a trial in a process of its own. @throws InputError where it fails, or its process ends without a result. */
 export async function* runApart(request: TrialRequest, signal: AbortSignal | undefined): TrialRun {
   const child = fork(new URL("./trial-process.js", import.meta.url), { serialization: "advanced" });
   const stop = () => child.send("stop");
@@ -44,18 +45,16 @@ export async function* runApart(request: TrialRequest, signal: AbortSignal | und
       if (message.kind === "step") yield message.step;
       else if (message.kind === "result") {
         return message.result === undefined ? undefined : (JSON.parse(message.result) as Result);
-      } else throw new TrialError(message.message);
+      } else throw new InputError(message.message);
     }
-    throw new TrialError(`the process of ${request.spec.name} on ${request.device} ended without a result`);
+    const { spec, device } = request;
+    throw new InputError(
+      `study: the process of ${spec.name}, seed ${spec.seed}, on ${device} ended without a result; the same command tries it again`,
+    );
   } finally {
     signal?.removeEventListener("abort", stop);
     child.kill();
   }
-}
-
-/** A run that failed in its process. */
-export class TrialError extends Error {
-  override readonly name = "TrialError";
 }
 
 /** What a process sends, until it ends. */

@@ -1,0 +1,71 @@
+// What a model is made of, a row a parameter: where it is, along which axes it lies, what it is and how it starts. Whoever
+// must know a parameter by its role asks here; nobody reads it from a name.
+
+import type { ModelConfig } from "./config.ts";
+
+/** What a dimension of a parameter counts: `queries` are heads · headDim, `keys` KV heads · headDim. */
+export type Axis = "vocab" | "width" | "queries" | "keys" | "mlp";
+
+/** A place for a parameter. */
+export interface Site {
+  /** "entry": before all layers. "layer": in every layer. "owner": in layers that keep keys and values. "exit": after all. */
+  readonly in: "entry" | "layer" | "owner" | "exit";
+  /** What its dimensions count; matrices are [out, in], as PyTorch stores them. */
+  readonly axes: readonly Axis[];
+  readonly kind: "matrix" | "embedding" | "norm" | "bias";
+  /** "std": normal, of the config's `initStd`. "output": the same, scaled for what is added to the residual stream. */
+  readonly init: "std" | "output" | "ones" | "zeros";
+  /** The group of biases that decides whether its product has one. */
+  readonly bias?: keyof ModelConfig["biases"];
+  /** Whether a model has it; every model if absent. */
+  readonly if?: (config: ModelConfig) => boolean;
+}
+
+const norm = { axes: ["width"], kind: "norm", init: "ones" } as const;
+
+/** Every site, in the order of the data flow; a bias stands behind its matrix. */
+export const sites = {
+  embed: { in: "entry", axes: ["vocab", "width"], kind: "embedding", init: "std" },
+  "attn.norm": { in: "layer", ...norm },
+  "attn.q": { in: "layer", axes: ["queries", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.kv_norm": { in: "owner", ...norm, if: ({ kvNorm }) => kvNorm === "own" },
+  "attn.k": { in: "owner", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.v": { in: "owner", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.o": { in: "layer", axes: ["width", "queries"], kind: "matrix", init: "output", bias: "output" },
+  "mlp.norm": { in: "layer", ...norm },
+  "mlp.gate": { in: "layer", axes: ["mlp", "width"], kind: "matrix", init: "std", bias: "mlp" },
+  "mlp.up": { in: "layer", axes: ["mlp", "width"], kind: "matrix", init: "std", bias: "mlp" },
+  "mlp.down": { in: "layer", axes: ["width", "mlp"], kind: "matrix", init: "output", bias: "mlp" },
+  norm: { in: "exit", ...norm },
+  head: {
+    ...{ in: "exit", axes: ["vocab", "width"], kind: "embedding", init: "std" },
+    if: ({ tiedEmbeddings }) => !tiedEmbeddings,
+  },
+} as const satisfies Readonly<Record<string, Site>>;
+
+/** A site's name: in a layer it follows the layer's. */
+export type SiteName = keyof typeof sites;
+
+/** The site called `name`. */
+export const siteOf = (name: SiteName): Site => sites[name];
+
+/** The place of the bias that is added to a matrix's product. */
+export function biasSite({ in: place, axes }: Site): Site {
+  return { in: place, axes: axes.slice(0, 1), kind: "bias", init: "zeros" };
+}
+
+/** The bias of the parameter called `name`. */
+export const biasName = (name: string) => `${name}.bias`;
+
+/** What a layer is called in names of parameters and as a scope of graphs. */
+export const layerName = (layer: number) => `layers.${layer}`;
+
+/** The name that a parameter has everywhere: in graphs, checkpoints, optimizer state and logs. */
+export function parameterName(site: SiteName, layer: number): string {
+  return `${layerName(layer)}.${site}`;
+}
+
+/** Elements along each axis. */
+export function axisSizes({ vocab, width, heads, kvHeads, headDim, mlpWidth }: ModelConfig): Record<Axis, number> {
+  return { vocab, width, queries: heads * headDim, keys: kvHeads * headDim, mlp: mlpWidth };
+}
