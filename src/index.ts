@@ -14,7 +14,8 @@ export { huggingFaceModel, readHuggingFaceConfig } from "./foreign/hugging-face-
 export { Engine, EngineCrash } from "./generate/engine.ts";
 export type { EngineInfo, EngineOptions } from "./generate/engine-options.ts";
 export type { Chunk, GenerateOptions, Prompt, TokenLogprob } from "./generate/request.ts";
-export { PagedCache } from "./kv/paged-cache.ts";
+export type { KvMemory } from "./kv/kv-memory.ts";
+export { PagedMemory } from "./kv/paged-memory.ts";
 export { type ModelConfig, type ModelOptions, modelConfig } from "./model/config.ts";
 export { flopsPerToken, kvBytesPerToken, parameterCount, unsharedTwin } from "./model/cost.ts";
 export { modelName } from "./model/model-name.ts";
