@@ -269,26 +269,27 @@ export class EngineCore implements Disposable {
 
   #check(prompt: ArrayLike<number>, maxTokens: number | undefined): void {
     const { context, vocab } = this.config;
-    if (prompt.length === 0) throw new InputError("prompt: has no tokens; it needs one at least");
+    if (prompt.length === 0) throw InputError.at("prompt", "has no tokens; it needs one at least");
     for (let i = 0; i < prompt.length; i++) {
       const token = prompt[i] as number;
       if (!(Number.isInteger(token) && token >= 0 && token < vocab)) {
-        throw new InputError(`prompt: token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
+        throw InputError.at("prompt", `token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
       }
     }
     if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-      throw new InputError(`maxTokens: must be a whole number from 1, found ${maxTokens}`);
+      throw InputError.at("maxTokens", `must be a whole number from 1, found ${maxTokens}`);
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
+    const tooLong = (problem: string) => InputError.at("prompt", problem, { code: "context_length_exceeded" });
     if (wanted > context) {
-      throw new InputError(`prompt: has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
+      throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
     }
     if (wanted > this.longest) {
       const { bytes, blockSize, blocks } = this.#runner.cache;
       const most = (bytes / blocks) * this.#most;
-      throw new InputError(
-        `prompt: has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
+      throw tooLong(
+        `has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
       );
     }
   }

@@ -273,7 +273,7 @@ function plainOptions(options: GenerateOptions): { options: GenerateOptions; jso
   try {
     return { options: rest, jsonSchema: JSON.stringify(format.jsonSchema) ?? "null" };
   } catch (error) {
-    throw new InputError(`format: jsonSchema cannot be written as JSON: ${(error as Error).message}`);
+    throw InputError.at("format", `jsonSchema cannot be written as JSON: ${(error as Error).message}`);
   }
 }
 

@@ -26,7 +26,7 @@ const mostTexts = 128;
 /** How many texts `n` asks for. @throws InputError if it is no such number. */
 export function textCount(n = 1): number {
   if (Number.isInteger(n) && n >= 1 && n <= mostTexts) return n;
-  throw new InputError(`n: must be a whole number from 1 to ${mostTexts}, found ${n}`);
+  throw InputError.at("n", `must be a whole number from 1 to ${mostTexts}, found ${n}`);
 }
 
 /** A token with its logarithmic probability, and the likeliest others at its place. */

@@ -55,11 +55,12 @@ class SchemaGrammar {
   }
 
   text(): string {
-    if (isDeeper(this.#root, deepest)) throw new InputError(`JSON schema: is nested deeper than ${deepest}`);
+    if (isDeeper(this.#root, deepest))
+      throw InputError.at("format", `is nested deeper than ${deepest}`, { shown: "JSON schema" });
     const root = this.#value(this.#root, "#");
     const refs = [...this.#named.value.keys(), ...this.#named.name.keys()];
     const found = endless(refs, (ref) => resolve(this.#root, ref, "#"));
-    if (found) throw new InputError(`JSON schema: $ref ${found}: allows nothing: it leads back to itself without end`);
+    if (found) throw refused(`$ref ${found}`, "allows nothing: it leads back to itself without end");
     return `root ::= ${root}\n${this.#rules.join("\n")}${jsonRules}`;
   }
 
@@ -67,7 +68,8 @@ class SchemaGrammar {
   #rule(body: string): string {
     const known = this.#names.get(body);
     if (known) return known;
-    if (this.#rules.length >= mostRules) throw new InputError(`JSON schema: has more than ${mostRules} parts`);
+    if (this.#rules.length >= mostRules)
+      throw InputError.at("format", `has more than ${mostRules} parts`, { shown: "JSON schema" });
     const name = `r${this.#rules.length}`;
     this.#rules.push(`${name} ::= ${body}`);
     this.#names.set(body, name);

@@ -28,7 +28,7 @@ const mostTimes = 10_000;
 
 /** An error about the place `at` (a JSON pointer) in a schema. */
 export function refused(at: string, what: string): InputError {
-  return new InputError(`JSON schema: ${at}: ${what}`);
+  return InputError.at("format", `${at}: ${what}`, { shown: "JSON schema" });
 }
 
 export function isSchema(value: unknown): value is Schema {

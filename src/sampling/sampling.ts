@@ -36,18 +36,18 @@ export function sampling(options: Partial<Sampling> = {}, vocab?: number): Sampl
   const { temperature = 0.8, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, presencePenalty = 0 } = options;
   const { frequencyPenalty = 0, logitBias = {}, logprobs, seed = 0 } = options;
   check("temperature", temperature, within(temperature, 0, 100), "from 0 (the most likely token) to 100");
-  check("top-k", topK, Number.isInteger(topK) && topK >= 0, "a whole number from 0 (off)");
-  check("top-p", topP, topP > 0 && topP <= 1, "above 0 and at most 1 (off)");
-  check("min-p", minP, within(minP, 0, 1), "from 0 (off) to 1");
+  check("topK", topK, Number.isInteger(topK) && topK >= 0, "a whole number from 0 (off)");
+  check("topP", topP, topP > 0 && topP <= 1, "above 0 and at most 1 (off)");
+  check("minP", minP, within(minP, 0, 1), "from 0 (off) to 1");
   const finite = repetitionPenalty > 0 && repetitionPenalty < Number.POSITIVE_INFINITY;
-  check("repetition-penalty", repetitionPenalty, finite, "a number above 0; 1 is off");
-  check("presence-penalty", presencePenalty, within(presencePenalty, -2, 2), "from -2 to 2; 0 is off");
-  check("frequency-penalty", frequencyPenalty, within(frequencyPenalty, -2, 2), "from -2 to 2; 0 is off");
+  check("repetitionPenalty", repetitionPenalty, finite, "a number above 0; 1 is off");
+  check("presencePenalty", presencePenalty, within(presencePenalty, -2, 2), "from -2 to 2; 0 is off");
+  check("frequencyPenalty", frequencyPenalty, within(frequencyPenalty, -2, 2), "from -2 to 2; 0 is off");
   const last = vocab === undefined ? Number.MAX_SAFE_INTEGER : vocab - 1;
   for (const [id, bias] of Object.entries(logitBias)) {
     const token = /^\d+$/.test(id) && Number(id) <= last;
-    check("logit-bias", `token ${JSON.stringify(id)}`, token, `for token ids from 0${vocab ? ` to ${last}` : ""}`);
-    check("logit-bias", `${bias} for token ${id}`, within(bias, -100, 100), "from -100 to 100");
+    check("logitBias", `token ${JSON.stringify(id)}`, token, `for token ids from 0${vocab ? ` to ${last}` : ""}`);
+    check("logitBias", `${bias} for token ${id}`, within(bias, -100, 100), "from -100 to 100");
   }
   if (logprobs !== undefined)
     check("logprobs", logprobs, Number.isInteger(logprobs) && within(logprobs, 0, 20), "a whole number from 0 to 20");
@@ -70,6 +70,7 @@ function within(value: number, least: number, most: number): boolean {
   return value >= least && value <= most;
 }
 
-function check(option: string, found: number | string, right: boolean, rule: string): void {
-  if (!right) throw new InputError(`${option}: must be ${rule}, found ${found}`);
+function check(option: keyof Sampling, found: number | string, right: boolean, rule: string): void {
+  const shown = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`); // as on the command line
+  if (!right) throw InputError.at(option, `must be ${rule}, found ${found}`, { shown });
 }

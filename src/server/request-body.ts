@@ -60,7 +60,8 @@ export function checkBody<Schema extends z.ZodObject>(
     throw new ApiError(400, `${param}: is not a field of this request`, { param, code: "unknown_parameter" });
   }
   checkSize(body);
-  const parsed = schema.safeParse(Object.fromEntries(given));
+  const fields = Object.fromEntries(given);
+  const parsed = schema.safeParse(fields);
   if (parsed.success) return parsed.data;
   const { path, issue } = furthestIssue(parsed.error.issues[0] as z.core.$ZodIssue, []);
   const where = fieldName(path);
@@ -68,7 +69,7 @@ export function checkBody<Schema extends z.ZodObject>(
     const name = fieldName([...path, issue.keys[0] as string]);
     throw new ApiError(400, `${name}: is not a field of this request`, { param: name, code: "unknown_parameter" });
   }
-  const missing = issue.code === "invalid_type" && issue.input === undefined && /undefined/.test(issue.message);
+  const missing = issue.code === "invalid_type" && valueAt(fields, path) === undefined;
   const message = missing ? "must be given" : issue.message.slice(0, 300);
   throw new ApiError(400, `${where || "body"}: ${message}`, {
     ...(where && { param: where }),
@@ -115,6 +116,11 @@ function furthestIssue(
   const inner = issue.errors.flatMap(([first]) => (first ? [furthestIssue(first, path)] : []));
   const furthest = inner.sort((a, b) => b.path.length - a.path.length)[0];
   return furthest && furthest.path.length > path.length ? furthest : { path, issue };
+}
+
+/** What a body has at a path; undefined, as JSON never is, if nothing. */
+function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], body);
 }
 
 /** `messages[0].content`. */

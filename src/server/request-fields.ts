@@ -57,6 +57,31 @@ export const commonFields = {
   stop_token_ids: z.array(z.int().min(0)).max(64).optional().meta({ description: "tokens that end it (vLLM)" }),
 };
 
+/** What the fields are called that are options of the engine. */
+const fieldNames: Readonly<Record<keyof GenerateOptions, string>> = {
+  n: "n",
+  maxTokens: "max_tokens",
+  stop: "stop",
+  stopTokens: "stop_token_ids",
+  ignoreEnd: "ignore_eos",
+  format: "response_format",
+  temperature: "temperature",
+  topK: "top_k",
+  topP: "top_p",
+  minP: "min_p",
+  repetitionPenalty: "repetition_penalty",
+  presencePenalty: "presence_penalty",
+  frequencyPenalty: "frequency_penalty",
+  logitBias: "logit_bias",
+  logprobs: "logprobs",
+  seed: "seed",
+};
+
+/** The field that gives an option of the engine; what is none goes by its own name, such as `prompt`. */
+export function fieldOf(option: string): string {
+  return Object.hasOwn(fieldNames, option) ? fieldNames[option as keyof GenerateOptions] : option;
+}
+
 const common = z.strictObject(commonFields);
 type Common = z.output<typeof common>;
 
