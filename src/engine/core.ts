@@ -6,35 +6,17 @@ import type { Constraint } from "../grammar/grammar.ts";
 import { PagedCache } from "../kv/paged-cache.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
+import { checked } from "../options.ts";
+import { kvBlocks } from "../plan/kv-blocks.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
-import { Runner, type WeightDtype } from "./runner.ts";
+import { type CoreOptions, coreSchema } from "./core-options.ts";
+import { Runner } from "./runner.ts";
 import { countTokens, Scheduler, type Slice } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
-
-/** How a model is run. */
-export interface CoreOptions {
-  /** Bytes for keys and values. */
-  readonly kvMemory: number;
-  /** Bytes that `resize` may come to give: requests that would fit those are taken, and wait. `kvMemory` if not given. */
-  readonly kvLimit?: number;
-  readonly kvDtype?: KvDtype;
-  readonly weights?: WeightDtype;
-  /** Tokens of a block. */
-  readonly blockSize?: number;
-  /** Most prompt tokens of a step. */
-  readonly chunk?: number;
-  /** Most sequences that run at one time. */
-  readonly maxSequences?: number;
-  /** Whether what begins alike is computed once. */
-  readonly prefixCache?: boolean;
-  /** Threads of each operation. */
-  readonly threads?: number;
-}
 
 /** A sequence to go on with. */
 export interface CoreRequest {
@@ -102,8 +84,8 @@ export class EngineCore implements Disposable {
 
   /** Compiles a model and allocates its cache. @throws InputError where the memory does not hold one block. */
   static async create(config: ModelConfig, weights: Tensors, options: CoreOptions): Promise<EngineCore> {
-    const { kvDtype = "float32", blockSize = defaultBlockSize, chunk = 256, threads } = options;
-    const { maxSequences = 64, prefixCache = true, weights: weightDtype } = options;
+    const resolved = checked(coreSchema, options, "engine");
+    const { kvDtype, blockSize, chunk, maxSequences, prefixCache, threads, weights: weightDtype } = resolved;
     if (chunk % blockSize !== 0) {
       throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
     }
