@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
+import { engineSchema, type ResolvedOptions } from "../generate/engine-options.ts";
 import { type Family, namedModel } from "../model/name.ts";
 import { memorySize } from "../plan/memory-size.ts";
 import { type InferencePlan, type InferenceResults, measureInference } from "../study/inference/inference.ts";
@@ -13,7 +14,7 @@ import { inferenceCharts } from "../study/inference/inference-chart.ts";
 import { inferenceMarkdown, inferenceSheets, inferenceText } from "../study/inference/inference-table.ts";
 import { versions } from "../study/trials/versions.ts";
 import { interruptible } from "./interrupt.ts";
-import { whole } from "./numbers.ts";
+import { option } from "./option.ts";
 import { progress } from "./progress.ts";
 
 /** Sizes by name: `m1` has 22M parameters outside its embedding, `m2` 180M. */
@@ -28,13 +29,15 @@ interface Flags {
   size: string;
   models?: string;
   kvDtypes?: string;
-  weights: "float32" | "int8" | "int4";
+  weights: ResolvedOptions["weights"];
   kvMemory: string;
   batches?: string;
   contexts?: string;
   threads?: number;
   out: string;
 }
+
+const kvDtypeNames = engineSchema.shape.kvDtype.unwrap().options;
 
 /** The subcommand. */
 export function benchCommand(): Command {
@@ -46,13 +49,11 @@ export function benchCommand(): Command {
     .addOption(new Option("--size <name>", "layers, width and vocabulary").choices(Object.keys(sizes)).default("m1"))
     .option("--models <names>", "what to compare (default: H64-MQA, H64-MQA-CLA2, H64-MQA-CLA4; H128 at m2)")
     .option("--kv-dtypes <types>", "how keys and values are kept (default: float32,int8)")
-    .addOption(
-      new Option("--weights <type>", "how weights are kept").choices(["float32", "int8", "int4"]).default("int8"),
-    )
+    .addOption(option(engineSchema, "weights", "<type>").default("int8"))
     .option("--kv-memory <size>", "the memory whose capacity is told", "64MB")
     .option("--batches <counts>", "sequences decoded at one time (default: 1,4,16; quick: 1,16)")
     .option("--contexts <tokens>", "tokens of each (default: 1024,4096; quick: 1024)")
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .addOption(option(engineSchema, "threads", "<count>"))
     .option("--out <directory>", "where tables and pictures go", join("runs", "bench"))
     .option("--json", "print one JSON object, write no files")
     .action(runBench);
@@ -117,8 +118,9 @@ function planOf(flags: Flags): InferencePlan {
   const head = size === "m1" ? "H64" : "H128";
   const names = list(flags.models ?? `${head}-MQA,${head}-MQA-CLA2,${head}-MQA-CLA4`);
   const kvDtypes = list(flags.kvDtypes ?? "float32,int8").map((dtype) => {
-    if (dtype === "float32" || dtype === "int8") return dtype;
-    throw new InputError(`--kv-dtypes: found "${dtype}", expected float32 or int8`);
+    const found = kvDtypeNames.find((known) => known === dtype);
+    if (found) return found;
+    throw new InputError(`--kv-dtypes: found "${dtype}", expected ${kvDtypeNames.join(" or ")}`);
   });
   return {
     models: names.map((name) => ({ name, config: namedModel(name, family) })),

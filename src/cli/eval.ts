@@ -8,12 +8,13 @@ import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer } from "../eval/scorer.ts";
+import { engineSchema } from "../generate/engine-options.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
-import { whole } from "./numbers.ts";
+import { option } from "./option.ts";
 
 interface Flags {
   data?: string;
@@ -24,6 +25,9 @@ interface Flags {
   threads?: number;
   json?: boolean;
 }
+
+const kvDtypeWords = { description: "measure by the engine's arithmetic, with keys and values kept so", told: "" };
+const weightsWords = { description: "the same, with weights kept so", told: "" };
 
 /** The subcommand. */
 export function evalCommand(): Command {
@@ -38,14 +42,9 @@ export function evalCommand(): Command {
         "which documents (default: validation of the run's own data, all of any other)",
       ).choices(["validation", "all"]),
     )
-    .addOption(
-      new Option("--kv-dtype <type>", "measure by the engine's arithmetic, with keys and values kept so").choices([
-        "float32",
-        "int8",
-      ]),
-    )
-    .addOption(new Option("--weights <type>", "the same, with weights kept so").choices(["float32", "int8", "int4"]))
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .addOption(option(engineSchema, "kvDtype", "<type>", kvDtypeWords))
+    .addOption(option(engineSchema, "weights", "<type>", weightsWords))
+    .addOption(option(engineSchema, "threads", "<count>"))
     .option("--json", "print one JSON object")
     .action(runEval);
 }

@@ -7,6 +7,7 @@ import pc from "picocolors";
 import { destination, pino } from "pino";
 import { bytesText, integerText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
+import { engineOptions } from "../generate/engine-options.ts";
 import { memorySize } from "../plan/memory-size.ts";
 import { HttpServer } from "../server/http-server.ts";
 import { ServedModels, type ServedRun } from "../server/served-models.ts";
@@ -60,8 +61,9 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   const given = paths.filter((path) => !ofStudy.some((run) => resolve(run.path) === resolve(path)));
   const runs: ServedRun[] = [...given.map((path) => ({ id: basename(resolve(path)), path })), ...ofStudy];
   const { kvMemory: _, ...engine } = engineOptionsOf(flags);
+  const { kvMemory } = engineOptions(engineOptionsOf(flags));
   await using models = await ServedModels.open(runs, {
-    kvMemory: memorySize(flags.kvMemory),
+    kvMemory,
     engine,
     mostLoaded: flags.maxLoaded,
   });
@@ -69,7 +71,11 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   for (const { id } of eager.slice(0, flags.maxLoaded)) await models.load(id); // what is wrong is told now
   const logger = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: false }));
   const server = await HttpServer.listen({
-    ...{ models, logger, port: flags.port, host: flags.host, study: served?.study },
+    models,
+    logger,
+    port: flags.port,
+    host: flags.host,
+    study: served?.study,
     version: ownVersion(),
     apiKeys: flags.apiKey ?? keysOf(process.env.CROSSLAYER_API_KEY),
     corsOrigins: flags.corsOrigin,

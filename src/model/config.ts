@@ -3,89 +3,72 @@
 
 import { z } from "zod";
 import { InputError } from "../error.ts";
+import { checked } from "../options.ts";
 import { checkSharing, type Sharing, unshared } from "./sharing.ts";
 
 const size = z.int().min(1);
-
-const schema = z.strictObject({
-  layers: size,
-  width: size,
-  heads: size,
-  kvHeads: size,
-  headDim: size,
-  mlpWidth: size,
-  vocab: size,
-  context: size,
-  sharing: z.array(z.int()),
-  ropeTheta: z.number().positive().default(10000),
-  ropeScaling: z.strictObject({ type: z.enum(["linear", "ntk"]), factor: z.number().min(1) }).optional(),
-  normEpsilon: z.number().positive().default(1e-5),
-  tiedEmbeddings: z.boolean().default(true),
-  kvNorm: z.enum(["own", "shared"]).default("own"),
-  biases: z
-    .strictObject({ qkv: z.boolean(), output: z.boolean(), mlp: z.boolean() })
-    .default({ qkv: false, output: false, mlp: false }),
-  initStd: z.number().positive().optional(),
-});
+const layersOf: z.ZodType<Sharing, Sharing> = z.array(z.int());
 
 /**
  * Longer contexts than trained for, without training: "linear" divides positions by the factor (arXiv 2306.15595); "ntk"
  * slows the slow frequencies by it and leaves the fast ones (theta · factor^(D/(D−2)), "NTK-aware").
  */
-export interface RopeScaling {
-  readonly type: "linear" | "ntk";
-  readonly factor: number;
-}
+const ropeScaling = z.strictObject({ type: z.enum(["linear", "ntk"]), factor: z.number().min(1) });
 
-/** A decoder's shape. Sizes are counts; `mlpWidth` is the SwiGLU's inner width. */
-export interface ModelConfig {
-  readonly layers: number;
-  readonly width: number;
-  readonly heads: number;
+/** How positions beyond those of training are brought into their range. */
+export type RopeScaling = Readonly<z.output<typeof ropeScaling>>;
+
+/** Sizes are counts. */
+const schema = z.strictObject({
+  layers: size,
+  width: size,
+  heads: size,
   /** KV heads: `heads` is MHA, 1 is MQA, between is GQA. */
-  readonly kvHeads: number;
+  kvHeads: size,
   /** Independent of `width`: the paper's H46 has 45 heads of 46 on width 2048. */
-  readonly headDim: number;
-  readonly mlpWidth: number;
-  readonly vocab: number;
+  headDim: size,
+  /** The SwiGLU's inner width. */
+  mlpWidth: size,
+  vocab: size,
   /** The longest sequence it is trained on, in tokens. */
-  readonly context: number;
-  readonly sharing: Sharing;
-  readonly ropeTheta: number;
+  context: size.default(2048),
+  sharing: layersOf,
+  ropeTheta: z.number().positive().default(10000),
   /** How positions beyond those of training are brought into their range; not at all if absent. */
-  readonly ropeScaling?: RopeScaling;
-  readonly normEpsilon: number;
+  ropeScaling: ropeScaling.optional(),
+  normEpsilon: z.number().positive().default(1e-5),
   /** The output projection is the embedding table. */
-  readonly tiedEmbeddings: boolean;
+  tiedEmbeddings: z.boolean().default(true),
   /** "own": keys and values have a norm apart from the queries' (the paper); "shared": one norm, as in Llama. */
-  readonly kvNorm: "own" | "shared";
-  readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  kvNorm: z.enum(["own", "shared"]).default("own"),
+  biases: z
+    .strictObject({ qkv: z.boolean(), output: z.boolean(), mlp: z.boolean() })
+    .default({ qkv: false, output: false, mlp: false }),
   /** Standard deviation of initial weights; √(1/(3·width)), the paper's 0.01275 at width 2048, if not given. */
+  initStd: z.number().positive().optional(),
+});
+
+/** A decoder's shape. */
+export interface ModelConfig extends Readonly<z.output<typeof schema>> {
   readonly initStd: number;
 }
 
 /** What `modelConfig` takes: sizes, and whatever should differ from the defaults. */
-export type ModelOptions = Pick<ModelConfig, "layers" | "width" | "heads" | "headDim" | "mlpWidth" | "vocab"> &
-  Partial<ModelConfig>;
+export type ModelOptions = Readonly<Omit<z.input<typeof schema>, "kvHeads" | "sharing">> &
+  Partial<Pick<ModelConfig, "kvHeads" | "sharing">>;
 
 /**
- * Resolves and checks a config. MHA, no sharing and a context of 2048 where nothing else is said.
+ * Resolves and checks a config. MHA and no sharing where nothing else is said.
  * @throws InputError naming the first field that is wrong, and what would be right.
  */
 export function modelConfig(options: ModelOptions): ModelConfig {
   const { layers, heads, width } = options;
   const filled = {
     kvHeads: heads,
-    context: 2048,
     sharing: unshared(Math.min(Math.max(layers, 0) || 0, 65536)),
     ...dropUndefined(options),
   };
-  const parsed = schema.safeParse(filled);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`model: ${issue?.path.join(".") || "config"}: ${issue?.message}`);
-  }
-  const config = { initStd: Math.sqrt(1 / (3 * width)), ...parsed.data };
+  const config = { initStd: Math.sqrt(1 / (3 * width)), ...checked(schema, filled, "model") };
   if (config.heads % config.kvHeads !== 0) {
     const divisors = Array.from({ length: heads }, (_, i) => i + 1).filter((count) => heads % count === 0);
     throw new InputError(

@@ -7,7 +7,7 @@ import { InputError } from "../error.ts";
 import { checked, kebabCase } from "../options.ts";
 
 /** The options. Of several programs that take them, each may narrow a range or give another default. */
-export const samplingOptions = z.object({
+export const samplingSchema = z.object({
   /** Logits are divided by it, 0 … 100; 0 (below 1e-5, as in vLLM) takes the most likely token, ties the lowest id. */
   temperature: z.number().min(0).max(100).default(0.8).describe("0 takes the likeliest token every time"),
   /** Only the k most likely tokens (of equals those with the lowest ids); 0 for all. */
@@ -44,7 +44,7 @@ export const samplingOptions = z.object({
 });
 
 /** How to draw. */
-export type Sampling = Readonly<z.output<typeof samplingOptions>>;
+export type Sampling = Readonly<z.output<typeof samplingSchema>>;
 
 /** What is right of each option, for who gave another. */
 const rules: Readonly<Record<keyof Sampling, string>> = {
@@ -65,7 +65,7 @@ const rules: Readonly<Record<keyof Sampling, string>> = {
  * @throws InputError naming the one that is out of range.
  */
 export function sampling(options: Partial<Sampling> = {}, vocab?: number): Sampling {
-  const resolved = checked(samplingOptions, options, kebabCase, ({ path, input }) => {
+  const resolved = checked(samplingSchema, options, kebabCase, ({ path, input }) => {
     return `must be ${rules[path?.[0] as keyof Sampling]}, found ${input}`;
   });
   const last = vocab === undefined ? Number.MAX_SAFE_INTEGER : vocab - 1;
