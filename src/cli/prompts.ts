@@ -1,4 +1,4 @@
-// A file of prompts and the file of what was written after them, both JSONL. What is written already is not done again.
+// A file of prompts and the file of what was written after them, both JSONL. A prompt whose row is there is not asked again.
 
 import { once } from "node:events";
 import { createWriteStream, readFileSync, statSync, truncateSync } from "node:fs";

@@ -4,18 +4,15 @@ import { z } from "zod";
 import { coreSchema } from "../engine/core-options.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { checked } from "../options.ts";
-import { memorySize } from "../plan/memory-size.ts";
-
-const memory = z.union([z.string(), z.number()]);
-const bytes = (amount: string | number) => (typeof amount === "number" ? amount : memorySize(amount));
+import { bytesOf, memoryAmount } from "../plan/memory-size.ts";
 
 /** The options with their defaults; memory becomes bytes. */
 export const engineSchema = z.strictObject({
   ...coreSchema.shape,
   /** Memory for keys and values: bytes, or a text such as "256MB", "1.5GiB". */
-  kvMemory: memory.default("256MB").transform(bytes).describe("memory for keys and values: 256MB, 1.5GiB, …"),
+  kvMemory: memoryAmount.default("256MB").transform(bytesOf).describe("memory for keys and values: 256MB, 1.5GiB, …"),
   /** What `resize` may come to give: requests that would fit it are taken, and wait. `kvMemory` if not given. */
-  kvLimit: memory.transform(bytes).optional(),
+  kvLimit: memoryAmount.transform(bytesOf).optional(),
   /** Longest sequence, if other than the model's context; longer ones need `ropeScaling`. */
   context: z.int().min(1).optional().describe("longest sequence (default: the model's context)"),
   ropeScaling: z.enum(["linear", "ntk"]).optional().describe("how to go beyond the context of training"),

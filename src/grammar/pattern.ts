@@ -10,9 +10,9 @@ import { but, type Characters, classes, codesOf, just, only, type Writing, writt
 /** The most characters that a pattern's repetitions may amount to. */
 const mostCharacters = 500;
 /** The most groups in each other. */
-const deepest = 100;
+const mostNestedGroups = 100;
 /** The most characters beyond ASCII of a class. */
-const mostListed = 256;
+const mostListedCharacters = 256;
 
 /** An expression in xgrammar's EBNF, and how many characters its repetitions amount to. */
 interface Piece {
@@ -107,8 +107,8 @@ class PatternReader {
       if (!named) throw this.#refused("looking ahead or behind");
       while (this.#next() !== ">");
     }
-    if (++this.#depth > deepest) {
-      throw this.#refusal(`has groups nested deeper than ${deepest}, which a grammar cannot follow`);
+    if (++this.#depth > mostNestedGroups) {
+      throw this.#refusal(`has groups nested deeper than ${mostNestedGroups}, which a grammar cannot follow`);
     }
     const piece = this.#choices();
     this.#depth--;
@@ -128,8 +128,8 @@ class PatternReader {
       if (single && this.#text[this.#at] === "-" && this.#text[this.#at + 1] !== "]") {
         this.#at++;
         const [first, last] = [codeOf(from), codeOf(this.#member())];
-        if (last - Math.max(first, 128) >= mostListed)
-          throw this.#refused(`more than ${mostListed} characters beyond ASCII`);
+        if (last - Math.max(first, 128) >= mostListedCharacters)
+          throw this.#refused(`more than ${mostListedCharacters} characters beyond ASCII`);
         for (let code = first; code <= last; code++) add(code);
       } else {
         for (const code of from.ascii) add(code);

@@ -8,8 +8,19 @@ export type Schema = Record<string, unknown>;
 
 /** Keywords that demand nothing; `discriminator` is OpenAPI's. */
 export const notes: ReadonlySet<string> = new Set([
-  ...["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"],
-  ...["$comment", "$schema", "$id", "$defs", "definitions"],
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+  "discriminator",
+  "$comment",
+  "$schema",
+  "$id",
+  "$defs",
+  "definitions",
 ]);
 
 /** What can be demanded of each type. */

@@ -6,16 +6,31 @@ import { ApiError } from "./api-error.ts";
 
 /** Fields of OpenAI's API that are understood and refused. */
 const unsupported = new Set([
-  ...["audio", "best_of", "function_call", "functions", "metadata", "modalities", "parallel_tool_calls", "prediction"],
-  ...["prompt_cache_key", "reasoning_effort", "safety_identifier", "service_tier", "store", "suffix", "tool_choice"],
-  ...["tools", "verbosity", "web_search_options"],
+  "audio",
+  "best_of",
+  "function_call",
+  "functions",
+  "metadata",
+  "modalities",
+  "parallel_tool_calls",
+  "prediction",
+  "prompt_cache_key",
+  "reasoning_effort",
+  "safety_identifier",
+  "service_tier",
+  "store",
+  "suffix",
+  "tool_choice",
+  "tools",
+  "verbosity",
+  "web_search_options",
 ]);
 
 /** Most values of a body, beside numbers in arrays (token ids) and the format asked for. */
 const mostValues = 4096;
 
-/** Deepest nesting of a body. */
-const deepest = 100;
+/** The deepest nesting of a body. */
+const mostLevels = 100;
 
 /** Reads a JSON body. @throws ApiError: 415 for another type, 400 for what is no UTF-8 or no JSON object. */
 export async function readBody(request: Request): Promise<Record<string, unknown>> {
@@ -89,7 +104,7 @@ function checkSize(body: Readonly<Record<string, unknown>>): void {
   for (let next = left.pop(); next; next = left.pop()) {
     const { value, field, depth } = next;
     if (typeof value !== "object" || value === null) continue;
-    if (depth > deepest) throw tooLarge(field, `is nested deeper than ${deepest} levels`);
+    if (depth > mostLevels) throw tooLarge(field, `is nested deeper than ${mostLevels} levels`);
     const isList = Array.isArray(value);
     for (const member of isList ? value : Object.values(value)) {
       if (isList && typeof member === "number") continue;
