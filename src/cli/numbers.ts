@@ -9,7 +9,8 @@ export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): (t
     const value = Number(text);
     if (text.trim() !== "" && Number.isInteger(value) && value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
-    throw new InvalidArgumentError(`It must be a whole number, ${range}.`);
+    const any = least === Number.MIN_SAFE_INTEGER && most === Number.MAX_SAFE_INTEGER;
+    throw new InvalidArgumentError(any ? "It must be a whole number." : `It must be a whole number, ${range}.`);
   };
 }
 

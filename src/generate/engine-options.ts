@@ -4,7 +4,7 @@ import { z } from "zod";
 import { coreSchema } from "../engine/core-options.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { checked } from "../options.ts";
-import { bytesOf, memoryAmount } from "../plan/memory-size.ts";
+import { bytesOf, memoryAmount } from "../plan/memory-amount.ts";
 
 /** The options with their defaults; memory becomes bytes. */
 export const engineSchema = z.strictObject({

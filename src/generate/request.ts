@@ -30,8 +30,9 @@ export type GenerateOptions = Readonly<z.input<typeof generateSchema>>;
 
 /** How many texts `n` asks for. @throws InputError if it is no such number. */
 export function textCount(n?: number): number {
-  const count = generateSchema.pick({ n: true });
-  return checked(count, { n }, String, ({ input }) => `must be a whole number from 1 to 128, found ${input}`).n;
+  const { minValue, maxValue } = generateSchema.shape.n.unwrap();
+  const rule = `must be a whole number from ${minValue} to ${maxValue}`;
+  return checked(generateSchema.pick({ n: true }), { n }, String, ({ input }) => `${rule}, found ${input}`).n;
 }
 
 /** A token with its logarithmic probability, and the likeliest others at its place. */

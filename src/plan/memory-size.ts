@@ -1,13 +1,6 @@
 // Amounts of memory as people write them.
 
-import { z } from "zod";
 import { InputError } from "../error.ts";
-
-/** An amount of memory as options take it: bytes, or a text such as "256MB". */
-export const memoryAmount = z.union([z.string(), z.number()]);
-
-/** The bytes of such an amount. @throws InputError if it is none. */
-export const bytesOf = (amount: string | number) => (typeof amount === "number" ? amount : memorySize(amount));
 
 const units: Readonly<Record<string, number>> = {
   "": 1,

@@ -1,7 +1,7 @@
 // How much a server takes on, and where it listens: its options, declared once.
 
 import { z } from "zod";
-import { bytesOf, memoryAmount } from "../plan/memory-size.ts";
+import { bytesOf, memoryAmount } from "../plan/memory-amount.ts";
 
 /** The options with their defaults; memory becomes bytes. */
 export const serveSchema = z.object({

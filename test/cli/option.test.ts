@@ -8,6 +8,7 @@ import { option } from "../../src/cli/option.ts";
 const schema = z.object({
   maxTokens: z.int().min(1).max(9).default(4).describe("most tokens"),
   dtype: z.enum(["float32", "int8"]).optional().describe("how it is kept"),
+  seed: z.int().default(0).describe("any"),
   rate: z.number().positive().describe("the peak"),
   part: z.number().min(0).max(1).default(0.5).describe("a part"),
   memory: z.union([z.string(), z.number()]).default("1MB").transform(String).describe("memory"),
@@ -43,6 +44,7 @@ describe("option", () => {
   it.each([
     ["maxTokens", "0", "a whole number, 1 to 9"],
     ["maxTokens", "1.5", "a whole number, 1 to 9"],
+    ["seed", "0.5", "a whole number."],
     ["rate", "0", "a number above 0."],
     ["part", "1.1", "a number from 0 to 1"],
     ["part", "", "a number from 0 to 1"],
