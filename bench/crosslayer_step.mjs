@@ -3,7 +3,8 @@
 
 import { modelConfig } from "../dist/model/config.js";
 import { parameters } from "../dist/model/parameters.js";
-import { compile } from "../dist/runtime/onnxruntime-node.js";
+import { putAll } from "../dist/runtime/device.js";
+import { openDevice } from "../dist/runtime/open-device.js";
 import { sizeOf, zeros } from "../dist/tensor/tensor.js";
 import { momentNames, stepScalars } from "../dist/train/optimizer.js";
 import { updateGraph } from "../dist/train/step.js";
@@ -26,10 +27,13 @@ for (const { name, shape, init } of parameters(config)) {
 }
 
 const graph = updateGraph(config, { batch, length, optimizer: adam, recompute });
-const program = await compile(graph, { threads });
+const device = await openDevice(`cpu:${threads}`);
+const program = await device.compile(graph);
+const held = putAll(device, state);
 
 await serve(count, async (step) => {
   const tokens = { dtype: "int32", shape: [batch, length + 1], data: tokensOf(size, step) };
-  const { loss } = await program.run({ ...state, ...stepScalars(adam, step, adam.rate), tokens }, state);
-  return loss.data[0];
+  const fed = putAll(device, { ...stepScalars(adam, step, adam.rate), tokens });
+  const { loss } = await program.run({ ...held, ...fed }); // which updates what is held in place
+  return (await loss.read()).data[0];
 });

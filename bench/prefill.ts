@@ -7,7 +7,8 @@ import { gather } from "../src/graph/ops.ts";
 import { input, trace } from "../src/graph/trace.ts";
 import { causalStore } from "../src/model/causal-store.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../src/model/transformer.ts";
-import { compile } from "../src/runtime/onnxruntime-node.ts";
+import { putAll } from "../src/runtime/device.ts";
+import { cpuName, openDevice } from "../src/runtime/open-device.ts";
 import { randomWeights } from "../src/study/inference/synthetic.ts";
 
 const { values } = parseArgs({
@@ -37,13 +38,16 @@ const graph = trace(() => {
   const hidden = transformer(config, named, input("tokens", "int32", [length]), kv);
   return { logits: logits(config, named, gather(hidden, input("last", "int32", [1]))) };
 });
-using plain = await compile(graph, { threads, bound: weights, spin: 50 });
+await using device = await openDevice(cpuName(threads));
+using plain = await device.compile(graph, { constants: weights, shared: true });
 const forward = (tokens: Int32Array) =>
-  plain.run({
-    tokens: { dtype: "int32", shape: [length], data: tokens },
-    last: { dtype: "int32", shape: [1], data: Int32Array.of(length - 1) },
-  });
-using core = await EngineCore.create(config, weights, { kvMemory: 64e6, threads });
+  plain.run(
+    putAll(device, {
+      tokens: { dtype: "int32", shape: [length], data: tokens },
+      last: { dtype: "int32", shape: [1], data: Int32Array.of(length - 1) },
+    }),
+  );
+using core = await EngineCore.create(device, config, weights, { kvMemory: 64e6 });
 
 async function first(tokens: Int32Array): Promise<void> {
   core.add({ prompt: tokens, maxTokens: 1, sampling: { temperature: 0 } });

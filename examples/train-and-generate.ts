@@ -9,6 +9,8 @@ import {
   modelName,
   namedModel,
   openCorpus,
+  openDevice,
+  putAll,
   recipe,
   train,
 } from "crosslayer";
@@ -24,7 +26,8 @@ console.log(`${modelName(model)}: ${kvBytesPerToken(model, "float32")} bytes of 
 
 const plan = recipe({ steps, batch: 8, learningRate: 5e-3, seed: 1 });
 const batches = new Batches(data.train, { batch: plan.microBatch, context: model.context, seed: plan.seed });
-const training = train({ model, recipe: plan, batches });
+const device = await openDevice("cpu");
+const training = train({ device, model, recipe: plan, batches });
 let next = await training.next();
 for (; !next.done; next = await training.next()) {
   const { step, loss } = next.value;
@@ -32,11 +35,11 @@ for (; !next.done; next = await training.next()) {
 }
 const { weights } = next.value;
 
-using evaluation = await Evaluation.create(model, data.validation);
-const { perplexity, bitsPerByte } = await evaluation.full(weights);
+using evaluation = await Evaluation.create(device, model, data.validation);
+const { perplexity, bitsPerByte } = await evaluation.full(putAll(device, weights));
 console.log(`held-out perplexity ${perplexity.toFixed(1)}, ${bitsPerByte.toFixed(3)} bits per byte`);
 
-using core = await EngineCore.create(model, weights, { kvMemory: 1 << 20 });
+using core = await EngineCore.create(device, model, weights, { kvMemory: 1 << 20 });
 const { endOfText } = tokenizer;
 const prompt = [endOfText, ...tokenizer.encode("Fellow citizens")];
 const ids: number[] = [];

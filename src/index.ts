@@ -10,7 +10,7 @@ export type { EngineStats } from "./engine/stats.ts";
 export { InputError } from "./error.ts";
 export { Evaluation } from "./eval/evaluation.ts";
 export { type Perplexity, perplexity, rollingWindows, type ScoredDocument } from "./eval/perplexity.ts";
-export { Scorer, type Window } from "./eval/scorer.ts";
+export { Scorer, type Window, type WindowScorer } from "./eval/scorer.ts";
 export { huggingFaceModel, readHuggingFaceConfig } from "./foreign/hugging-face-config.ts";
 export { Engine, EngineCrash } from "./generate/engine.ts";
 export type { EngineInfo, EngineOptions } from "./generate/engine-options.ts";
@@ -33,6 +33,9 @@ export {
 } from "./model/sharing.ts";
 export { kvBlockBytes, kvBlocks, longestContext, sequencesThatFit } from "./plan/kv-blocks.ts";
 export { type PlanRequest, type ServingPlan, servingPlan } from "./plan/serving-plan.ts";
+export type { Buffer, Buffers, CompileOptions, Device, Program, Traits } from "./runtime/device.ts";
+export { putAll, readAll } from "./runtime/device.ts";
+export { openDevice } from "./runtime/open-device.ts";
 export type { Sampling } from "./sampling/sampling.ts";
 export { HttpServer, type ListenOptions } from "./server/http-server.ts";
 export { ServedModels, type ServedModelsOptions, type ServedRun } from "./server/served-models.ts";

@@ -1,7 +1,7 @@
 // Reverse-mode differentiation: walks a loss back to what it depends on and builds the graph of its gradients.
 // Recomputation, the trade of time for memory, happens here too, so no model needs to know of it.
 
-import { add, after, pickAdd, scatterAdd } from "../graph/ops.ts";
+import { add, after, cast, pickAdd, scatterAdd } from "../graph/ops.ts";
 import { float, node } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
 import { type Rule, rules } from "./rules.ts";
@@ -74,7 +74,7 @@ function accumulate(a: Value, b: Value): Value {
       if (sparse.node.op === "pickAdd") return pickAdd(dense, indices, amounts);
     }
   }
-  return add(a, b);
+  return a.dtype === b.dtype ? add(a, b) : add(cast(a, "float32"), cast(b, "float32"));
 }
 
 function isZero(value: Value | undefined): boolean {

@@ -5,6 +5,7 @@ import type { OpName } from "../graph/op.ts";
 import {
   add,
   cast,
+  causalAttentionGrad,
   div,
   expand,
   gather,
@@ -25,7 +26,7 @@ import {
   sumTo,
   transpose,
 } from "../graph/ops.ts";
-import { constant, float } from "../graph/trace.ts";
+import { constant } from "../graph/trace.ts";
 import { fixedShape, type Node, type Shape, type Value } from "../graph/value.ts";
 import { sizeOf, zeros } from "../tensor/tensor.ts";
 
@@ -64,26 +65,28 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   round: undifferentiable,
   exp: ({ outputs }, [g]) => [mul(g, first(outputs))],
   log: ({ inputs }, [g]) => [div(g, first(inputs))],
-  sqrt: ({ outputs }, [g]) => [div(mul(g, float(0.5)), first(outputs))],
+  sqrt: ({ outputs }, [g]) => [div(mul(g, 0.5), first(outputs))],
   sigmoid: ({ outputs }, [g]) => {
     const s = first(outputs);
-    return [mul(g, mul(s, sub(float(1), s)))];
+    return [mul(g, mul(s, sub(1, s)))];
   },
   silu: ({ inputs, outputs }, [g]) => {
     const [s, y] = [sigmoid(first(inputs)), first(outputs)];
-    return [mul(g, add(s, mul(y, sub(float(1), s))))]; // y' = s + y·(1 − s)
+    return [mul(g, add(s, mul(y, sub(1, s))))]; // y' = s + y·(1 − s)
   },
   cast: ({ inputs }, [g]) => [cast(g, first(inputs).dtype)],
   after: (_, [g]) => [g],
 
-  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [g]) => {
+  // Of bfloat16 operands products are bfloat16 too, but gradients stay as wide as they come: casts let them through.
+  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [given]) => {
     const [a, b] = pair(inputs);
+    const [g, to] = [cast(given, a.dtype), given.dtype];
     const da = transA
-      ? matmul(b, g, { transA: transB, transB: true, alpha })
-      : matmul(g, b, { transB: !transB, alpha });
+      ? matmul(b, g, { transA: transB, transB: true, alpha, to })
+      : matmul(g, b, { transB: !transB, alpha, to });
     const db = transB
-      ? matmul(g, a, { transA: true, transB: transA, alpha })
-      : matmul(a, g, { transA: !transA, alpha });
+      ? matmul(g, a, { transA: true, transB: transA, alpha, to })
+      : matmul(a, g, { transA: !transA, alpha, to });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
 
@@ -119,7 +122,7 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
     return [expand(reshape(g, kept), x.shape)];
   },
   max: undifferentiable,
-  sumSquares: ({ inputs }, [g]) => [mul(first(inputs), mul(g, float(2)))],
+  sumSquares: ({ inputs }, [g]) => [mul(first(inputs), mul(g, 2))],
 
   softmax: ({ outputs }, [g]) => {
     const y = first(outputs);
@@ -145,6 +148,10 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
     const mean = sum(mul(g, out), [-1], true); // Σ weights·dweights of each row
     return [mul(weights, sub(dweights, mean)), matmul(weights, g, { transA: true })];
   },
+
+  causalAttention: ({ inputs, outputs, attributes: { scale } }, [g]) =>
+    causalAttentionGrad(inputs as unknown as [Value, Value, Value], pair(outputs), g, scale),
+  causalAttentionGrad: undifferentiable,
 
   // A rotation's transpose is the rotation by the opposite angle.
   rotary: ({ inputs: [, positions, cos, sin] }, [g]) => [

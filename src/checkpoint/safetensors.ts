@@ -19,6 +19,7 @@ import {
 const storedAs: Readonly<Record<DType, StoredType>> = {
   float32: "F32",
   float16: "F16",
+  bfloat16: "BF16",
   int32: "I32",
   int64: "I64",
   uint8: "U8",

@@ -9,6 +9,8 @@ import { writeAtomic } from "../files/atomic-file.ts";
 import { engineSchema, type ResolvedOptions } from "../generate/engine-options.ts";
 import { type Family, namedModel } from "../model/name.ts";
 import { memorySize } from "../plan/memory-size.ts";
+import type { Device } from "../runtime/device.ts";
+import { cpuName, openDevice } from "../runtime/open-device.ts";
 import { type InferencePlan, type InferenceResults, measureInference } from "../study/inference/inference.ts";
 import { inferenceCharts } from "../study/inference/inference-chart.ts";
 import { inferenceMarkdown, inferenceSheets, inferenceText } from "../study/inference/inference-table.ts";
@@ -63,10 +65,17 @@ async function runBench(flags: Flags): Promise<void> {
   const plan = planOf(flags);
   const start = performance.now();
   await interruptible(async (signal) => {
-    const results = await watch(plan, signal);
+    await using device = await openDevice(cpuName(flags.threads));
+    const results = await watch(device, plan, signal);
     if (!results) return;
     const seconds = (performance.now() - start) / 1000;
-    const about = { size: flags.size, weights: plan.weights, threads: plan.threads, seconds, versions: versions() };
+    const about = {
+      size: flags.size,
+      weights: plan.weights,
+      threads: flags.threads,
+      seconds,
+      versions: versions(device.runtime),
+    };
     if (flags.json) {
       console.log(JSON.stringify({ ...results, ...about }));
       return;
@@ -93,8 +102,8 @@ async function runBench(flags: Flags): Promise<void> {
   });
 }
 
-async function watch(plan: InferencePlan, signal: AbortSignal): Promise<InferenceResults | undefined> {
-  const steps = measureInference(plan, signal);
+async function watch(device: Device, plan: InferencePlan, signal: AbortSignal): Promise<InferenceResults | undefined> {
+  const steps = measureInference(device, plan, signal);
   let shown: ReturnType<typeof progress> | undefined;
   try {
     for (;;) {
@@ -113,7 +122,7 @@ async function watch(plan: InferencePlan, signal: AbortSignal): Promise<Inferenc
 }
 
 function planOf(flags: Flags): InferencePlan {
-  const { quick = false, size, weights, threads } = flags;
+  const { quick = false, size, weights } = flags;
   const family = sizes[size] as Family;
   const head = size === "m1" ? "H64" : "H128";
   const names = list(flags.models ?? `${head}-MQA,${head}-MQA-CLA2,${head}-MQA-CLA4`);
@@ -126,7 +135,6 @@ function planOf(flags: Flags): InferencePlan {
     models: names.map((name) => ({ name, config: namedModel(name, family) })),
     kvDtypes,
     weights,
-    threads,
     kvMemory: memorySize(flags.kvMemory),
     batches: counts("--batches", flags.batches ?? (quick ? "1,16" : "1,4,16")),
     contexts: counts("--contexts", flags.contexts ?? (quick ? "1024" : "1024,4096")),

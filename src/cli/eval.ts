@@ -7,22 +7,24 @@ import type { WeightDtype } from "../engine/runner.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
-import { Scorer } from "../eval/scorer.ts";
+import { Scorer, type WindowScorer } from "../eval/scorer.ts";
 import { engineSchema } from "../generate/engine-options.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
+import type { Precision } from "../model/precision.ts";
+import { putAll } from "../runtime/device.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
+import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { option } from "./option.ts";
 
-interface Flags {
+interface Flags extends DeviceFlags {
   data?: string;
   field?: string;
   split?: "validation" | "all";
   kvDtype?: KvDtype;
   weights?: WeightDtype;
-  threads?: number;
   json?: boolean;
 }
 
@@ -31,7 +33,7 @@ const weightsWords = { description: "the same, with weights kept so", told: "" }
 
 /** The subcommand. */
 export function evalCommand(): Command {
-  return new Command("eval")
+  const command = new Command("eval")
     .description("perplexity per token and per word, and bits per byte, of a run on text (lm-eval's rolling windows)")
     .argument("<run>", "a run's directory")
     .option("--data <source>", "what to predict (default: what the run held out)")
@@ -47,6 +49,7 @@ export function evalCommand(): Command {
     .addOption(option(engineSchema, "threads", "<count>"))
     .option("--json", "print one JSON object")
     .action(runEval);
+  return deviceOptions(command);
 }
 
 async function runEval(path: string, flags: Flags): Promise<void> {
@@ -67,12 +70,15 @@ async function runEval(path: string, flags: Flags): Promise<void> {
     }
   }
   const { model } = run.config;
-  const { kvDtype = "float32", weights = "float32", threads } = flags;
+  const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
-  using scorer = byEngine
-    ? await CachedScorer.create(model, tensors, { kvDtype, weights, threads })
-    : await Scorer.create(model, { threads });
-  const found = await perplexity(scorer, tensors, documents(), { context: model.context, prefix: tokenizer.endOfText });
+  await using device = await openAsked(flags);
+  const stored = (run.config.recipe as { precision?: Precision } | undefined)?.precision;
+  const precision = precisionOn(device, flags.precision ?? (device.traits.memory === "device" ? stored : undefined));
+  using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
+  using plain = byEngine ? undefined : await Scorer.create(device, model, { precision });
+  const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
+  const found = await perplexity(scorer, documents(), { context: model.context, prefix: tokenizer.endOfText });
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
   if (flags.json) {

@@ -6,10 +6,12 @@ import pc from "picocolors";
 import { InputError } from "../error.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
+import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { planCommand } from "./plan.ts";
+import { prepareCommand } from "./prepare.ts";
 import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
@@ -43,6 +45,8 @@ for (const command of [
   planCommand,
   benchCommand,
   tokenizerCommand,
+  prepareCommand,
+  devicesCommand,
 ]) {
   program.addCommand(command());
 }

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { durationText, integerText, rateText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
+import { deviceNames } from "../runtime/open-device.ts";
 import type { Result } from "../study/numbers/result.ts";
 import { summarize } from "../study/numbers/summary.ts";
 import { writeOutputs } from "../study/report/outputs.ts";
@@ -24,6 +25,7 @@ interface Flags {
   seeds?: number;
   out?: string;
   threads?: number;
+  device?: string;
 }
 
 /** The subcommand. */
@@ -35,6 +37,7 @@ export function studyCommand(): Command {
     .option("--seeds <count>", "runs of each model, with seeds 1 to count", whole(1, 1000))
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
+    .option("--device <names>", "cuda, or cuda:0,1 for a run on each card at a time (default: cpu)")
     .action(runStudy);
 }
 
@@ -50,7 +53,7 @@ async function runStudy(positional: string | undefined, flags: Flags): Promise<v
   const directory = flags.out ?? join("runs", plan.name);
   const start = performance.now();
   await interruptible(async (signal) => {
-    const results = await watch(plan, directory, flags.threads, signal);
+    const results = await watch(plan, directory, flags, signal);
     if (!results) {
       console.error(`stopped; the same command goes on (${resultsPath(directory)} keeps what is finished)`);
       return;
@@ -65,11 +68,12 @@ async function runStudy(positional: string | undefined, flags: Flags): Promise<v
   });
 }
 
-async function watch(plan: StudyPlan, directory: string, threads: number | undefined, signal: AbortSignal) {
+async function watch(plan: StudyPlan, directory: string, { threads, device }: Flags, signal: AbortSignal) {
   const events = sweep(plan, {
     directory,
     signal,
     threads,
+    devices: device === undefined || device === "cpu" ? undefined : deviceNames(device),
     onCorpus: (stage) =>
       console.error(
         stage === "tokenizer" ? `training a tokenizer on ${plan.data.source}` : `reading ${plan.data.source}`,

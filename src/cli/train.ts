@@ -11,19 +11,20 @@ import type { ModelConfig } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
 import { checked } from "../options.ts";
-import type { Tensors } from "../tensor/tensor.ts";
+import { type Buffers, type Device, putAll } from "../runtime/device.ts";
 import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
 import { train } from "../train/training.ts";
+import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { interruptible } from "./interrupt.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
 import { option } from "./option.ts";
 import { type Progress, progress } from "./progress.ts";
 
-interface Flags extends ModelFlags {
+interface Flags extends ModelFlags, DeviceFlags {
   data?: string;
   field?: string;
   out: string;
@@ -39,7 +40,6 @@ interface Flags extends ModelFlags {
   learningRate?: number;
   seed?: number;
   recompute?: boolean;
-  threads?: number;
   checkpointEvery?: number;
   validateEvery?: number;
   resume?: boolean;
@@ -65,7 +65,7 @@ export function trainCommand(): Command {
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
-  return modelOptions(command)
+  return deviceOptions(modelOptions(command))
     .addOption(option(recipeSchema, "steps", "<count>", { told: String(standardSteps) }))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
     .addOption(option(recipeSchema, "batch", "<sequences>", { told: "standard" }))
@@ -85,7 +85,9 @@ export function trainCommand(): Command {
 }
 
 async function runTrain(flags: Flags): Promise<void> {
-  const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags));
+  const stored = flags.resume ? recipe((await RunDirectory.open(flags.out)).config.recipe as Recipe) : undefined;
+  await using device = await openAsked({ threads: stored?.threads, ...flags });
+  const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags, device));
   using _lock = run.lock();
   using data = corpus.data;
   const { total } = parameterCount(model);
@@ -93,11 +95,12 @@ async function runTrain(flags: Flags): Promise<void> {
     `${modelName(model)}: ${countText(total)} parameters, KV cache ${integerText(kvBytesPerToken(model, "float32"))} bytes/token (float32), ` +
       `${countText(resolved.steps * resolved.batch * model.context)} tokens to train on`,
   );
-  using evaluation = await Evaluation.create(model, data.validation, resolved.threads);
+  const { precision } = resolved;
+  using evaluation = await Evaluation.create(device, model, data.validation, { precision });
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   await interruptible(async (signal) => {
-    const validate = (weights: Tensors) => evaluation.quick(weights);
-    const steps = train({ model, recipe: resolved, batches, directory: run, validate, signal });
+    const validate = (weights: Buffers) => evaluation.quick(weights);
+    const steps = train({ device, model, recipe: resolved, batches, directory: run, validate, signal });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {
@@ -111,7 +114,7 @@ async function runTrain(flags: Flags): Promise<void> {
           console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
           return;
         }
-        const { perplexity, bitsPerByte } = await evaluation.full(next.value.weights);
+        const { perplexity, bitsPerByte } = await evaluation.full(putAll(device, next.value.weights));
         console.log(`validation perplexity ${perplexity.toFixed(2)}, ${bitsPerByte.toFixed(4)} bits per byte`);
         console.log(`written to ${flags.out}; try: crosslayer generate ${flags.out} "…"`);
         return;
@@ -131,7 +134,7 @@ interface Prepared {
   resolved: Recipe;
 }
 
-async function begun(flags: Flags): Promise<Prepared> {
+async function begun(flags: Flags, device: Device): Promise<Prepared> {
   if (flags.data === undefined)
     throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
   if (RunDirectory.exists(flags.out)) {
@@ -156,8 +159,23 @@ async function begun(flags: Flags): Promise<Prepared> {
     flags.tokens === undefined ? (flags.steps ?? standardSteps) : Math.ceil(flags.tokens / (batch * model.context));
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
-  const microBatch = flags.microBatch ?? fittingMicroBatch(model, { batch, recompute });
-  const asked = { steps, batch, microBatch, recompute, learningRate, seed, threads, checkpointEvery, validateEvery };
+  const precision = precisionOn(device, flags.precision);
+  const available = device.freeBytes();
+  const fits = () =>
+    device.traits.memory === "device" ? batch : fittingMicroBatch(model, { batch, recompute, available });
+  const microBatch = flags.microBatch ?? fits();
+  const asked = {
+    steps,
+    batch,
+    microBatch,
+    recompute,
+    precision,
+    learningRate,
+    seed,
+    threads,
+    checkpointEvery,
+    validateEvery,
+  };
   const resolved = recipe(asked);
   const { field, validationFraction } = flags;
   const data = { source: flags.data, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
@@ -183,6 +201,7 @@ async function resumed(flags: Flags): Promise<Prepared> {
   differs("batch", flags.batch, stored.batch);
   differs("learning rate", flags.learningRate, stored.learningRate);
   differs("seed", flags.seed, stored.seed);
+  differs("precision", flags.precision, stored.precision ?? "float32");
   if (
     flags.model !== undefined ||
     flags.depth !== undefined ||

@@ -23,8 +23,6 @@ export const coreSchema = z.object({
   maxSequences: count.max(4096).default(64).describe("most sequences that run at one time"),
   /** Whether what begins alike is computed once. */
   prefixCache: z.boolean().default(true).describe("compute what begins alike once"),
-  /** Threads of each operation. */
-  threads: count.max(1024).optional().describe("threads of each operation (default: all cores)"),
 });
 
 /** How a model is run. */

@@ -8,6 +8,7 @@ import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { checked } from "../options.ts";
 import { kvBlocks } from "../plan/kv-blocks.ts";
+import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
@@ -83,15 +84,20 @@ export class EngineCore implements Disposable {
   }
 
   /** Compiles a model and allocates its cache. @throws InputError where the memory does not hold one block. */
-  static async create(config: ModelConfig, weights: Tensors, options: CoreOptions): Promise<EngineCore> {
+  static async create(
+    device: Device,
+    config: ModelConfig,
+    weights: Tensors,
+    options: CoreOptions,
+  ): Promise<EngineCore> {
     const resolved = checked(coreSchema, options, "engine");
-    const { kvDtype, blockSize, chunk, maxSequences, prefixCache, threads, weights: weightDtype } = resolved;
+    const { kvDtype, blockSize, chunk, maxSequences, prefixCache, weights: weightDtype } = resolved;
     if (chunk % blockSize !== 0) {
       throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
     }
     const blocks = kvBlocks(config, kvDtype, options.kvMemory, blockSize);
     const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-    const runner = await Runner.create(config, weights, cache, { kvDtype, weights: weightDtype, blockSize, threads });
+    const runner = await Runner.create(device, config, weights, cache, { kvDtype, weights: weightDtype, blockSize });
     const pool = new BlockPool(blocks);
     const scheduler = new Scheduler(pool, { blockSize, chunk, maxSequences, prefixCache });
     const most = kvBlocks(config, kvDtype, options.kvLimit ?? options.kvMemory, blockSize);

@@ -1,6 +1,7 @@
 // Runs the steps of a model: compiles its paged graph, feeds it what a step computes, and puts the new keys and values in
 // the cache. Knows no scheduling and no sampling.
 
+import { InputError } from "../error.ts";
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
 import type { PagedCache } from "../kv/paged-cache.ts";
@@ -9,9 +10,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { quantizedInputs, quantizeWeights } from "../model/quantized-weights.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
-import { integerProductsAreExact } from "../runtime/integer-range.ts";
-import { compile } from "../runtime/onnxruntime-node.ts";
-import type { Program } from "../runtime/program.ts";
+import { type Buffer, type Device, type Program, putAll, readAll } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import type { Slice } from "./scheduler.ts";
 import { StepLayout } from "./step-layout.ts";
@@ -22,7 +21,6 @@ export type WeightDtype = "float32" | "int8" | "int4";
 /** How a model is compiled for the engine. */
 export interface RunnerOptions extends PagedOptions {
   readonly weights?: WeightDtype;
-  readonly threads?: number;
 }
 
 /** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and all owners' new rows (see `pagedStore`). */
@@ -35,19 +33,18 @@ export function pagedGraph(config: ModelConfig, { weights: dtype = "float32", ..
   });
 }
 
-/** Long enough for the next operation of a step, short enough to leave idle cores alone (docs/log.md). */
-const spin = 50;
-
 /** A compiled model with its cache. */
 export class Runner implements Disposable {
   readonly config: ModelConfig;
   readonly cache: PagedCache;
+  readonly #device: Device;
   readonly #program: Program;
   readonly #layout: StepLayout;
   #tables: Tensors = {};
   #positions = 0; // rows of the rotary tables
 
-  private constructor(config: ModelConfig, cache: PagedCache, program: Program) {
+  private constructor(device: Device, config: ModelConfig, cache: PagedCache, program: Program) {
+    this.#device = device;
     this.config = config;
     this.cache = cache;
     this.#program = program;
@@ -56,17 +53,21 @@ export class Runner implements Disposable {
 
   /** Compiles a model for the rows that `cache` holds. */
   static async create(
+    device: Device,
     config: ModelConfig,
     weights: Tensors,
     cache: PagedCache,
     options: RunnerOptions,
   ): Promise<Runner> {
-    const { weights: dtype = "float32", threads } = options;
-    const bound = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
-    const reduced = options.kvDtype === "int8" && !(await integerProductsAreExact());
+    if (device.traits.shapes === "fixed") {
+      throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
+    }
+    const { weights: dtype = "float32" } = options;
+    const constants = dtype === "float32" ? weights : quantizeWeights(config, weights, dtype);
+    const reduced = options.kvDtype === "int8" && !device.traits.exactIntegerSums;
     const graph = pagedGraph(config, { rounding: reduced ? "reduced" : "full", ...options });
-    const program = await compile(graph, { threads, bound, spin });
-    return new Runner(config, cache, program);
+    const program = await device.compile(graph, { constants, shared: true });
+    return new Runner(device, config, cache, program);
   }
 
   /** Seconds spent in the compiled graph so far. */
@@ -82,22 +83,22 @@ export class Runner implements Disposable {
   async run(slices: readonly Slice[], options?: { every?: boolean }): Promise<(Float32Array | undefined)[]>;
   async run(slices: readonly Slice[], { every = false } = {}): Promise<(Float32Array | undefined)[]> {
     const { vocab } = this.config;
-    const rows: { slice: Slice; row: number }[] = [];
+    const placed: { slice: Slice; row: number }[] = [];
     let count = 0;
     for (const slice of slices) {
-      rows.push({ slice, row: count });
+      placed.push({ slice, row: count });
       count += slice.count;
     }
     const tokens = new Int32Array(count);
     const positions = new BigInt64Array(count);
     let furthest = 0;
-    for (const { slice, row } of rows) {
+    for (const { slice, row } of placed) {
       const { computed } = slice.sequence;
       tokens.set(slice.sequence.tokens(computed, computed + slice.count), row);
       for (let t = 0; t < slice.count; t++) positions[row + t] = BigInt(computed + t);
       furthest = Math.max(furthest, computed + slice.count);
     }
-    const complete = rows.filter(({ slice: { sequence, count } }) => sequence.pending === count);
+    const complete = placed.filter(({ slice: { sequence, count } }) => sequence.pending === count);
     const last = every
       ? Int32Array.from({ length: count }, (_, row) => row)
       : Int32Array.from(complete, ({ slice, row }) => row + slice.count - 1);
@@ -109,18 +110,19 @@ export class Runner implements Disposable {
       ...this.#layout.inputs(slices),
       ...this.cache.feeds,
     };
-    const { logits, ...written } = await this.#program.run(feeds);
+    const { logits, ...rows } = await this.#program.run(putAll(this.#device, feeds));
+    const written = await readAll(rows);
     this.cache.write(
       written,
-      rows.map(({ slice: { sequence, count }, row }) => ({
+      placed.map(({ slice: { sequence, count }, row }) => ({
         blocks: sequence.blocks,
         start: sequence.computed,
         row,
         count,
       })),
     );
-    const scores = logits?.data as Float32Array;
-    if (every) return rows.map(({ slice, row }) => scores.subarray(row * vocab, (row + slice.count) * vocab));
+    const scores = (await (logits as Buffer).read()).data as Float32Array;
+    if (every) return placed.map(({ slice, row }) => scores.subarray(row * vocab, (row + slice.count) * vocab));
     let next = 0;
     return slices.map(({ sequence, count }) => {
       if (sequence.pending !== count) return undefined;

@@ -1,27 +1,28 @@
 // Log-likelihoods by the engine's arithmetic: tokens attend to what the paged cache holds, so that rounded keys, values
 // and weights show in the scores. No scheduler: it admits one chunk to a step, and here several windows share one.
 
-import { Runner, type RunnerOptions, type WeightDtype } from "../engine/runner.ts";
+import { Runner, type WeightDtype } from "../engine/runner.ts";
 import { Sequence } from "../engine/sequence.ts";
 import { PagedCache } from "../kv/paged-cache.ts";
 import type { KvDtype } from "../kv/paged-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
+import type { Device } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { inGroups } from "./groups.ts";
-import type { Scorer, Window } from "./scorer.ts";
+import type { Window, WindowScorer } from "./scorer.ts";
 
 /** Tokens of a step, unless one chunk has more. */
 const stepTokens = 256;
 
 /** How a model is kept. */
-export interface CachedScorerOptions extends Pick<RunnerOptions, "threads"> {
+export interface CachedScorerOptions {
   readonly kvDtype?: KvDtype;
   readonly weights?: WeightDtype;
 }
 
 /** Scores windows of tokens as the engine reads prompts: chunk by chunk, each over the cache of those before it. */
-export class CachedScorer implements Pick<Scorer, "score">, Disposable {
+export class CachedScorer implements WindowScorer, Disposable {
   readonly #runner: Runner;
   readonly #batch: number;
 
@@ -35,20 +36,20 @@ export class CachedScorer implements Pick<Scorer, "score">, Disposable {
    * so that three quarters of a full window's tokens read the cache; and at most the engine's default block.
    */
   static async create(
+    device: Device,
     config: ModelConfig,
     weights: Tensors,
-    { kvDtype = "float32", weights: dtype, threads }: CachedScorerOptions = {},
+    { kvDtype = "float32", weights: dtype }: CachedScorerOptions = {},
   ): Promise<CachedScorer> {
     const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(config.context / 4))));
     const batch = Math.max(1, Math.floor(stepTokens / blockSize));
     const blocks = batch * Math.ceil(config.context / blockSize);
     const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-    const runner = await Runner.create(config, weights, cache, { kvDtype, weights: dtype, blockSize, threads });
+    const runner = await Runner.create(device, config, weights, cache, { kvDtype, weights: dtype, blockSize });
     return new CachedScorer(runner, batch);
   }
 
-  /** As `Scorer.score`, of the weights given to `create`; `_weights` are not looked at. */
-  async *score(_weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
+  async *score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
     for await (const group of inGroups(windows, this.#batch)) yield* await this.#run(group);
   }
 

@@ -1,10 +1,10 @@
 // How a study measures a model: a quick validation loss while it trains, the full held-out perplexity when it is done.
 
 import type { ModelConfig } from "../model/config.ts";
-import type { Tensors } from "../tensor/tensor.ts";
+import type { Buffers, Device } from "../runtime/device.ts";
 import type { Shard } from "../text/shard.ts";
 import { type Perplexity, perplexity, type ScoredDocument, streamLoss } from "./perplexity.ts";
-import { Scorer, type Window } from "./scorer.ts";
+import { Scorer, type ScorerOptions, type Window } from "./scorer.ts";
 
 /** Tokens that a quick validation reads. */
 const quickTokens = 16384;
@@ -22,13 +22,13 @@ export class Evaluation implements Disposable {
   }
 
   /** Compiles for a model and the documents of `shard`. */
-  static async create(config: ModelConfig, shard: Shard, threads?: number): Promise<Evaluation> {
-    const scorer = await Scorer.create(config, { threads });
+  static async create(device: Device, config: ModelConfig, shard: Shard, options?: ScorerOptions): Promise<Evaluation> {
+    const scorer = await Scorer.create(device, config, options);
     return new Evaluation(scorer, shard, config.context);
   }
 
   /** Mean loss, nats per token, over windows spread evenly over the shard. */
-  async quick(weights: Tensors): Promise<number> {
+  async quick(weights: Buffers): Promise<number> {
     const [shard, context] = [this.#shard, this.#context];
     const most = Math.floor((shard.tokens - 1) / context);
     const count = Math.min(most, Math.max(1, Math.floor(quickTokens / context)));
@@ -37,14 +37,13 @@ export class Evaluation implements Disposable {
       const tokens = shard.read(Math.floor((i * most) / count) * context, context + 1);
       return { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1) };
     });
-    return streamLoss(this.#scorer, weights, windows);
+    return streamLoss(this.#scorer.with(weights), windows);
   }
 
-  /** Every document of the shard, by rolling windows (see `perplexity`). */
-  async full(weights: Tensors): Promise<Perplexity> {
-    const shard = this.#shard;
+  /** Every document of the shard, or of another, by rolling windows (see `perplexity`). */
+  async full(weights: Buffers, shard = this.#shard): Promise<Perplexity> {
     const prefix = (shard.document(0).tokens[0] ?? 0) as number; // a shard's documents begin with end-of-text
-    return perplexity(this.#scorer, weights, documents(shard), {
+    return perplexity(this.#scorer.with(weights), documents(shard), {
       context: this.#context,
       prefix,
     });

@@ -1,8 +1,7 @@
 // How well a model predicts documents: the harness's rolling log-likelihood (EleutherAI lm-evaluation-harness,
 // `loglikelihood_rolling`), and its perplexities: per token, per word, and bits per byte of the source.
 
-import type { Tensors } from "../tensor/tensor.ts";
-import type { Scorer, Window } from "./scorer.ts";
+import type { Window, WindowScorer } from "./scorer.ts";
 
 /** A document as the model reads it, with the sizes of its text. */
 export interface ScoredDocument {
@@ -46,10 +45,9 @@ export function* rollingWindows(
   }
 }
 
-/** Evaluates `weights` on documents, one at a time in memory. */
+/** Evaluates a model on documents, one at a time in memory. */
 export async function perplexity(
-  scorer: Pick<Scorer, "score">,
-  weights: Tensors,
+  scorer: WindowScorer,
   documents: Iterable<ScoredDocument> | AsyncIterable<ScoredDocument>,
   { context, prefix }: { context: number; prefix: number },
 ): Promise<Perplexity> {
@@ -65,7 +63,7 @@ export async function perplexity(
       }
     }
   }
-  for await (const scores of scorer.score(weights, windows())) {
+  for await (const scores of scorer.score(windows())) {
     const scored = pending.shift() as number;
     for (const score of scores.subarray(scores.length - scored)) nats -= score;
     tokens += scored;
@@ -83,9 +81,9 @@ export async function perplexity(
 }
 
 /** Mean nats per token over consecutive windows of a token stream: a quick validation loss during training. */
-export async function streamLoss(scorer: Scorer, weights: Tensors, windows: Iterable<Window>): Promise<number> {
+export async function streamLoss(scorer: WindowScorer, windows: Iterable<Window>): Promise<number> {
   let [nats, tokens] = [0, 0];
-  for await (const scores of scorer.score(weights, windows)) {
+  for await (const scores of scorer.score(windows)) {
     for (const score of scores) nats -= score;
     tokens += scores.length;
   }

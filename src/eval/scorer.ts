@@ -6,10 +6,9 @@ import { input, trace } from "../graph/trace.ts";
 import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { logLikelihoods } from "../model/loss.ts";
+import type { Precision } from "../model/precision.ts";
 import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
-import { compile } from "../runtime/onnxruntime-node.ts";
-import type { Program } from "../runtime/program.ts";
-import type { Tensors } from "../tensor/tensor.ts";
+import type { Buffer, Buffers, Device, Program } from "../runtime/device.ts";
 import { inGroups } from "./groups.ts";
 
 /** Tokens to read and, for each of them, the token to score after it. Both have one length, at most the context. */
@@ -18,39 +17,64 @@ export interface Window {
   readonly labels: ArrayLike<number>;
 }
 
-/** Scores windows of tokens in batches. */
+/** What scores windows: a model with its weights. */
+export interface WindowScorer {
+  /** For each window log p(labels[i] | inputs[0 … i]) in nats. */
+  score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncIterable<Float32Array>;
+}
+
+/** How to compile a scorer. */
+export interface ScorerOptions {
+  /** Windows at a time; as many tokens as suit the device if not given. */
+  readonly batch?: number;
+  /** What matrices are multiplied in; float32 if not said. */
+  readonly precision?: Precision | undefined;
+}
+
+/** A model that scores windows of tokens in batches, compiled for any weights of its config. */
 export class Scorer implements Disposable {
+  readonly #device: Device;
   readonly #program: Program;
   readonly #batch: number;
   readonly #length: number;
 
-  private constructor(program: Program, batch: number, length: number) {
+  private constructor(device: Device, program: Program, { batch, length }: { batch: number; length: number }) {
+    this.#device = device;
     this.#program = program;
     this.#batch = batch;
     this.#length = length;
   }
 
-  /** Compiles for windows of up to the model's context; about 2048 tokens at a time unless `batch` says otherwise. */
+  /** Compiles for windows of up to the model's context. */
   static async create(
+    device: Device,
     config: ModelConfig,
-    { threads, batch = Math.max(1, Math.floor(2048 / config.context)) }: { threads?: number; batch?: number } = {},
+    { batch = Math.max(1, Math.floor(device.traits.scoredTokens / config.context)), precision }: ScorerOptions = {},
   ): Promise<Scorer> {
     const length = config.context;
+    const { attention, attentionBlock, logitElements } = device.traits;
     const graph = trace(() => {
       const flat = (name: string) => reshape(input(name, "int32", [batch, length]), [batch * length]);
-      const weights = weightsOf(weightInputs(config));
-      const hidden = transformer(config, weights, flat("tokens"), causalStore(config, { batch, length }));
-      return { scores: logLikelihoods(config, weights, hidden, flat("labels")) };
+      const weights = weightsOf(weightInputs(config), precision);
+      const store = causalStore(config, { batch, length, attention, block: attentionBlock, precision });
+      const hidden = transformer(config, weights, flat("tokens"), store);
+      return { scores: logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };
     });
-    return new Scorer(await compile(graph, { threads }), batch, length);
+    return new Scorer(device, await device.compile(graph), { batch, length });
   }
 
-  /** For each window log p(labels[i] | inputs[0 … i]) in nats. Shorter windows are padded on the right, unseen. */
-  async *score(weights: Tensors, windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
-    for await (const group of inGroups(windows, this.#batch)) yield* await this.#run(weights, group);
+  /** The model with these weights, which must stay as they are while it scores. Shorter windows are padded, unseen. */
+  with(weights: Buffers): WindowScorer {
+    const run = (group: Window[]) => this.#run(weights, group);
+    const batch = this.#batch;
+    return {
+      async *score(windows) {
+        for await (const group of inGroups(windows, batch)) yield* await run(group);
+      },
+    };
   }
 
-  async #run(weights: Tensors, group: Window[]): Promise<Float32Array[]> {
+  async #run(weights: Buffers, group: Window[]): Promise<Float32Array[]> {
     const [shape, length] = [[this.#batch, this.#length], this.#length];
     const [tokens, labels] = [new Int32Array(this.#batch * length), new Int32Array(this.#batch * length)];
     for (const [i, window] of group.entries()) {
@@ -60,12 +84,11 @@ export class Scorer implements Disposable {
       tokens.set(window.inputs, i * length);
       labels.set(window.labels, i * length);
     }
-    const { scores } = await this.#program.run({
-      ...weights,
-      tokens: { dtype: "int32", shape, data: tokens },
-      labels: { dtype: "int32", shape, data: labels },
-    });
-    const data = scores?.data as Float32Array;
+    using read = this.#device.put({ dtype: "int32", shape, data: tokens });
+    using wanted = this.#device.put({ dtype: "int32", shape, data: labels });
+    const found = await this.#program.run({ ...weights, tokens: read, labels: wanted });
+    using scores = found.scores as Buffer;
+    const data = (await scores.read()).data as Float32Array;
     return group.map(({ inputs }, i) => data.slice(i * length, i * length + inputs.length));
   }
 

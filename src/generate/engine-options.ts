@@ -13,6 +13,8 @@ export const engineSchema = z.strictObject({
   kvMemory: memoryAmount.default("256MB").transform(bytesOf).describe("memory for keys and values: 256MB, 1.5GiB, …"),
   /** What `resize` may come to give: requests that would fit it are taken, and wait. `kvMemory` if not given. */
   kvLimit: memoryAmount.transform(bytesOf).optional(),
+  /** Threads of each operation; all cores if not given. */
+  threads: z.int().min(1).max(1024).optional().describe("threads of each operation (default: all cores)"),
   /** Longest sequence, if other than the model's context; longer ones need `ropeScaling`. */
   context: z.int().min(1).optional().describe("longest sequence (default: the model's context)"),
   ropeScaling: z.enum(["linear", "ntk"]).optional().describe("how to go beyond the context of training"),

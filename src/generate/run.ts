@@ -6,6 +6,7 @@ import { InputError } from "../error.ts";
 import { withContext } from "../model/config.ts";
 import { kvBytesPerToken } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
+import { cpuName, openDevice } from "../runtime/open-device.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { type EngineInfo, engineOptions } from "./engine-options.ts";
 import type { EngineStart } from "./messages.ts";
@@ -13,7 +14,7 @@ import { TextEngine } from "./text-engine.ts";
 
 /** Opens a run. @throws InputError if there is none, it has no weights, or the options are wrong. */
 export async function openRun({ run, options }: EngineStart): Promise<{ engine: TextEngine; info: EngineInfo }> {
-  const { kvDtype, weights, context, ropeScaling, ...resolved } = engineOptions(options);
+  const { kvDtype, weights, context, ropeScaling, threads, ...resolved } = engineOptions(options);
   const directory = await RunDirectory.open(run);
   const config = withContext(directory.config.model, context, ropeScaling);
   const { tensors } = await directory.loadModel();
@@ -21,7 +22,8 @@ export async function openRun({ run, options }: EngineStart): Promise<{ engine: 
   if (tokenizer.vocab !== config.vocab) {
     throw new InputError(`${run}: the model scores ${config.vocab} tokens, its tokenizer has ${tokenizer.vocab}`);
   }
-  const core = await EngineCore.create(config, tensors, { ...resolved, kvDtype, weights });
+  const device = await openDevice(cpuName(threads));
+  const core = await EngineCore.create(device, config, tensors, { ...resolved, kvDtype, weights });
   const { kvBytes, blocks, blockSize } = core.stats();
   const info: EngineInfo = {
     name: modelName(config),

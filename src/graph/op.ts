@@ -3,7 +3,7 @@
 
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Dim } from "./value.ts";
+import type { Dim } from "./dim.ts";
 
 type None = Readonly<Record<never, never>>;
 
@@ -30,7 +30,7 @@ interface OpTable {
   /** Its first input, unchanged, but not before its second is there: keeps recomputation late. */
   after: None;
 
-  /** alpha · op(a) · op(b) over the last two axes; leading axes are batch. */
+  /** alpha · op(a) · op(b) over the last two axes; leading axes are batch. Its sums, and so its result, may be of a wider dtype. */
   matmul: { transA: boolean; transB: boolean; alpha: number };
   integerMatmul: None;
   /** x · wᵀ, w in blocks of `bits` bits a number. */
@@ -51,6 +51,10 @@ interface OpTable {
   logSumExp: None;
   rmsNorm: { epsilon: number };
   softmaxWeighted: None;
+
+  /** Attention of every token to itself and those before it; `scale` multiplies the scores. */
+  causalAttention: { scale: number };
+  causalAttentionGrad: { scale: number };
 
   rotary: None;
 

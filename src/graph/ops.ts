@@ -1,6 +1,7 @@
 // Every operation, for those who write graphs.
 
 export { concat, expand, pad, reshape, slice, transpose } from "./ops/arrange.ts";
+export { causalAttention, causalAttentionGrad } from "./ops/attention.ts";
 export {
   abs,
   add,

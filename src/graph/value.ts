@@ -2,10 +2,10 @@
 // Knows shapes and dtypes; knows nothing of how an operation is computed, differentiated or written as ONNX.
 
 import type { DType } from "../tensor/dtype.ts";
+import { type Dim, sameDim } from "./dim.ts";
 import type { Attributes, OpName } from "./op.ts";
 
-/** A dimension: a number, or the name of one that is known only when the graph runs. */
-export type Dim = number | string;
+export type { Dim } from "./dim.ts";
 
 /** Dimensions, outermost first; `[]` is a scalar. */
 export type Shape = readonly Dim[];
@@ -46,7 +46,7 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
   return Array.from({ length: rank }, (_, i) => {
     const x = a[i - rank + a.length] ?? 1;
     const y = b[i - rank + b.length] ?? 1;
-    if (x === y || y === 1) return x;
+    if (y === 1 || sameDim(x, y)) return x;
     if (x === 1) return y;
     throw new TypeError(`cannot broadcast [${a.join(", ")}] with [${b.join(", ")}]: ${x} meets ${y}`);
   });
@@ -54,7 +54,7 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
 
 /** True where two shapes agree in every dimension. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+  return a.length === b.length && a.every((dim, i) => sameDim(dim, b[i] as Dim));
 }
 
 /** A shape whose every dimension is a number; throws a TypeError naming `what` where one is not. */

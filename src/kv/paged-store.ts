@@ -3,9 +3,10 @@
 // reads, blocks that several tokens of this step read, itself, and the tokens before it in the same chunk of a prompt.
 // Knows nothing of requests; which token reads which block are graph inputs.
 
+import { type Dim, times } from "../graph/dim.ts";
 import { cast, concat, gather, matmul, mul, reshape, rotary, transpose } from "../graph/ops.ts";
 import { constant, float, input } from "../graph/trace.ts";
-import type { Dim, Value } from "../graph/value.ts";
+import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { KvStore } from "../model/kv.ts";
 import { type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
@@ -62,7 +63,7 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
   const ownMask = input("own.mask", "float32", ["A", 1, 1, blockSize]);
   const groupTokens = input("group.tokens", "int32", ["B", "M"]);
   const groupBlocks = input("group.blocks", "int32", ["B", "c"]);
-  const groupMask = input("group.mask", "float32", ["B", 1, 1, `c·${blockSize}`]);
+  const groupMask = input("group.mask", "float32", ["B", 1, 1, times("c", blockSize)]);
   const singleTokens = input("single.tokens", "int32", ["E"]);
   const chunkTokens = input("chunk.tokens", "int32", ["U", "T"]);
   const chunkMask = input("chunk.mask", "float32", [times("T", repeat), "T"]);
@@ -81,16 +82,16 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
     return reshape(turned, [outer, kvHeads, times(inner, perGroup), width]);
   };
   /** Rows `[X, G, M·R, W]` as tokens again, `[X·M, G, R, W]`. */
-  const tokensOf = (x: Value, inner: Dim, name: string): Value => {
+  const tokensOf = (x: Value, inner: Dim): Value => {
     const [outer, , , width] = x.shape as [Dim, Dim, Dim, number];
-    const shape = [name, kvHeads, repeat, width];
+    const shape = [times(outer, inner), kvHeads, repeat, width];
     if (kvHeads === 1) return reshape(x, shape);
     return reshape(transpose(reshape(x, [outer, kvHeads, inner, repeat, width]), [0, 2, 1, 3, 4]), shape);
   };
   /** Gathered blocks `[B, c, G, a, b]` as one run of positions, along their last axis or the one before it. */
   const joinBlocks = (x: Value, last: boolean): Value => {
     const [, , , a, b] = x.shape as [Dim, Dim, Dim, number, number];
-    const flat = `c·${blockSize}`;
+    const flat = times("c", blockSize);
     if (last) return reshape(transpose(x, [0, 2, 3, 1, 4]), ["B", kvHeads, a, flat]);
     return reshape(kvHeads === 1 ? x : transpose(x, [0, 2, 1, 3, 4]), ["B", kvHeads, flat, b]);
   };
@@ -163,23 +164,18 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
       const chunkPart = partOf(inChunk(queries), chunk, chunkMask, config); // [U, G, T·R, …]
 
       const join = (of: (part: Part) => Value) => {
-        const [group, chunk] = [tokensOf(of(groupPart), "M", "B·M"), tokensOf(of(chunkPart), "T", "U·T")];
+        const [group, chunk] = [tokensOf(of(groupPart), "M"), tokensOf(of(chunkPart), "T")];
         return concat([of(ownPart), group, of(singlePart), chunk], 0, "rows"); // [rows, G, R, …]
       };
       const logSums = reshape(
         join(({ logSum }) => logSum),
-        [`rows·${heads}`],
+        [times("rows", heads)],
       );
       const means = reshape(
         join(({ mean }) => mean),
-        [`rows·${heads}`, headDim],
+        [times("rows", heads), headDim],
       );
       return mergeParts(logSums, means, parts, partsMask, config);
     },
   };
-}
-
-function times(dim: Dim, factor: number): Dim {
-  if (factor === 1) return dim;
-  return typeof dim === "number" ? dim * factor : `${dim}·${factor}`;
 }

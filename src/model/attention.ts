@@ -1,8 +1,9 @@
 // Attention as grouped matrix products. The R = H/G query heads that share a KV head become rows of one matrix beside
 // the tokens (rows are token-major), so with one KV head nothing is ever transposed.
 
+import { type Dim, times } from "../graph/dim.ts";
 import { add, matmul, reshape, transpose } from "../graph/ops.ts";
-import { type Dim, fixedShape, type Value } from "../graph/value.ts";
+import { fixedShape, type Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** The sizes attention needs. */
@@ -12,7 +13,7 @@ export type HeadSizes = Pick<ModelConfig, "heads" | "kvHeads" | "headDim">;
 export function splitHeads(x: Value, heads: number, { kvHeads, headDim }: HeadSizes): Value {
   const [batch, length] = x.shape as [Dim, Dim];
   const rows = heads / kvHeads;
-  const flat: Dim = typeof length === "number" ? length * rows : rows === 1 ? length : `${length}·${rows}`;
+  const flat = times(length, rows);
   if (kvHeads === 1) return reshape(x, [batch, 1, flat, headDim]);
   const split = reshape(x, [batch, length, kvHeads, rows * headDim]);
   return reshape(transpose(split, [0, 2, 1, 3]), [batch, kvHeads, flat, headDim]);

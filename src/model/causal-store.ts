@@ -1,12 +1,13 @@
 // The KvStore of training, evaluation and prompts in one piece: keys and values are graph values, no cache is kept.
 
-import { concat, reshape, rotary, slice, softmaxWeighted } from "../graph/ops.ts";
+import { cast, causalAttention, concat, reshape, rotary, slice, softmaxWeighted } from "../graph/ops.ts";
 import { constant } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { joinHeads, masked, scaledScores, splitHeads } from "./attention.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
+import type { Precision } from "./precision.ts";
 import { rotaryTables } from "./rotary.ts";
 
 /** Queries are attended in blocks of this many tokens, each to the keys before its end: half the work, in the limit. */
@@ -17,11 +18,16 @@ export interface CausalOptions {
   batch: number;
   length: number;
   block?: number;
+  /** "blocks", the default, writes attention out; "fused" leaves it one operation, for devices with a kernel for it. */
+  attention?: "blocks" | "fused";
+  /** What fused attention multiplies in. */
+  precision?: Precision;
 }
 
 /** Full causal attention within each of `batch` sequences of `length` tokens that all start at position 0. */
-export function causalStore(config: ModelConfig, { batch, length, block = defaultBlock }: CausalOptions): KvStore {
-  const { kvHeads, headDim, heads } = config;
+export function causalStore(config: ModelConfig, options: CausalOptions): KvStore {
+  const { batch, length } = options;
+  const { kvHeads, headDim } = config;
   const tables = rotaryTables(config, length);
   const [cos, sin] = [constant(tables.cos), constant(tables.sin)];
   const positions = constant({
@@ -31,8 +37,7 @@ export function causalStore(config: ModelConfig, { batch, length, block = defaul
   });
   const stored = new Map<number, { keys: Value; values: Value }>();
   const rows = (x: Value, count: number) => reshape(x, [batch, length, count * headDim]);
-  const ends = Array.from({ length: Math.ceil(length / block) }, (_, i) => Math.min(length, (i + 1) * block));
-  const masks = ends.map((end, i) => constant(causalMask(i * block, end)));
+  const { split, attend } = (options.attention === "fused" ? fusedAttention : blockAttention)(config, options);
 
   return {
     rotate: (x) => {
@@ -40,23 +45,44 @@ export function causalStore(config: ModelConfig, { batch, length, block = defaul
       return reshape(rotary(rows(x, count), positions, cos, sin), x.shape);
     },
     write: (owner, keys, values) => {
-      stored.set(owner, {
-        keys: splitHeads(rows(keys, kvHeads), kvHeads, config),
-        values: splitHeads(rows(values, kvHeads), kvHeads, config),
-      });
+      stored.set(owner, { keys: split(rows(keys, kvHeads), kvHeads), values: split(rows(values, kvHeads), kvHeads) });
     },
     attend: (owner, queries) => {
       const kv = stored.get(owner);
       if (!kv) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
-      const perToken = heads / kvHeads;
-      const split = splitHeads(rows(queries, heads), heads, config);
-      const blocks = ends.map((end, i) => {
-        const q = slice(split, 2, i * block * perToken, end * perToken); // [B, G, Tb·R, D]
-        const scores = masked(scaledScores(q, slice(kv.keys, 2, 0, end), config), masks[i] as Value); // [B, G, Tb·R, end]
-        return softmaxWeighted(scores, slice(kv.values, 2, 0, end));
-      });
-      return reshape(joinHeads(concat(blocks, 2), length, config), queries.shape);
+      const heads = split(rows(queries, config.heads), config.heads);
+      return reshape(attend(heads, kv.keys, kv.values), queries.shape);
     },
+  };
+}
+
+/** How heads are split off rows `[B, T, heads·D]`, and what attends to them: `[B, T, H·D]`, however split further. */
+interface Attention {
+  split(x: Value, heads: number): Value;
+  attend(queries: Value, keys: Value, values: Value): Value;
+}
+
+function blockAttention(config: ModelConfig, { length, block = defaultBlock }: CausalOptions): Attention {
+  const ends = Array.from({ length: Math.ceil(length / block) }, (_, i) => Math.min(length, (i + 1) * block));
+  const masks = ends.map((end, i) => constant(causalMask(i * block, end)));
+  const perToken = config.heads / config.kvHeads;
+  return {
+    split: (x, heads) => splitHeads(x, heads, config),
+    attend: (queries, keys, values) => {
+      const blocks = ends.map((end, i) => {
+        const q = slice(queries, 2, i * block * perToken, end * perToken); // [B, G, Tb·R, D]
+        const scores = masked(scaledScores(q, slice(keys, 2, 0, end), config), masks[i] as Value); // [B, G, Tb·R, end]
+        return softmaxWeighted(scores, slice(values, 2, 0, end));
+      });
+      return joinHeads(concat(blocks, 2), length, config);
+    },
+  };
+}
+
+function fusedAttention({ headDim }: ModelConfig, { batch, length, precision = "float32" }: CausalOptions): Attention {
+  return {
+    split: (x, heads) => cast(reshape(x, [batch, length, heads, headDim]), precision),
+    attend: (queries, keys, values) => cast(causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)), "float32"),
   };
 }
 

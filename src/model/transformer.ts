@@ -1,12 +1,13 @@
 // The decoder, defined once. What kind of graph it becomes (training, evaluation, decoding) is up to the KvStore.
 
-import { add, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
+import { add, cast, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
 import { headName, parameters } from "./parameters.ts";
+import type { Precision } from "./precision.ts";
 import { quantizedNames } from "./quantized-weights.ts";
 
 /** The model's parameters as graph inputs, by name. */
@@ -16,9 +17,9 @@ export function weightInputs(config: ModelConfig): Map<string, Value> {
 
 /**
  * Looks parameters up; a name the model does not have is a defect of the caller. Matrices multiply as they are there:
- * in float32, or as codes and scales (see `quantizedInputs`).
+ * in `precision`, or as codes and scales (see `quantizedInputs`).
  */
-export function weightsOf(values: ReadonlyMap<string, Value>): Weights {
+export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precision = "float32"): Weights {
   const find = (name: string) => {
     const found = values.get(name);
     if (!found) throw new TypeError(`weights: the model has no parameter ${name}`);
@@ -26,7 +27,9 @@ export function weightsOf(values: ReadonlyMap<string, Value>): Weights {
   };
   const project = (name: string, x: Value) => {
     const { codes, scales } = quantizedNames(name);
-    if (!values.has(codes)) return matmul(x, find(name), { transB: true });
+    if (!values.has(codes)) {
+      return matmul(cast(x, precision), cast(find(name), precision), { transB: true, to: "float32" });
+    }
     return quantizedMatmul(x, find(codes), find(scales));
   };
   return Object.assign(find, { project });

@@ -1,9 +1,10 @@
 // How every operation is written as ONNX nodes, one row each: opset 21, and ONNX Runtime's own operators where they
 // were measured faster on CPU (FusedMatMul, SimplifiedLayerNormalization, RotaryEmbedding, MatMulNBits).
 
+import { type Dim, sameDim } from "../graph/dim.ts";
 import type { OpName } from "../graph/op.ts";
 import { quantizedBlock } from "../graph/ops.ts";
-import type { Dim, Node, Shape, Value } from "../graph/value.ts";
+import type { Node, Shape, Value } from "../graph/value.ts";
 import type { DType } from "../tensor/dtype.ts";
 
 /** What an ONNX attribute can hold here; integers stay apart from floats. */
@@ -37,6 +38,7 @@ type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 export const dataTypes: Readonly<Record<DType, number>> = {
   float32: 1,
   float16: 10,
+  bfloat16: 16,
   uint8: 2,
   int8: 3,
   int32: 6,
@@ -156,6 +158,9 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     to.emit("MatMul", [to.name(weights as Value), to.name(values as Value)], [to.name(out as Value)]);
   },
 
+  causalAttention: unwritable,
+  causalAttentionGrad: unwritable,
+
   rotary: plain2("RotaryEmbedding"),
 
   gather: plain("Gather"),
@@ -190,6 +195,10 @@ function plain2(opType: string): Lowering<OpName> {
   return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name), {}, microsoft);
 }
 
+function unwritable({ op }: Node): never {
+  throw new TypeError(`onnx: ${op} is for devices with a kernel for it; here attention is written out in blocks`);
+}
+
 function fixed(dim: Dim): number {
   if (typeof dim === "number") return dim;
   throw new TypeError(`onnx: dimension ${dim} must be fixed here`);
@@ -198,7 +207,7 @@ function fixed(dim: Dim): number {
 // ONNX's Reshape: 0 copies the dimension at the same place, −1 stands for the one that remains. What remains beside a
 // copied dimension cannot be told where that is 0, so there all sizes are computed.
 function target(shape: Shape, from: Shape, to: Emitter): string {
-  const numbers = shape.map((dim, axis) => (typeof dim === "number" ? dim : from[axis] === dim ? 0 : -1));
+  const numbers = shape.map((dim, axis) => (typeof dim === "number" ? dim : sameDim(dim, from[axis] ?? 1) ? 0 : -1));
   const remaining = numbers.filter((number) => number === -1).length;
   return remaining > 1 || (remaining === 1 && numbers.includes(0)) ? to.sizes(shape) : to.ints(numbers);
 }

@@ -1,6 +1,7 @@
 // A graph as the bytes of an ONNX model. Inputs that are bound to tensors become initialisers, which ONNX Runtime packs
 // once instead of at every run.
 
+import { type Dim, factorOf, namesOf, sameDim, times } from "../graph/dim.ts";
 import type { OpName } from "../graph/op.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Type, Value } from "../graph/value.ts";
@@ -42,7 +43,7 @@ export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
       const name = `sizes:${shape.join()}`;
       if (!computed.has(name)) {
         computed.add(name);
-        const parts = shape.map((dim) => (typeof dim === "number" ? to.ints([dim]) : size(dim)));
+        const parts = shape.map(size);
         to.emit("Concat", parts, [name], { axis: { int: 0 } });
       }
       return name;
@@ -60,18 +61,21 @@ export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
     },
   };
 
-  /** The size of a named dimension: that of the input that has it, or a multiple of another's (`T·4` is 4 times T). */
-  function size(dim: string): string {
+  /** The size of a dimension: a number, that of the input that has it, or a product (`T·4` is the size of T times 4). */
+  function size(dim: Dim): string {
+    if (typeof dim === "number") return to.ints([dim]);
     const name = `size:${dim}`;
     if (computed.has(name)) return name;
     computed.add(name);
-    const [, base, factor] = /^(.+)·(\d+)$/.exec(dim) ?? [];
-    const source = graph.inputs.find(({ shape }) => shape.includes(dim));
+    const isDim = (other: Dim) => sameDim(other, dim);
+    const source = graph.inputs.find(({ shape }) => shape.some(isDim));
     if (source) {
-      const axis = source.shape.indexOf(dim);
+      const axis = source.shape.findIndex(isDim);
       to.emit("Shape", [to.name(source)], [name], { start: { int: axis }, end: { int: axis + 1 } });
-    } else if (base !== undefined) {
-      to.emit("Mul", [size(base), to.ints([Number(factor)])], [name]);
+    } else if (typeof dim !== "string") {
+      const [names, factor] = [namesOf(dim), factorOf(dim)];
+      const [rest, last] = factor === 1 ? [names.slice(0, -1), names.at(-1) as Dim] : [names, factor];
+      to.emit("Mul", [size(times(...rest)), size(last)], [name]);
     } else {
       throw new TypeError(`onnx: no input has a dimension ${dim}, so its size is unknown`);
     }
@@ -124,7 +128,7 @@ function tensorProto(name: string, { dtype, shape, data }: Tensor): TensorProto 
 }
 
 function valueInfo(name: string, { dtype, shape }: Type): ValueInfoProto {
-  const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
+  const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: String(size) }));
   return { name, type: { tensorType: { elemType: dataTypes[dtype], shape: { dim } } } };
 }
 

@@ -116,3 +116,8 @@ export interface ModelProto {
 export function encodeModel(model: ModelProto): Uint8Array {
   return modelType.encode(model as unknown as Record<string, unknown>).finish();
 }
+
+/** What `encodeModel` encoded. */
+export function decodeModel(bytes: Uint8Array): ModelProto {
+  return modelType.toObject(modelType.decode(bytes), { longs: Number, defaults: true, arrays: true }) as ModelProto;
+}

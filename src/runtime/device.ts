@@ -1,6 +1,7 @@
 // Where graphs run and tensors live. Knows no runtime: `open-device.ts` chooses one, and a device is handed on from there.
 
 import type { Graph } from "../graph/trace.ts";
+import type { Precision } from "../model/precision.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 
@@ -15,11 +16,22 @@ export interface Buffer extends Disposable {
 /** Buffers by name: what a program takes and gives. */
 export type Buffers = Readonly<Record<string, Buffer>>;
 
+/** Reads buffers by name. */
+export async function readAll(buffers: Buffers): Promise<Tensors> {
+  const read = Object.entries(buffers).map(async ([name, buffer]) => [name, await buffer.read()] as const);
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** Puts tensors by name. */
+export function putAll(device: Device, tensors: Tensors): Buffers {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, device.put(tensor)]));
+}
+
 /** A compiled graph. */
 export interface Program extends Disposable {
   /**
-   * Runs the graph on every input that is no constant. An output named like an input takes its place: that input's
-   * buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
+   * Runs the graph on every input that is no constant. An output with the name and type of an input takes its place:
+   * that input's buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
    */
   run(inputs: Buffers): Promise<Buffers>;
   /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */
@@ -34,8 +46,16 @@ export interface Traits {
   readonly shapes: "any" | "fixed";
   /** Whether products of 8-bit integers add up exactly, however large their sums. */
   readonly exactIntegerSums: boolean;
+  /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
+  readonly attention: "blocks" | "fused";
+  /** Tokens that are scored at once when a model is evaluated. */
+  readonly scoredTokens: number;
   /** Tokens of a block of queries in causal attention; each block attends to the keys before its end. */
   readonly attentionBlock: number;
+  /** What matrices are best multiplied in where nobody says. */
+  readonly precision: Precision;
+  /** Programs that may wait for the device before the result of an earlier one is read. */
+  readonly runsAhead: number;
   /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */
   readonly logitElements: number;
 }
@@ -52,12 +72,18 @@ export interface CompileOptions {
 export interface Device extends AsyncDisposable {
   /** What it is, as in `cpu` or `cuda:0`. */
   readonly name: string;
+  /** The processor, as its maker calls it, where the runtime says. */
+  readonly kind: string;
   /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
   readonly runtime: string;
   readonly traits: Traits;
   /** Bytes that tensors may still take. */
   freeBytes(): number;
+  /** Bytes of its memory, where it has its own and counts: in use, the most that were, and in all. */
+  memory?(): { readonly used?: number; readonly peak?: number; readonly limit?: number };
   /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
   put(tensor: Tensor): Buffer;
+  /** The same buffers with every element 0; the given ones are given up. */
+  clear(buffers: Buffers): Promise<Buffers>;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
 }

@@ -2,13 +2,15 @@
 
 /**
  * Element types of tensors. `float32` is what models compute in; the integers carry token ids and positions; `float16`
- * (IEEE binary16, held as its 16 bits) carries scales of quantised numbers.
+ * (IEEE binary16, held as its 16 bits) carries scales of quantised numbers; `bfloat16` (float32's upper 16 bits) is what
+ * accelerators multiply in.
  */
-export type DType = "float32" | "float16" | "int32" | "int64" | "uint8" | "int8" | "bool";
+export type DType = "float32" | "float16" | "bfloat16" | "int32" | "int64" | "uint8" | "int8" | "bool";
 
 interface ArrayOf {
   float32: Float32Array;
   float16: Uint16Array;
+  bfloat16: Uint16Array;
   int32: Int32Array;
   int64: BigInt64Array;
   uint8: Uint8Array;
@@ -27,6 +29,7 @@ interface ArrayConstructorOf<D extends DType> {
 const constructors: { [D in DType]: ArrayConstructorOf<D> } = {
   float32: Float32Array,
   float16: Uint16Array,
+  bfloat16: Uint16Array,
   int32: Int32Array,
   int64: BigInt64Array,
   uint8: Uint8Array,
@@ -38,6 +41,7 @@ const constructors: { [D in DType]: ArrayConstructorOf<D> } = {
 export const bytesPer: Readonly<Record<DType, number>> = {
   float32: 4,
   float16: 2,
+  bfloat16: 2,
   int32: 4,
   int64: 8,
   uint8: 1,

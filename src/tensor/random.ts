@@ -20,7 +20,10 @@ export class Random {
   /** An integer in [0, 2³²). */
   uint32(): number {
     const s = this.#state;
-    const [s0, s1, s2, s3] = s as unknown as [number, number, number, number];
+    const s0 = s[0] as number; // by index: taking the array apart takes ten times as long
+    const s1 = s[1] as number;
+    const s2 = s[2] as number;
+    const s3 = s[3] as number;
     const result = Math.imul(rotl(Math.imul(s1, 5), 7), 9) >>> 0;
     const t = s1 << 9;
     s[2] = s2 ^ s0;

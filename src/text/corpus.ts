@@ -5,6 +5,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileError } from "../files/file-error.ts";
 import { type Dataset, prepareDataset, trainTokenizer } from "./dataset.ts";
+import { isPrepared, openPrepared } from "./prepared.ts";
 import { openSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { openTokenizer } from "./tokenizer-file.ts";
@@ -26,9 +27,11 @@ export interface CorpusOptions {
   onProgress?: (stage: "tokenizer" | "tokens") => void;
 }
 
-/** A tokenizer and the two sides of its dataset. */
+/** A tokenizer and the sides of its dataset. */
 export interface Corpus {
   readonly source: string;
+  /** A hash of tokenizer and tokens, where the text was prepared: the same on every machine. */
+  readonly identity?: string;
   readonly tokenizer: Tokenizer;
   readonly data: Dataset;
 }
@@ -36,6 +39,7 @@ export interface Corpus {
 /** Opens a corpus, making what is not there yet. @throws InputError for a source or tokenizer that will not do. */
 export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   const { vocab, directory, validationFraction = 0.05, onProgress } = options;
+  if (isPrepared(options.source)) return openPrepared(options.source);
   const source = openSource(options.source, { field: options.field });
   try {
     mkdirSync(directory, { recursive: true });

@@ -14,10 +14,13 @@ import type { Tokenizer } from "./tokenizer.ts";
 import { saveTokenizer } from "./tokenizer-file.ts";
 import { countBytes, countWords } from "./word-count.ts";
 
-/** The two sides of a source's documents, as tokens. Dispose of it to close both. */
+/** The sides of a source's documents, as tokens. Dispose of it to close them. */
 export interface Dataset extends Disposable {
   readonly train: Shard;
+  /** What choices are made by, of learning rates for one. */
   readonly validation: Shard;
+  /** What is reported and never chosen by; only of prepared text. */
+  readonly test?: Shard;
 }
 
 /** What a dataset is made of, and where. */

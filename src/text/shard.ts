@@ -16,6 +16,8 @@ export interface ShardDocument extends TextSize {
 /** An open shard. Dispose of it to close its file. */
 export interface Shard extends ShardHeader, Disposable {
   readonly path: string;
+  /** sha256 of its content. */
+  readonly digest: string;
   /** `count` token ids from token `start` on. Throws a RangeError beyond the end. */
   read(start: number, count: number): Int32Array;
   /** Document `index`. Throws a RangeError where there is none. */
@@ -27,7 +29,7 @@ export interface Shard extends ShardHeader, Disposable {
  * @throws InputError where the file is missing, is no shard, or has a byte that is not as written.
  */
 export async function openShard(path: string): Promise<Shard> {
-  const header = await checkedHeader(path);
+  const { header, digest } = await checkedHeader(path);
   const rows = rowsAt(header);
   const file = openSync(path, "r");
   const bytesAt = (at: number, length: number): Buffer => {
@@ -60,6 +62,7 @@ export async function openShard(path: string): Promise<Shard> {
   return {
     ...header,
     path,
+    digest,
     read,
     document,
     [Symbol.dispose]() {
@@ -69,7 +72,7 @@ export async function openShard(path: string): Promise<Shard> {
   };
 }
 
-async function checkedHeader(path: string): Promise<ShardHeader> {
+async function checkedHeader(path: string): Promise<{ header: ShardHeader; digest: string }> {
   const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw cause;
     throw new InputError(`${path}: no such token shard; prepare the data first`, { cause });
@@ -84,10 +87,11 @@ async function checkedHeader(path: string): Promise<ShardHeader> {
       hash.update(chunk as Buffer);
     }
     hash.update(start.subarray(0, checkedHeaderBytes));
-    if (!hash.digest().equals(start.subarray(checkedHeaderBytes))) {
+    const digest = hash.digest();
+    if (!digest.equals(start.subarray(checkedHeaderBytes))) {
       throw new InputError(`${path}: its checksum does not match, so it is damaged; prepare the data again`);
     }
-    return header;
+    return { header, digest: digest.toString("hex") };
   } finally {
     await file.close();
   }

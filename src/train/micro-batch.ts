@@ -1,10 +1,10 @@
 // How many sequences a step computes at once: the most that fit in memory, by the step's own graph, so that sharing,
 // vocabulary and recomputation are all counted.
 
-import { freemem } from "node:os";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { graphMemory } from "../plan/graph-memory.ts";
+import { freeHostBytes } from "../runtime/host-memory.ts";
 import { adamw } from "./optimizer.ts";
 import { accumulateGraph, updateGraph } from "./step.ts";
 
@@ -32,7 +32,7 @@ export function stepMemory(
  */
 export function fittingMicroBatch(
   config: ModelConfig,
-  { batch, recompute, available = freeMemory() }: { batch: number; recompute: boolean; available?: number },
+  { batch, recompute, available = freeHostBytes() }: { batch: number; recompute: boolean; available?: number },
 ): number {
   let needed = 0;
   for (let microBatch = batch; microBatch >= 1; microBatch--) {
@@ -47,13 +47,6 @@ export function fittingMicroBatch(
     `memory: a training step with one sequence of ${config.context} tokens needs about ${gigabytes(needed)}, ` +
       `${gigabytes(available)} is free; try ${advice}`,
   );
-}
-
-/** Bytes this process may still take: the machine's free memory, or its container's limit. */
-function freeMemory(): number {
-  const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY;
-  const free = process.availableMemory?.() ?? freemem();
-  return Math.min(free, limit - process.memoryUsage().rss);
 }
 
 function gigabytes(bytes: number): string {

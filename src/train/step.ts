@@ -9,6 +9,7 @@ import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { crossEntropy } from "../model/loss.ts";
 import { parameters } from "../model/parameters.ts";
+import type { Precision } from "../model/precision.ts";
 import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type AdamW, adamwUpdate, globalNorm } from "./optimizer.ts";
 
@@ -25,6 +26,12 @@ export interface StepOptions {
   recompute?: boolean;
   /** Tokens per attention block (see `causalStore`). */
   block?: number;
+  /** How attention is written (see `causalStore`). */
+  attention?: "blocks" | "fused";
+  /** What matrices are multiplied in; float32 if not said. */
+  precision?: Precision;
+  /** The most logits that are computed at once (see `crossEntropy`). */
+  logitElements?: number;
 }
 
 /** The name of a parameter's summed gradient while micro-batches accumulate. */
@@ -52,13 +59,15 @@ export function accumulateGraph(config: ModelConfig, options: StepOptions): Grap
   });
 }
 
-function differentiate(config: ModelConfig, { batch, length, accumulate = 1, recompute = false, block }: StepOptions) {
+function differentiate(config: ModelConfig, options: StepOptions) {
+  const { batch, length, accumulate = 1, recompute = false, block, attention, precision, logitElements } = options;
   const tokens = input("tokens", "int32", [batch, length + 1]);
   const flat = (start: number) => reshape(slice(tokens, 1, start, start + length), [batch * length]);
   const values = weightInputs(config);
-  const weights = weightsOf(values);
-  const kv = causalStore(config, { batch, length, ...(block === undefined ? {} : { block }) });
-  const loss = crossEntropy(config, weights, transformer(config, weights, flat(0), kv), flat(1));
+  const weights = weightsOf(values, precision);
+  const kv = causalStore(config, { batch, length, block, attention, precision });
+  const hidden = transformer(config, weights, flat(0), kv);
+  const loss = crossEntropy(config, weights, hidden, flat(1), logitElements);
   const own = gradient(
     loss,
     [...values.values()],

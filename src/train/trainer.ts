@@ -1,12 +1,19 @@
-// A model in training: parameters and moments in place, and the compiled programs that move them by one step.
+// A model in training: parameters and moments on a device, and the compiled programs that move them by one step.
 // Knows no data source, no files and no schedule beyond its recipe.
 
 import type { ModelConfig } from "../model/config.ts";
 import { initialize, parameters } from "../model/parameters.ts";
-import { compile } from "../runtime/onnxruntime-node.ts";
-import type { Program } from "../runtime/program.ts";
+import {
+  type Buffer,
+  type Buffers,
+  type Device,
+  type Program,
+  putAll,
+  readAll,
+  type Traits,
+} from "../runtime/device.ts";
 import { Random } from "../tensor/random.ts";
-import { type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
+import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
 import { type Recipe, scheduleOf } from "./recipe.ts";
 import { learningRate } from "./schedule.ts";
@@ -23,37 +30,47 @@ export interface StepReport {
   readonly learningRate: number;
 }
 
-/** Trains one model; `weights` and `state` are live, not copies. */
+/** A step that is on its way. */
+export interface PendingStep {
+  /** Steps done when this one is. */
+  readonly step: number;
+  /** What it did, once it has; to be called once. */
+  report(): Promise<StepReport>;
+}
+
+/** A model's training on a device. Weights and moments are live: a step replaces them. */
 export class Trainer implements Disposable {
   readonly config: ModelConfig;
   readonly recipe: Recipe;
-  /** Parameters by name. */
-  readonly weights: Tensors;
-  readonly #moments: Tensors;
-  readonly #sums: Tensors;
+  readonly #device: Device;
   readonly #update: Program;
   readonly #accumulate: Program | undefined;
+  #weights: Buffers;
+  #moments: Buffers;
+  #sums: Buffers;
   #step = 0;
 
-  private constructor(config: ModelConfig, recipe: Recipe, update: Program, accumulate: Program | undefined) {
+  private constructor(device: Device, config: ModelConfig, recipe: Recipe, programs: StepPrograms) {
     this.config = config;
     this.recipe = recipe;
-    this.#update = update;
-    this.#accumulate = accumulate;
+    this.#device = device;
+    this.#update = programs.update;
+    this.#accumulate = programs.accumulate;
     const list = parameters(config);
-    this.weights = initialize(config, new Random(recipe.seed).split("weights"));
-    this.#moments = Object.fromEntries(
-      list.flatMap(({ name, shape }) =>
-        Object.values(momentNames(name)).map((moment) => [moment, zeros("float32", shape)]),
-      ),
-    );
-    this.#sums = accumulate
-      ? Object.fromEntries(list.map(({ name, shape }) => [sumName(name), zeros("float32", shape)]))
-      : {};
+    const zeroed = (names: (name: string) => string[]) =>
+      putAll(
+        device,
+        Object.fromEntries(
+          list.flatMap(({ name, shape }) => names(name).map((named) => [named, zeros("float32", shape)])),
+        ),
+      );
+    this.#weights = putAll(device, initialize(config, new Random(recipe.seed).split("weights")));
+    this.#moments = zeroed((name) => Object.values(momentNames(name)));
+    this.#sums = programs.accumulate ? zeroed((name) => [sumName(name)]) : {};
   }
 
   /** Compiles a recipe's step for a model and draws its initial weights. */
-  static async create(config: ModelConfig, recipe: Recipe): Promise<Trainer> {
+  static async create(device: Device, config: ModelConfig, recipe: Recipe): Promise<Trainer> {
     const accumulate = recipe.batch / recipe.microBatch;
     const options: StepOptions = {
       batch: recipe.microBatch,
@@ -61,14 +78,13 @@ export class Trainer implements Disposable {
       optimizer: recipe.optimizer,
       accumulate,
       recompute: recipe.recompute,
+      ...stepTraits(device.traits),
+      precision: recipe.precision,
     };
-    const compiling = { threads: recipe.threads };
-    return new Trainer(
-      config,
-      recipe,
-      await compile(updateGraph(config, options), compiling),
-      accumulate > 1 ? await compile(accumulateGraph(config, options), compiling) : undefined,
-    );
+    return new Trainer(device, config, recipe, {
+      update: await device.compile(updateGraph(config, options)),
+      accumulate: accumulate > 1 ? await device.compile(accumulateGraph(config, options)) : undefined,
+    });
   }
 
   /** Steps done. */
@@ -76,54 +92,100 @@ export class Trainer implements Disposable {
     return this.#step;
   }
 
-  /** Parameters and moments by name: with `steps`, all that a step depends on. */
-  get state(): Tensors {
-    return { ...this.weights, ...this.#moments };
+  /** Parameters by name, until the next step. */
+  get weights(): Buffers {
+    return this.#weights;
+  }
+
+  /** Reads parameters and moments by name: with `steps`, all that a step depends on. */
+  read(): Promise<Tensors> {
+    return readAll({ ...this.#weights, ...this.#moments });
   }
 
   /** Continues from `state` as it was after `steps` steps. Throws a TypeError where a tensor is missing or misshapen. */
   restore(state: Tensors, steps: number): void {
-    for (const [name, place] of Object.entries(this.state)) {
-      const source = state[name];
-      if (source?.dtype !== "float32" || source.data.length !== place.data.length) {
-        throw new TypeError(`restore: ${name} is ${source ? "misshapen" : "missing"}`);
-      }
-      (place.data as Float32Array).set(source.data as Float32Array);
-    }
+    const restored = (places: Buffers): Buffers =>
+      putAll(
+        this.#device,
+        Object.fromEntries(
+          Object.entries(places).map(([name, { shape }]) => {
+            const source = state[name];
+            if (source?.dtype !== "float32" || source.data.length !== sizeOf(shape)) {
+              throw new TypeError(`restore: ${name} is ${source ? "misshapen" : "missing"}`);
+            }
+            return [name, { ...source, shape }];
+          }),
+        ),
+      );
+    const [weights, moments] = [restored(this.#weights), restored(this.#moments)];
+    disposeAll(this.#weights);
+    disposeAll(this.#moments);
+    this.#weights = weights;
+    this.#moments = moments;
     this.#step = steps;
   }
 
-  /** One step; `next` gives micro-batches of tokens `[microBatch, context + 1]`. */
-  async step(next: () => Promise<Tensor<"int32">> | Tensor<"int32">): Promise<StepReport> {
+  /** Begins a step, which a device may still compute later; `next` gives micro-batches of tokens `[microBatch, context + 1]`. */
+  async step(next: () => Promise<Tensor<"int32">> | Tensor<"int32">): Promise<PendingStep> {
     const { batch, microBatch, optimizer } = this.recipe;
     const rate = learningRate(scheduleOf(this.recipe), this.#step);
     const micro = batch / microBatch;
-    let total = 0;
-    for (const { data } of Object.values(this.#sums)) data.fill(0 as never);
+    const losses: Buffer[] = [];
     if (this.#accumulate) {
+      this.#sums = await this.#device.clear(this.#sums);
       for (let i = 1; i < micro; i++) {
-        const feeds = { ...this.weights, ...this.#sums, tokens: await next() };
-        total += number((await this.#accumulate.run(feeds, this.#sums)).loss);
+        using tokens = this.#device.put(await next());
+        const { loss, ...sums } = await this.#accumulate.run({ ...this.#weights, ...this.#sums, tokens });
+        this.#sums = sums;
+        losses.push(loss as Buffer);
       }
     }
-    const feeds = {
-      ...this.state,
-      ...this.#sums,
-      ...stepScalars(optimizer, this.#step, rate),
-      tokens: await next(),
-    };
-    const { loss, gradNorm } = await this.#update.run(feeds, this.state);
-    total += number(loss);
+    using tokens = this.#device.put(await next());
+    const scalars = putAll(this.#device, stepScalars(optimizer, this.#step, rate));
+    const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...scalars, tokens };
+    const { loss, gradNorm, ...state } = await this.#update.run(inputs);
+    this.#weights = pick(state, this.#weights);
+    this.#moments = pick(state, this.#moments);
+    disposeAll(scalars);
+    losses.push(loss as Buffer);
     this.#step++;
-    return { step: this.#step, loss: total / micro, gradNorm: number(gradNorm), learningRate: rate };
+    const step = this.#step;
+    const report = async (): Promise<StepReport> => {
+      let total = 0;
+      for (const part of losses) total += await number(part);
+      return { step, loss: total / micro, gradNorm: await number(gradNorm as Buffer), learningRate: rate };
+    };
+    return { step, report };
   }
 
   [Symbol.dispose](): void {
     this.#update[Symbol.dispose]();
     this.#accumulate?.[Symbol.dispose]();
+    for (const buffers of [this.#weights, this.#moments, this.#sums]) disposeAll(buffers);
   }
 }
 
-function number(tensor: Tensor | undefined): number {
-  return Number(tensor?.data[0]);
+/** What a device says of how a step is best written. */
+function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
+  return { attention, block: attentionBlock, logitElements };
+}
+
+interface StepPrograms {
+  readonly update: Program;
+  /** Of every micro-batch but the last; none where a step is one micro-batch. */
+  readonly accumulate: Program | undefined;
+}
+
+async function number(buffer: Buffer): Promise<number> {
+  using read = buffer;
+  return Number((await read.read()).data[0]);
+}
+
+/** The buffers of `all` by the names that `like` has. */
+function pick(all: Buffers, like: Buffers): Buffers {
+  return Object.fromEntries(Object.keys(like).map((name) => [name, all[name] as Buffer]));
+}
+
+function disposeAll(buffers: Buffers): void {
+  for (const buffer of Object.values(buffers)) buffer[Symbol.dispose]();
 }

@@ -4,9 +4,10 @@
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { type Buffers, type Device, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Recipe } from "./recipe.ts";
-import { type StepReport, Trainer } from "./trainer.ts";
+import { type PendingStep, type StepReport, Trainer } from "./trainer.ts";
 
 /** Batches in an order that is fixed by their seed, from any position. */
 export interface BatchSource {
@@ -21,6 +22,8 @@ export class DivergedError extends InputError {}
 
 /** What to train, on what, and where to keep it. */
 export interface TrainOptions {
+  /** Where it is computed. */
+  device: Device;
   model: ModelConfig;
   recipe: Recipe;
   /** Micro-batches `[microBatch, context + 1]`. */
@@ -28,7 +31,7 @@ export interface TrainOptions {
   /** Where checkpoints and metrics go; nothing is kept if not given. Its checkpoint, if it has one, is continued. */
   directory?: RunDirectory;
   /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
-  validate?: (weights: Tensors) => Promise<number>;
+  validate?: (weights: Buffers) => Promise<number>;
   /** Stops the run after the step in hand, with a checkpoint. */
   signal?: AbortSignal;
 }
@@ -50,39 +53,54 @@ export interface TrainStep extends StepReport {
 export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
-  const { model, recipe, batches, directory, validate, signal } = options;
-  using trainer = await Trainer.create(model, recipe);
+  const { device, model, recipe, batches, directory, validate, signal } = options;
+  using trainer = await Trainer.create(device, model, recipe);
   await resume(trainer, batches, directory);
   const save = async () => {
-    await directory?.saveCheckpoint(trainer.state, { step: trainer.steps, position: batches.position });
+    await directory?.saveCheckpoint(await trainer.read(), { step: trainer.steps, position: batches.position });
   };
   const tokens = recipe.batch * model.context;
+  const isLast = (step: number) => step === recipe.steps;
+  const isValidated = (step: number) =>
+    validate !== undefined && isDue(step, recipe.validateEvery, recipe.validateEvery > 0 && isLast(step));
+  const isSaved = (step: number) => isDue(step, recipe.checkpointEvery, isLast(step));
+  const pending: PendingStep[] = [];
   let saved = trainer.steps;
-  while (trainer.steps < recipe.steps && !signal?.aborted) {
-    const start = performance.now();
-    const report = await trainer.step(async () => (await batches.next()).tokens);
-    const seconds = (performance.now() - start) / 1000;
-    checkFinite(report, recipe, saved);
-    const last = report.step === recipe.steps;
-    const validated = validate && recipe.validateEvery > 0 && (last || report.step % recipe.validateEvery === 0);
-    const step: TrainStep = {
-      ...report,
-      ...(validated ? { validation: await validate(trainer.weights) } : {}),
-      seconds,
-      tokensPerSecond: tokens / seconds,
-    };
-    await directory?.appendMetrics(step);
-    if (last || (recipe.checkpointEvery > 0 && report.step % recipe.checkpointEvery === 0)) {
-      await save();
-      saved = report.step;
+  let start = performance.now();
+  for (;;) {
+    const goesOn = trainer.steps < recipe.steps && !signal?.aborted;
+    if (!goesOn && pending.length === 0) break;
+    if (goesOn) {
+      if (pending.length === 0) start = performance.now();
+      pending.push(await trainer.step(async () => (await batches.next()).tokens));
     }
-    yield step;
-    await breathe();
+    // Weights are read only when no later step has begun to replace them, and kept only when they are known to be numbers.
+    const isRead = !goesOn || isValidated(trainer.steps) || isSaved(trainer.steps);
+    while (pending.length > (isRead ? 0 : device.traits.runsAhead)) {
+      const report = await (pending.shift() as PendingStep).report();
+      const seconds = (performance.now() - start) / 1000;
+      checkFinite(report, recipe, saved);
+      const step: TrainStep = {
+        ...report,
+        ...(isValidated(report.step) ? { validation: await validate?.(trainer.weights) } : {}),
+        seconds,
+        tokensPerSecond: tokens / seconds,
+      };
+      await directory?.appendMetrics(step);
+      if (isSaved(report.step)) {
+        await save();
+        saved = report.step;
+      }
+      yield step;
+      await breathe();
+      start = performance.now();
+    }
   }
   const finished = trainer.steps >= recipe.steps;
   if (saved !== trainer.steps) await save();
-  if (finished) await directory?.saveModel(trainer.weights);
-  return { weights: trainer.weights, finished };
+  const weights = await readAll(trainer.weights);
+  if (finished) await directory?.saveModel(weights);
+  return { weights, finished };
 }
 
 async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDirectory): Promise<void> {
@@ -93,6 +111,11 @@ async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDir
     batches.seek(Number(checkpoint.state.position));
   }
   await directory?.truncateMetrics(step);
+}
+
+/** Whether something that happens every so many steps, 0 for never, happens after `step`; it does `atTheEnd`. */
+function isDue(step: number, every: number, atTheEnd: boolean): boolean {
+  return atTheEnd || (every > 0 && step % every === 0);
 }
 
 function checkFinite({ step, loss, gradNorm, learningRate }: StepReport, recipe: Recipe, saved: number): void {

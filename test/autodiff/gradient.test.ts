@@ -9,7 +9,6 @@ import type { Value } from "../../src/graph/value.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { allSharings, group } from "../../src/model/sharing.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { adamw } from "../../src/train/optimizer.ts";
 import { accumulateGraph, sumName } from "../../src/train/step.ts";
@@ -17,6 +16,7 @@ import { expectClose } from "../graph/close.ts";
 import { type Feeds, interpret } from "../graph/interpreter.ts";
 import { numbers } from "../graph/numbers.ts";
 import { type Heads, kvHeads, type Layout, lively, lossGraph, randomTokens, tinyConfig } from "../model/tiny.ts";
+import { compile } from "../runtime/program.ts";
 
 const one = { batch: 1, length: 5, block: 2 }; // three attention blocks, the last one short
 const two = { ...one, batch: 2 };
@@ -76,7 +76,7 @@ test("ONNX Runtime agrees, recomputing or not", async () => {
     const feeds = { ...lively(config, 1), tokens };
     const expected = interpret(trained(config, two, false), feeds);
     for (const recompute of [false, true]) {
-      using program = await compile(trained(config, two, recompute), { threads: 2 });
+      using program = await compile(trained(config, two, recompute));
       const found = await program.run(feeds);
       for (const [name, numbers] of Object.entries(expected)) expectClose(found[name], numbers, 1e-4);
     }

@@ -7,6 +7,8 @@ import {
   add,
   after,
   cast,
+  causalAttention,
+  causalAttentionGrad,
   concat,
   div,
   exp,
@@ -155,6 +157,20 @@ const cases: Cases<string> = {
     masked: (g) => softmaxWeighted(add(g.normal([2, 2]), float([0, Number.NEGATIVE_INFINITY])), g.normal([2, 3])),
   },
 
+  causalAttention: {
+    MHA: (g) => causalAttention(g.normal([2, 3, 2, 3]), g.normal([2, 3, 2, 3]), g.normal([2, 3, 2, 3]), 0.6),
+    GQA: (g) => causalAttention(g.normal([1, 3, 4, 2]), g.normal([1, 3, 2, 2]), g.normal([1, 3, 2, 2]), 0.7),
+    MQA: (g) => causalAttention(g.normal([2, 4, 3, 2]), g.normal([2, 4, 1, 2]), g.normal([2, 4, 1, 2]), 0.7),
+    "keys and values of two readers": (g) => {
+      const [k, v] = [g.normal([1, 3, 1, 2]), g.normal([1, 3, 1, 2])];
+      return mul(
+        causalAttention(g.normal([1, 3, 2, 2]), k, v, 0.7),
+        causalAttention(g.normal([1, 3, 2, 2]), k, v, 0.7),
+      );
+    },
+  },
+  causalAttentionGrad: "is a gradient; nothing differentiates twice",
+
   rotary: {
     "two heads": (g) =>
       rotary(g.normal([2, 3, 8]), g.indices([2, 3], 5, "int64"), constantNormal([5, 2], 1), constantNormal([5, 2], 2)),
@@ -179,6 +195,11 @@ const refused: Record<string, (x: Value) => Value> = {
     const byte = (data: number[]) => constant({ dtype: "int8", shape: [3, 1], data: Int8Array.from(data) });
     const zero = constant({ dtype: "uint8", shape: [], data: Uint8Array.of(0) });
     return cast(integerMatmul(cast(reshape(x, [1, 3]), "uint8"), byte([1, 2, 3]), zero), "float32");
+  },
+  causalAttentionGrad: (x) => {
+    const [q, row] = [reshape(x, [1, 1, 1, 3]), float([0.1, 0.2, 0.3])];
+    const k = reshape(row, [1, 1, 1, 3]);
+    return causalAttentionGrad([q, k, k], [q, float(0)], k, 1)[0];
   },
   quantizedMatmul: (x) =>
     quantizedMatmul(

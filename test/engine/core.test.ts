@@ -13,6 +13,7 @@ import { type Sharing, share, unshared } from "../../src/model/sharing.ts";
 import { Random } from "../../src/tensor/random.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { type Heads, lively, tinyConfig } from "../model/tiny.ts";
+import { cpu1 } from "../runtime/program.ts";
 import { FullForward } from "./full-forward.ts";
 
 const blockSize = 4;
@@ -21,7 +22,13 @@ const greedy = { temperature: 0 };
 /** An engine whose cache holds `blocks` blocks. */
 function create(config: ModelConfig, blocks: number, more: Partial<CoreOptions> = {}, weights = lively(config, 1)) {
   const kvMemory = blocks * blockSize * kvBytesPerToken(config, more.kvDtype ?? "float32");
-  return EngineCore.create(config, weights, { kvMemory, blockSize, chunk: 8, maxSequences: 16, threads: 1, ...more });
+  return EngineCore.create(cpu1, config, weights, {
+    kvMemory,
+    blockSize,
+    chunk: 8,
+    maxSequences: 16,
+    ...more,
+  });
 }
 
 interface Done {

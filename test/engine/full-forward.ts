@@ -5,10 +5,9 @@ import type { Value } from "../../src/graph/value.ts";
 import { quantizeRows } from "../../src/kv/kv-quantization.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import type { KvStore } from "../../src/model/kv.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
-import type { Program } from "../../src/runtime/program.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { logitsGraph } from "../model/tiny.ts";
+import { type Compiled, compile, cpu1 } from "../runtime/program.ts";
 
 function rounding(kv: KvStore, { kvHeads, headDim }: ModelConfig): KvStore {
   const rounded = (x: Value) => quantizeRows(x, kvHeads, headDim).restored;
@@ -18,10 +17,10 @@ function rounding(kv: KvStore, { kvHeads, headDim }: ModelConfig): KvStore {
 /** A model run without a cache, on sequences of up to `length` tokens. */
 export class FullForward implements Disposable {
   readonly #config: ModelConfig;
-  readonly #program: Program;
+  readonly #program: Compiled;
   readonly #length: number;
 
-  private constructor(config: ModelConfig, program: Program, length: number) {
+  private constructor(config: ModelConfig, program: Compiled, length: number) {
     this.#config = config;
     this.#program = program;
     this.#length = length;
@@ -34,7 +33,7 @@ export class FullForward implements Disposable {
     { length = config.context, rounded = false }: { length?: number; rounded?: boolean } = {},
   ): Promise<FullForward> {
     const graph = logitsGraph(config, { batch: 1, length }, rounded ? (kv) => rounding(kv, config) : undefined);
-    return new FullForward(config, await compile(graph, { threads: 1, bound: weights }), length);
+    return new FullForward(config, await compile(graph, { device: cpu1, constants: weights }), length);
   }
 
   /** What the graph gives for `tokens`: `logits [T, V]`, `keys.<owner>` and `values.<owner>` `[T, G·D]`. */

@@ -13,6 +13,7 @@ import type { ModelConfig } from "../../src/model/config.ts";
 import { namedModel } from "../../src/model/name.ts";
 import { initialize } from "../../src/model/parameters.ts";
 import { Random } from "../../src/tensor/random.ts";
+import { cpu2 } from "../runtime/program.ts";
 
 const family = { layers: 4, width: 256, mlpWidth: 688, vocab: 1024, context: 1024, initStd: 0.06 };
 const blockSize = 128;
@@ -41,7 +42,7 @@ async function prepare(runner: Runner, lengths: readonly number[], grown = 0): P
 
 function createRunner(config: ModelConfig, kvDtype: KvDtype): Promise<Runner> {
   const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-  return Runner.create(config, initialize(config, new Random(1)), cache, { kvDtype, blockSize, threads: 2 });
+  return Runner.create(cpu2, config, initialize(config, new Random(1)), cache, { kvDtype, blockSize });
 }
 
 /** Computes a step whose rows the cache may hold already. */

@@ -7,6 +7,7 @@ import { EngineCore } from "../../src/engine/core.ts";
 import { kvBlockBytes } from "../../src/plan/kv-blocks.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { lively, tinyConfig } from "../model/tiny.ts";
+import { cpu2 } from "../runtime/program.ts";
 
 describe("a block pool", () => {
   test("keeps references and what can be found, under new numbers", () => {
@@ -59,7 +60,7 @@ const weights = lively(config, 7);
 /** The tokens of eight prompts, after `between` was called before each step. */
 async function write(kvDtype: "float32" | "int8", between: (core: EngineCore, step: number) => Promise<void> | void) {
   const block = kvBlockBytes(config, kvDtype, 8);
-  using core = await EngineCore.create(config, weights, {
+  using core = await EngineCore.create(cpu2, config, weights, {
     ...{ kvMemory: 24 * block, kvLimit: 64 * block, kvDtype, blockSize: 8, chunk: 16, threads: 1 },
   });
   const random = new Random(11);
@@ -91,7 +92,7 @@ describe("an engine core", () => {
 
   test("takes what fits its limit, and lets it wait for memory", async () => {
     const block = kvBlockBytes(config, "float32", 8);
-    using core = await EngineCore.create(config, weights, {
+    using core = await EngineCore.create(cpu2, config, weights, {
       ...{ kvMemory: 2 * block, kvLimit: 10 * block, blockSize: 8, chunk: 16, threads: 1 },
     });
     expect(core.longest).toBe(80);

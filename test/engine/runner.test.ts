@@ -11,8 +11,10 @@ import { type KvDtype, poolNames, wholePool } from "../../src/kv/paged-store.ts"
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";
 import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
+import type { Device } from "../../src/runtime/device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/tiny.ts";
+import { cpu1, cpu2 } from "../runtime/program.ts";
 import { FullForward } from "./full-forward.ts";
 
 const sharings: Record<string, Sharing> = {
@@ -46,13 +48,12 @@ async function compare(
   config: ModelConfig,
   weights: Tensors,
   kvDtype: KvDtype,
-  { threads = 1, rounding }: Pick<RunnerOptions, "threads" | "rounding"> = {},
+  { device = cpu1, rounding }: Pick<RunnerOptions, "rounding"> & { device?: Device } = {},
 ): Promise<Found> {
   const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-  using runner = await Runner.create(config, weights, cache, {
+  using runner = await Runner.create(device, config, weights, cache, {
     kvDtype,
     blockSize,
-    threads,
     ...(rounding && { rounding }),
   });
   using full = await FullForward.create(config, weights, { rounded: kvDtype === "int8" });
@@ -145,7 +146,7 @@ describe.each(Object.entries(sharings))("%s", (_, sharing) => {
 test.each(kinds)("%s with biases, one norm and a head of its own", async (heads) => {
   const biases = { qkv: true, output: true, mlp: true };
   const config = tinyConfig([0, 0, 2, 0], heads, { biases, kvNorm: "shared", tiedEmbeddings: false, context: length });
-  const { logits, rows } = await compare(config, lively(config, 3), "float32", { threads: 2 });
+  const { logits, rows } = await compare(config, lively(config, 3), "float32", { device: cpu2 });
   expect(logits).toBeLessThan(2e-5);
   expect(rows).toBeLessThan(2e-5);
 });

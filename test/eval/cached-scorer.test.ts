@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { CachedScorer, type CachedScorerOptions } from "../../src/eval/cached-scorer.ts";
-import { Scorer, type Window } from "../../src/eval/scorer.ts";
+import { Scorer, type Window, type WindowScorer } from "../../src/eval/scorer.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { type Sharing, share, unshared } from "../../src/model/sharing.ts";
-import type { Tensors } from "../../src/tensor/tensor.ts";
+import { putAll } from "../../src/runtime/device.ts";
 import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/tiny.ts";
+import { cpu1 } from "../runtime/program.ts";
 
 const sharings: Record<string, Sharing> = {
   none: unshared(4),
@@ -24,13 +25,9 @@ function windowsOf(config: ModelConfig): Window[] {
   });
 }
 
-async function scoresOf(
-  scorer: Pick<Scorer, "score">,
-  weights: Tensors,
-  windows: readonly Window[],
-): Promise<Float32Array[]> {
+async function scoresOf(scorer: WindowScorer, windows: readonly Window[]): Promise<Float32Array[]> {
   const found: Float32Array[] = [];
-  for await (const scores of scorer.score(weights, windows)) found.push(scores);
+  for await (const scores of scorer.score(windows)) found.push(scores);
   expect(found.map(({ length }) => length)).toEqual(windows.map(({ inputs }) => inputs.length));
   return found;
 }
@@ -49,9 +46,9 @@ const models = Object.entries(sharings).flatMap(([name, sharing]) =>
 async function distance(config: ModelConfig, options: CachedScorerOptions): Promise<{ worst: number; rms: number }> {
   const weights = lively(config, 1);
   const windows = windowsOf(config);
-  using plain = await Scorer.create(config, { threads: 1, batch: 4 });
-  using cached = await CachedScorer.create(config, weights, { threads: 1, ...options });
-  return differences(await scoresOf(plain, weights, windows), await scoresOf(cached, weights, windows));
+  using plain = await Scorer.create(cpu1, config, { batch: 4 });
+  using cached = await CachedScorer.create(cpu1, config, weights, options);
+  return differences(await scoresOf(plain.with(putAll(cpu1, weights)), windows), await scoresOf(cached, windows));
 }
 
 test.each(models)(
@@ -77,7 +74,7 @@ test("rounded weights are off by more, the fewer bits the more", async () => {
 test("refuses a window longer than the context", async () => {
   const config = tinyConfig(share(4, 2), "MQA", { context: 16 });
   const weights = lively(config, 1);
-  using scorer = await CachedScorer.create(config, weights, { threads: 1 });
+  using scorer = await CachedScorer.create(cpu1, config, weights);
   const long = randomTokens(config, [17], 1).data;
-  await expect(scoresOf(scorer, weights, [{ inputs: long, labels: long }])).rejects.toThrow(/17 tokens, at most 16/);
+  await expect(scoresOf(scorer, [{ inputs: long, labels: long }])).rejects.toThrow(/17 tokens, at most 16/);
 });

@@ -3,7 +3,9 @@ import { perplexity, rollingWindows, streamLoss } from "../../src/eval/perplexit
 import { Scorer } from "../../src/eval/scorer.ts";
 import { namedModel } from "../../src/model/name.ts";
 import { initialize } from "../../src/model/parameters.ts";
+import { putAll } from "../../src/runtime/device.ts";
 import { Random } from "../../src/tensor/random.ts";
+import { cpu1, cpu2 } from "../runtime/program.ts";
 
 /** lm-evaluation-harness, `get_rolling_token_windows(…, context_len=1)`, written again from its description. */
 function harnessWindows(tokens: number[], prefix: number, longest: number) {
@@ -45,13 +47,13 @@ describe("rolling windows", () => {
 describe("perplexity", () => {
   it("is that of every window scored alone, over tokens, bytes and words", async () => {
     const documents = [3, 16, 40, 17].map((length, i) => ({ tokens: someTokens(length), bytes: 10 + i, words: 2 + i }));
-    using batched = await Scorer.create(model, { threads: 2, batch: 3 });
-    using alone = await Scorer.create(model, { threads: 1, batch: 1 });
-    const found = await perplexity(batched, weights, documents, { context: 16, prefix: 49 });
+    using batched = await Scorer.create(cpu2, model, { batch: 3 });
+    using alone = await Scorer.create(cpu1, model, { batch: 1 });
+    const found = await perplexity(batched.with(putAll(cpu2, weights)), documents, { context: 16, prefix: 49 });
     let nats = 0;
     for (const { tokens } of documents) {
       for (const window of rollingWindows(tokens, 16, 49)) {
-        for await (const scores of alone.score(weights, [window])) {
+        for await (const scores of alone.with(putAll(cpu1, weights)).score([window])) {
           for (const score of scores.slice(scores.length - window.scored)) nats -= score;
         }
       }
@@ -70,14 +72,16 @@ describe("perplexity", () => {
         { ...tensor, data: (tensor.data as Float32Array).map(() => 0) },
       ]),
     );
-    using scorer = await Scorer.create(model, { threads: 1 });
-    const loss = await streamLoss(scorer, blank, [{ inputs: someTokens(16), labels: someTokens(16) }]);
+    using scorer = await Scorer.create(cpu1, model);
+    const loss = await streamLoss(scorer.with(putAll(cpu1, blank)), [
+      { inputs: someTokens(16), labels: someTokens(16) },
+    ]);
     expect(loss).toBeCloseTo(Math.log(50), 5);
   });
 
   it("refuses a window longer than the context", async () => {
-    using scorer = await Scorer.create(model, { threads: 1 });
-    const long = streamLoss(scorer, weights, [{ inputs: someTokens(17), labels: someTokens(17) }]);
+    using scorer = await Scorer.create(cpu1, model);
+    const long = streamLoss(scorer.with(putAll(cpu1, weights)), [{ inputs: someTokens(17), labels: someTokens(17) }]);
     await expect(long).rejects.toThrow(/17 tokens, at most 16/);
   });
 });

@@ -8,6 +8,7 @@ import { namedModel } from "../../src/model/name.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { trainBpe } from "../../src/text/bpe-training.ts";
 import { lively } from "../model/tiny.ts";
+import { cpu1 } from "../runtime/program.ts";
 
 const tokenizer = trainBpe(["we the people of the united states ".repeat(20)], { vocab: 270 });
 const model = namedModel("H8-MQA-CLA2", {
@@ -19,7 +20,7 @@ async function create(spoilt?: number): Promise<TextEngine> {
   const weights = lively(model, 1);
   const embed = weights.embed as Tensor<"float32">;
   if (spoilt !== undefined) embed.data.fill(Number.NaN, spoilt * model.width, (spoilt + 1) * model.width);
-  return new TextEngine(await EngineCore.create(model, weights, { kvMemory: 1 << 20, threads: 1 }), tokenizer);
+  return new TextEngine(await EngineCore.create(cpu1, model, weights, { kvMemory: 1 << 20 }), tokenizer);
 }
 
 async function finish(engine: TextEngine): Promise<TextEvent[]> {

@@ -10,11 +10,11 @@ import { causalStore } from "../../src/model/causal-store.ts";
 import { crossEntropy } from "../../src/model/loss.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../../src/model/transformer.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { type Tensor, type Tensors, zeros } from "../../src/tensor/tensor.ts";
 import { adamw, momentNames, stepScalars } from "../../src/train/optimizer.ts";
 import { learningRate } from "../../src/train/schedule.ts";
 import { updateGraph } from "../../src/train/step.ts";
+import { compile } from "../runtime/program.ts";
 import { type Curve, type Golden, goldens, type StoredGradient } from "./golden.ts";
 
 const cases = goldens();
@@ -55,7 +55,7 @@ describe.each(cases)("PyTorch agrees: $name", (golden) => {
 
   it("on the gradient norm before clipping, which is not the final norm's scale", async () => {
     const { length, batch, state } = start(golden);
-    using program = await compile(updateGraph(golden.config, { batch, length, optimizer: adamw }), { threads: 2 });
+    using program = await compile(updateGraph(golden.config, { batch, length, optimizer: adamw }));
     const out = await program.run({ ...state, ...stepScalars(adamw, 0, 0), tokens: tokens(golden.tokens) });
     expect(number(out.gradNorm) / golden.gradNorm).toBeCloseTo(1, 5);
     expect(out.norm?.data).toEqual(golden.parameters.norm?.data); // the rate is 0
@@ -80,11 +80,11 @@ describe.each(curves)("20 steps of AdamW: $name", (golden) => {
 
   it("has PyTorch's losses, gradient norms and final parameters, updated in place", async () => {
     const { length, batch, state } = start(golden);
-    using program = await compile(updateGraph(golden.config, { batch, length, optimizer: adamw }), { threads: 2 });
+    using program = await compile(updateGraph(golden.config, { batch, length, optimizer: adamw }));
     const [losses, norms]: number[][] = [[], []];
     for (const [step, rows] of batches.entries()) {
       const scalars = stepScalars(adamw, step, learningRate(schedule, step));
-      const out = await program.run({ ...state, ...scalars, tokens: tokens(rows) }, state);
+      const out = await program.run({ ...state, ...scalars, tokens: tokens(rows) });
       losses?.push(number(out.loss));
       norms?.push(number(out.gradNorm));
     }
@@ -115,7 +115,7 @@ async function forwardAndBackward(golden: Golden, { block, recompute }: { block?
     const named = [...values.keys()].map((name, i) => [`grad.${name}`, gradients[i] as Value]);
     return { loss, logits: logits(config, weights, hidden), ...Object.fromEntries(named) };
   });
-  using program = await compile(graph, { threads: 2 });
+  using program = await compile(graph);
   return await program.run({ ...golden.parameters, tokens: tokens(golden.tokens) });
 }
 

@@ -2,10 +2,12 @@
 // rest only the graph itself: not a shape, a gradient rule or an ONNX operator. Every result's shape is held to the one
 // the graph declares, so shape inference is tested wherever a graph is interpreted.
 
+import { resolve } from "../../src/graph/dim.ts";
 import type { OpName } from "../../src/graph/op.ts";
 import type { Graph } from "../../src/graph/trace.ts";
 import type { Node, Value } from "../../src/graph/value.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
+import { attend, attendGrad } from "./attention.ts";
 import {
   at,
   beside,
@@ -24,7 +26,7 @@ import {
 /** What a graph is fed: tensors, or float64 numbers where the graph has float32. */
 export type Feeds = Readonly<Record<string, Given>>;
 
-type Sizes = ReadonlyMap<string, number>;
+type Sizes = Record<string, number>;
 type Evaluator<N extends OpName> = (
   node: Node<N>,
   inputs: readonly [Numbers, Numbers, Numbers, Numbers],
@@ -34,7 +36,7 @@ type Evaluator<N extends OpName> = (
 /** The outputs of `graph`. Named dimensions get their sizes from the feeds. */
 export function interpret(graph: Graph, feeds: Feeds): Record<string, Numbers> {
   const results = new Map<Value, Numbers>();
-  const sizes = new Map<string, number>();
+  const sizes: Sizes = {};
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((read) => results.get(read) as Numbers);
     const made = (evaluators[node.op] as Evaluator<OpName>)(node, inputs as never, { feeds, sizes });
@@ -94,9 +96,7 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
   },
 
   reshape: ({ attributes: { shape } }, [x], { sizes }) => {
-    const known = shape.map((dim) => (typeof dim === "number" ? dim : sizes.get(dim)));
-    const rest = x.data.length / size(known.filter((dim) => dim !== undefined));
-    return [{ shape: known.map((dim) => dim ?? rest), data: x.data }];
+    return [{ shape: shape.map((dim) => resolve(dim, sizes)), data: x.data }];
   },
   transpose: ({ attributes: { perm } }, [x]) => {
     const shape = perm.map((axis) => x.shape[axis] as number);
@@ -109,7 +109,7 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
     ];
   },
   expand: ({ attributes: { shape } }, [x], { sizes }) => {
-    const to = shape.map((dim) => (typeof dim === "number" ? dim : (sizes.get(dim) as number)));
+    const to = shape.map((dim) => resolve(dim, sizes));
     return [generate(to, (index) => at(x, index))];
   },
   concat: ({ attributes: { axis } }, inputs) => {
@@ -157,6 +157,19 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
   softmaxWeighted: (_, [scores, values]) => {
     const weights = softmax(scores);
     return [multiply(weights, values, false, false, 1), weights];
+  },
+
+  causalAttention: ({ attributes: { scale } }, [q, k, v]) => attend(q, k, v, scale),
+  causalAttentionGrad: ({ attributes: { scale } }, inputs) => {
+    const [q, k, v, , statistics, gradient] = inputs as readonly Numbers[] as readonly [
+      Numbers,
+      Numbers,
+      Numbers,
+      Numbers,
+      Numbers,
+      Numbers,
+    ];
+    return attendGrad([q, k, v], statistics, gradient, scale);
   },
 
   rotary: (_, [x, positions, cos, sin]) => {
@@ -229,11 +242,11 @@ function mean(values: Float64Array): number {
   return values.reduce((sum, v) => sum + v, 0) / values.length;
 }
 
-function expectShape(declared: Value, { shape, data }: Numbers, sizes: Map<string, number>): void {
+function expectShape(declared: Value, { shape, data }: Numbers, sizes: Sizes): void {
   const wrong = declared.shape.some((dim, axis) => {
     const found = shape[axis] as number;
-    if (typeof dim === "string" && !sizes.has(dim)) sizes.set(dim, found);
-    return found !== (typeof dim === "string" ? sizes.get(dim) : dim);
+    if (typeof dim === "string") sizes[dim] ??= found;
+    return found !== resolve(dim, sizes);
   });
   if (wrong || shape.length !== declared.shape.length || data.length !== size(shape)) {
     throw new Error(

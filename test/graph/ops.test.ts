@@ -125,7 +125,7 @@ describe("refused", () => {
       "33 meets other blocks of 32 in float32[2, 33], uint8[5, 2, 32], float32[10]",
     ],
     ["another size", () => reshape(of([2, 3]), [4]), "reshape: float32[2, 3] has 6 elements, [4] 4"],
-    ["another size beside a name", () => reshape(of(["T", 6]), ["T", 5]), "has 6 elements"],
+    ["another size beside a name", () => reshape(of(["T", 6]), ["T", 5]), "has T·6 elements"],
     ["an axis twice", () => transpose(of([2, 3]), [0, 0]), "transpose: [0,0] is no order of the axes of float32[2, 3]"],
     ["no parts", () => concat([], 0), "concat: no parts"],
     [

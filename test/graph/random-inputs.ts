@@ -1,5 +1,6 @@
 // Graph inputs together with random contents to feed them: what the tests of single operations build on.
 
+import { resolve } from "../../src/graph/dim.ts";
 import type { OpName } from "../../src/graph/op.ts";
 import { input } from "../../src/graph/trace.ts";
 import type { Shape, Value } from "../../src/graph/value.ts";
@@ -63,7 +64,7 @@ export class RandomInputs {
 
   #fill(dtype: DType, shape: Shape, sizes: Record<string, number>, draw: () => number): Value {
     const name = `x${Object.keys(this.feeds).length}`;
-    const fixed = shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] as number)));
+    const fixed = shape.map((dim) => resolve(dim, sizes));
     const data = allocate(dtype, sizeOf(fixed)) as DataOf<"float32">;
     for (let i = 0; i < data.length; i++) data[i] = (dtype === "int64" ? BigInt(draw()) : draw()) as number;
     this.feeds[name] = { dtype, shape: fixed, data };

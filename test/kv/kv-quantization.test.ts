@@ -5,9 +5,9 @@ import { expect, test } from "vitest";
 import { matmul, softmax } from "../../src/graph/ops.ts";
 import { input, trace } from "../../src/graph/trace.ts";
 import { integerProduct, positiveRows, quantizeRows, signedRows } from "../../src/kv/kv-quantization.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { Random } from "../../src/tensor/random.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
+import { compile, cpu1 } from "../runtime/program.ts";
 
 const [heads, width] = [2, 8];
 
@@ -16,7 +16,7 @@ test("rows are restored to within half a step of their head's largest number", a
     const { codes, scales, restored } = quantizeRows(input("x", "float32", ["N", heads * width]), heads, width);
     return { codes, scales, restored };
   });
-  using program = await compile(graph, { threads: 1 });
+  using program = await compile(graph, { device: cpu1 });
   const number = fc.oneof(
     fc.double({ min: -1e3, max: 1e3, noNaN: true }),
     fc.constantFrom(0, 1e-30, -1e-6, 2 ** -14, 6e4),
@@ -49,7 +49,7 @@ test.each(["full", "reduced"] as const)("integer products are near float ones, r
       weights,
     };
   });
-  using program = await compile(graph, { threads: 2 });
+  using program = await compile(graph);
   const random = new Random(3);
   const floats = (shape: number[]): Tensor<"float32"> => {
     const size = shape.reduce((a, b) => a * b);

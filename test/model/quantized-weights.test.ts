@@ -13,10 +13,10 @@ import { parameters } from "../../src/model/parameters.ts";
 import { type QuantizedDtype, quantizedInputs, quantizeWeights } from "../../src/model/quantized-weights.ts";
 import { allSharings } from "../../src/model/sharing.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../../src/model/transformer.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import type { Tensor, Tensors } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { type Feeds, interpret } from "../graph/interpreter.ts";
+import { compile } from "../runtime/program.ts";
 import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "./tiny.ts";
 
 const dtypes: readonly QuantizedDtype[] = ["int8", "int4"];
@@ -87,7 +87,7 @@ describe.each(dtypes)("%s", (dtype) => {
   test("ONNX Runtime computes it with activations rounded to 8 bits", async () => {
     for (const [config, tokens] of models()) {
       const weights = quantizeWeights(config, lively(config, 1), dtype);
-      using program = await compile(logitsGraph(config, dtype), { threads: 2, bound: weights });
+      using program = await compile(logitsGraph(config, dtype), { constants: weights });
       const found = await program.run({ tokens });
       const expected = interpret(logitsGraph(config, dtype, rounding), { ...weights, tokens });
       expectClose(found.logits, expected.logits, 0.02);

@@ -8,9 +8,9 @@ import { causalStore } from "../../src/model/causal-store.ts";
 import { modelConfig } from "../../src/model/config.ts";
 import { allSharings } from "../../src/model/sharing.ts";
 import { transformer, weightInputs, weightsOf } from "../../src/model/transformer.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
+import { compile } from "../runtime/program.ts";
 import { type Heads, kvHeads, lively, logitsGraph, randomTokens, tinyConfig } from "./tiny.ts";
 
 test("two layers that share keys and values", () => {
@@ -127,7 +127,7 @@ test("ONNX Runtime and the interpreter agree on whole models", async () => {
       const config = tinyConfig(sharing, heads);
       const feeds = { ...lively(config, 1), tokens: randomTokens(config, [10], 2) };
       const graph = logitsGraph(config, layout);
-      using program = await compile(graph, { threads: 2 });
+      using program = await compile(graph);
       const found = await program.run(feeds);
       for (const [name, numbers] of Object.entries(interpret(graph, feeds))) expectClose(found[name], numbers, 2e-5);
     }

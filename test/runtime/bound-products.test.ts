@@ -4,10 +4,10 @@
 import { describe, expect, test } from "vitest";
 import { matmul, quantizedMatmul } from "../../src/graph/ops.ts";
 import { input, trace } from "../../src/graph/trace.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
-import type { Program } from "../../src/runtime/program.ts";
+import type { Device } from "../../src/runtime/device.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors } from "../../src/tensor/tensor.ts";
+import { type Compiled, compile, cpu1, cpu2 } from "./program.ts";
 
 const [inner, outer, most] = [512, 2048, 128];
 const random = new Random(5);
@@ -31,17 +31,17 @@ const bound: Record<string, Tensors> = {
 };
 
 describe.each(Object.entries(bound))("%s", (_, tensors) => {
-  const program = (threads: number) => {
+  const program = (device: Device) => {
     const graph = trace(() => {
       const rows = input("x", "float32", ["N", inner]);
       const [weights, ...more] = Object.entries(tensors).map(([name, { dtype, shape }]) => input(name, dtype, shape));
       return { y: more[0] ? quantizedMatmul(rows, weights!, more[0]) : matmul(rows, weights!, { transB: true }) };
     });
-    return compile(graph, { threads, bound: tensors });
+    return compile(graph, { device, constants: tensors });
   };
 
   test("gives the same bits every time", async () => {
-    using compiled = await program(2);
+    using compiled = await program(cpu2);
     for (const count of [1, 16]) {
       const expected = await product(compiled, 0, count);
       for (let repeat = 0; repeat < 40; repeat++) {
@@ -51,8 +51,8 @@ describe.each(Object.entries(bound))("%s", (_, tensors) => {
   });
 
   test("gives a row the same bits, however many rows and threads there are", async () => {
-    using one = await program(1);
-    using two = await program(2);
+    using one = await program(cpu1);
+    using two = await program(cpu2);
     const whole = await product(two, 0, most);
     for (const compiled of [one, two]) {
       for (const count of [1, 2, 3, 4, 8, 16, 17, 64, most]) {
@@ -67,7 +67,7 @@ describe.each(Object.entries(bound))("%s", (_, tensors) => {
 });
 
 /** `count` rows of x from `start` on, multiplied in one run. */
-async function product(program: Program, start: number, count: number): Promise<Float32Array> {
+async function product(program: Compiled, start: number, count: number): Promise<Float32Array> {
   const data = x.data.subarray(start * inner, (start + count) * inner);
   const { y } = await program.run({ x: { dtype: "float32", shape: [count, inner], data } });
   return y?.data as Float32Array;

@@ -6,8 +6,8 @@ import { gradient } from "../../src/autodiff/gradient.ts";
 import { expand, gather, mul, scatterAdd, sum } from "../../src/graph/ops.ts";
 import { float, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { Random } from "../../src/tensor/random.ts";
+import { compile } from "./program.ts";
 
 const [vocab, width, tokens, repeats] = [2048, 256, 4096, 90];
 
@@ -22,7 +22,7 @@ test("scatterAdd loses no update", async () => {
       input("rows", "float32", [tokens, width]),
     ),
   }));
-  using program = await compile(graph, { threads: 2 });
+  using program = await compile(graph);
   for (let repeat = 0; repeat < repeats; repeat++) {
     const { indices, rows, expected } = draws[repeat % draws.length] as Draw;
     const { alone } = await program.run({ indices, rows });
@@ -37,7 +37,7 @@ test("nor does the gradient of an embedding", async () => {
     const loss = sum(mul(read, input("rows", "float32", [tokens, width])), [0, 1]);
     return { loss, gradient: gradient(loss, [table])[0] as Value };
   });
-  using program = await compile(graph, { threads: 2 });
+  using program = await compile(graph);
   const table = { dtype: "float32", shape: [vocab, width], data: new Float32Array(vocab * width).fill(1) } as const;
   for (let repeat = 0; repeat < repeats; repeat++) {
     const { indices, rows, expected } = draws[repeat % draws.length] as Draw;

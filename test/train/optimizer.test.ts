@@ -3,7 +3,6 @@
 import { describe, expect, test } from "vitest";
 import { type Graph, input, trace } from "../../src/graph/trace.ts";
 import { type Parameter, parameters as parametersOf } from "../../src/model/parameters.ts";
-import { compile } from "../../src/runtime/onnxruntime-node.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../../src/tensor/tensor.ts";
 import { type AdamW, adamw, adamwUpdate, globalNorm, momentNames, stepScalars } from "../../src/train/optimizer.ts";
@@ -11,6 +10,7 @@ import { updateGraph } from "../../src/train/step.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
 import { tinyConfig } from "../model/tiny.ts";
+import { compile } from "../runtime/program.ts";
 
 const parameters: Parameter[] = [
   { name: "w", shape: [3, 4], role: "matrix", init: { std: 1 } },
@@ -88,13 +88,13 @@ describe.each<[string, AdamW]>([
   const { norms, state } = textbook(constants);
 
   test("five steps in ONNX Runtime, written in place", async () => {
-    using program = await compile(updating(constants), { threads: 2 });
+    using program = await compile(updating(constants));
     const held: Tensors = { ...moments() };
     for (const [name, { shape, data }] of Object.entries(weights)) {
       held[name] = { dtype: "float32", shape, data: data.slice() };
     }
     for (const [step, norm] of norms.entries()) {
-      const { gradNorm } = await program.run({ ...held, ...feedsAt(constants, step) }, held);
+      const { gradNorm } = await program.run({ ...held, ...feedsAt(constants, step) });
       expect(gradNorm?.data[0]).toBeCloseTo(norm, 4);
     }
     for (const { name, w, m, v } of state) {

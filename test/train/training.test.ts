@@ -9,6 +9,7 @@ import type { Tensors } from "../../src/tensor/tensor.ts";
 import { Batches } from "../../src/text/batches.ts";
 import { type RecipeOptions, recipe } from "../../src/train/recipe.ts";
 import { type TrainStep, train } from "../../src/train/training.ts";
+import { cpu2 } from "../runtime/program.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "crosslayer-training-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -48,6 +49,7 @@ async function run(options: Partial<RecipeOptions>, { at, stop }: { at?: string;
   const controller = new AbortController();
   const steps: TrainStep[] = [];
   const training = train({
+    device: cpu2,
     model,
     recipe: resolved,
     batches,

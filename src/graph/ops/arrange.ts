@@ -1,14 +1,15 @@
 // Operations that move elements and compute none.
 
+import { type Dim, sameDim, times } from "../dim.ts";
 import { value } from "../trace.ts";
-import { type Dim, describe, type Shape, sameShape, type Value } from "../value.ts";
+import { describe, type Shape, sameShape, type Value } from "../value.ts";
 
-/** The same elements in another shape; at most one named dimension may change its place. */
+/** The same elements in another shape; the product of its dimensions must be the same term. */
 export function reshape(x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
-  const [from, to] = [volume(x.shape), volume(shape)];
-  if (from.names === to.names && from.size !== to.size) {
-    throw new TypeError(`reshape: ${describe(x)} has ${from.size} elements, [${shape.join(", ")}] ${to.size}`);
+  const [from, to] = [times(...x.shape), times(...shape)];
+  if (!sameDim(from, to)) {
+    throw new TypeError(`reshape: ${describe(x)} has ${from} elements, [${shape.join(", ")}] ${to}`);
   }
   if (x.node.op === "reshape") return reshape(x.node.inputs[0] as Value, shape); // the step between changes nothing
   return value("reshape", [x], { shape }, { dtype: x.dtype, shape });
@@ -62,12 +63,4 @@ export function pad(x: Value, axis: number, before: number, after: number): Valu
   if (before === 0 && after === 0) return x;
   const shape = x.shape.with(axis, before + (x.shape[axis] as number) + after);
   return value("pad", [x], { axis, before, after }, { dtype: x.dtype, shape });
-}
-
-function volume(shape: Shape): { size: number; names: string } {
-  const names = shape.filter((dim) => typeof dim === "string").sort();
-  return {
-    size: shape.reduce<number>((size, dim) => (typeof dim === "number" ? size * dim : size), 1),
-    names: names.join(),
-  };
 }

@@ -2,17 +2,34 @@
 
 import type { DType } from "../../tensor/dtype.ts";
 import type { OpName } from "../op.ts";
-import { value } from "../trace.ts";
+import { float, value } from "../trace.ts";
 import { broadcastShapes, describe, type Value } from "../value.ts";
 
 type Binary = "add" | "sub" | "mul" | "div" | "min";
 type Unary = "neg" | "abs" | "round" | "exp" | "log" | "sqrt" | "sigmoid" | "silu";
 
-function binary(op: Binary): (a: Value, b: Value) => Value {
-  return (a, b) => {
+/** One side of a binary operation: a value, or a plain number in the other side's dtype. */
+export type Operand = Value | number;
+
+interface BinaryOperation {
+  (a: Value, b: Operand): Value;
+  (a: number, b: Value): Value;
+}
+
+function binary(op: Binary): BinaryOperation {
+  return (...operands: [Operand, Operand]) => {
+    const beside = operands.find((operand) => typeof operand !== "number") as Value;
+    const [a, b] = operands.map((operand) =>
+      typeof operand === "number" ? scalar(beside.dtype, operand, op) : operand,
+    ) as [Value, Value];
     if (a.dtype !== b.dtype) throw new TypeError(`${op}: ${describe(a)} and ${describe(b)} differ in dtype`);
     return value(op, [a, b], {}, { dtype: a.dtype, shape: broadcastShapes(a.shape, b.shape) });
   };
+}
+
+function scalar(dtype: DType, number: number, op: Binary): Value {
+  if (dtype === "float32") return float(number);
+  throw new TypeError(`${op}: the number ${number} stands beside ${dtype}; only float32 takes plain numbers`);
 }
 
 function unary(op: Unary): (x: Value) => Value {

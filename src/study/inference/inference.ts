@@ -8,6 +8,7 @@ import type { KvDtype } from "../../kv/paged-store.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { kvBytesPerToken } from "../../model/cost.ts";
 import { blockSize } from "../../plan/kv-blocks.ts";
+import type { Device } from "../../runtime/device.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { Random } from "../../tensor/random.ts";
 import { randomRows, randomWeights } from "./synthetic.ts";
@@ -34,7 +35,6 @@ export interface InferencePlan {
   /** Memories in which `requests` requests are served from beginning to end; none to leave it out. */
   readonly memories: readonly number[];
   readonly requests: { readonly count: number; readonly prompt: number; readonly tokens: number };
-  readonly threads?: number;
 }
 
 interface Case {
@@ -90,6 +90,7 @@ interface Contender extends Case {
 
 /** Measures a plan, telling what it is about. */
 export async function* measureInference(
+  device: Device,
   plan: InferencePlan,
   signal?: AbortSignal,
 ): AsyncGenerator<InferenceProgress, InferenceResults> {
@@ -106,7 +107,7 @@ export async function* measureInference(
   const capacity: Capacity[] = [];
   for (const { name, config, kvDtype } of cases) {
     const memory = Math.max(plan.kvMemory, blockSize * kvBytesPerToken(config, kvDtype));
-    using core = await create(plan, config, kvDtype, memory);
+    using core = await create(device, plan, config, kvDtype, memory);
     const { kvBytes, blocks } = core.stats();
     capacity.push({ name, kvDtype, kvMemory: memory, kvBytes, tokens: blocks.total * blockSize });
   }
@@ -118,7 +119,7 @@ export async function* measureInference(
   const contenders: Contender[] = [];
   try {
     for (const { name, config, kvDtype } of cases) {
-      const core = await create(plan, config, kvDtype, tokens * kvBytesPerToken(config, kvDtype));
+      const core = await create(device, plan, config, kvDtype, tokens * kvBytesPerToken(config, kvDtype));
       contenders.push({ name, config, kvDtype, core });
     }
     for (const batch of plan.batches) {
@@ -139,7 +140,7 @@ export async function* measureInference(
   for (const kvMemory of plan.memories) {
     for (const { name, config, kvDtype } of cases) {
       yield tell(`serving in ${Math.round(kvMemory / 1e6)} MB`);
-      using core = await create(plan, config, kvDtype, kvMemory);
+      using core = await create(device, plan, config, kvDtype, kvMemory);
       throughput.push({ name, kvDtype, kvMemory, ...(await serve(core, plan.requests)) });
     }
   }
@@ -148,10 +149,16 @@ export async function* measureInference(
   return { capacity, decode, firstToken, throughput, hostShare: median(shares) };
 }
 
-function create(plan: InferencePlan, config: ModelConfig, kvDtype: KvDtype, kvMemory: number): Promise<EngineCore> {
-  const { threads, weights, batches } = plan;
+function create(
+  device: Device,
+  plan: InferencePlan,
+  config: ModelConfig,
+  kvDtype: KvDtype,
+  kvMemory: number,
+): Promise<EngineCore> {
+  const { weights, batches } = plan;
   const maxSequences = Math.max(256, ...batches);
-  return EngineCore.create(config, randomWeights(config), { kvMemory, kvDtype, weights, threads, maxSequences });
+  return EngineCore.create(device, config, randomWeights(config), { kvMemory, kvDtype, weights, maxSequences });
 }
 
 /** Steps of all contenders in turns, on caches that are filled with random rows. */

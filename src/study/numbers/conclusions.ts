@@ -3,7 +3,7 @@
 
 import { countText, differenceText, integerText, rateText } from "../../charts/quantity.ts";
 import type { Estimate } from "../../tensor/estimate.ts";
-import type { Result } from "./result.ts";
+import { type Result, reported } from "./result.ts";
 import { pairedDifference, separates } from "./statistics.ts";
 import { type SummaryRow, summarize } from "./summary.ts";
 
@@ -42,7 +42,7 @@ export function conclude(results: readonly Result[]): Conclusions {
 
 function compare(smaller: SummaryRow, larger: SummaryRow): Comparison {
   const loss = pairedDifference(smaller.runs, larger.runs);
-  const perplexity = pairedDifference(smaller.runs, larger.runs, ({ validation }) => validation.perplexity);
+  const perplexity = pairedDifference(smaller.runs, larger.runs, (run) => reported(run).perplexity);
   const bytes = [smaller.kvBytesPerToken, larger.kvBytesPerToken] as const;
   const separated = separates(loss);
   const size =

@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../error.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
+import { type Precision, precisions } from "../../model/precision.ts";
 import { checked } from "../../options.ts";
 
 /** How much text a side of a dataset holds. */
@@ -21,6 +22,15 @@ export interface CurvePoint {
   readonly step: number;
   readonly loss: number;
   readonly validation?: number | undefined;
+}
+
+/** How well a model predicts held-out text. */
+export interface Quality {
+  /** Nats per token. */
+  readonly loss: number;
+  readonly perplexity: number;
+  readonly bitsPerByte: number;
+  readonly wordPerplexity: number;
 }
 
 /** One finished run. What a run that diverged could not measure is NaN. */
@@ -39,13 +49,14 @@ export interface Result {
   /** Float32 bytes, read off the cache that was really allocated. */
   readonly kvBytesPerToken: number;
   readonly flopsPerToken: number;
-  readonly validation: {
-    /** Nats per token. */
-    readonly loss: number;
-    readonly perplexity: number;
-    readonly bitsPerByte: number;
-    readonly wordPerplexity: number;
-  };
+  /** On the text that learning rates are chosen by. */
+  readonly validation: Quality;
+  /** On text that nothing is chosen by, where the data has such. */
+  readonly test?: Quality | undefined;
+  /** What matrices were multiplied in; float32 if not said. */
+  readonly precision?: Precision | undefined;
+  /** What trained it; the CPU if not said. */
+  readonly device?: string | undefined;
   /** Thinned (see `thinCurve`). */
   readonly curve: readonly CurvePoint[];
   readonly seconds: number;
@@ -59,12 +70,21 @@ export interface Result {
     readonly vocab: number;
     readonly train: TextSize;
     readonly validation: TextSize;
+    readonly test?: TextSize | undefined;
+    /** A hash of tokenizer and tokens, where the text was prepared. */
+    readonly identity?: string | undefined;
   };
+}
+
+/** What is reported of a run: the text that nothing was chosen by, where there is such. */
+export function reported({ test, validation }: Pick<Result, "test" | "validation">): Quality {
+  return test ?? validation;
 }
 
 const count = z.int().min(0);
 const amount = z.number().min(0);
 const measured = z.number().or(z.null().transform(() => Number.NaN)); // JSON writes NaN and infinities as null
+const quality = z.object({ loss: measured, perplexity: measured, bitsPerByte: measured, wordPerplexity: measured });
 const text = z.object({ tokens: count, documents: count, bytes: count, words: count });
 
 /** Checks and reads a result from JSON; the model is resolved by `modelConfig`. */
@@ -86,13 +106,23 @@ export const resultSchema: z.ZodType<Result> = z.object({
   parameters: z.object({ total: count, nonEmbedding: count }),
   kvBytesPerToken: z.number().positive(),
   flopsPerToken: amount,
-  validation: z.object({ loss: measured, perplexity: measured, bitsPerByte: measured, wordPerplexity: measured }),
+  validation: quality,
+  test: quality.optional(),
+  precision: z.enum(precisions).optional(),
+  device: z.string().optional(),
   curve: z.array(z.object({ step: count, loss: measured, validation: measured.optional() })),
   seconds: amount,
   tokensPerSecond: measured,
   sample: z.string().optional(),
   versions: z.record(z.string(), z.string()),
-  dataset: z.object({ source: z.string(), vocab: count, train: text, validation: text }),
+  dataset: z.object({
+    source: z.string(),
+    vocab: count,
+    train: text,
+    validation: text,
+    test: text.optional(),
+    identity: z.string().optional(),
+  }),
 });
 
 /**

@@ -3,7 +3,7 @@
 
 import { InputError } from "../../error.ts";
 import { type Estimate, estimate, mean } from "../../tensor/estimate.ts";
-import type { Result } from "./result.ts";
+import { type Result, reported } from "./result.ts";
 
 /**
  * `of(a) − of(b)` over the seeds that both have, and its standard error. `n` is 0 and the mean NaN if they share none.
@@ -12,7 +12,7 @@ import type { Result } from "./result.ts";
 export function pairedDifference(
   a: readonly Result[],
   b: readonly Result[],
-  of: (result: Result) => number = ({ validation }) => validation.loss,
+  of: (result: Result) => number = (result) => reported(result).loss,
 ): Estimate {
   const [left, right] = [bySeed(a), bySeed(b)];
   const pairs = [...left].flatMap(([seed, one]) => {

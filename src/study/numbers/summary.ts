@@ -6,7 +6,7 @@ import { InputError } from "../../error.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { type Estimate, estimate, mean } from "../../tensor/estimate.ts";
 import { paretoFront } from "./pareto.ts";
-import type { Result } from "./result.ts";
+import { type Quality, type Result, reported } from "./result.ts";
 import { bestLearningRate, byLearningRate } from "./statistics.ts";
 
 /** One model of a study. */
@@ -21,7 +21,7 @@ export interface SummaryRow {
   /** All that were tried, ascending. */
   readonly learningRates: readonly number[];
   readonly seeds: readonly number[];
-  /** Validation loss, nats per token. */
+  /** Loss on held-out text, nats per token (see `reported`). */
   readonly loss: Estimate;
   readonly perplexity: Estimate;
   readonly bitsPerByte: Estimate;
@@ -70,7 +70,7 @@ function summarizeModel(results: readonly Result[]): SummaryRow {
   const learningRate = bestLearningRate(results);
   const runs = results.filter((result) => result.learningRate === learningRate).sort((a, b) => a.seed - b.seed);
   const first = runs[0] as Result;
-  const over = (measure: keyof Result["validation"]) => estimate(runs.map(({ validation }) => validation[measure]));
+  const over = (measure: keyof Quality) => estimate(runs.map((run) => reported(run)[measure]));
   return {
     name: first.name,
     model: first.model,

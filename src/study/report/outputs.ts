@@ -8,7 +8,6 @@ import { writeAtomic } from "../../files/atomic-file.ts";
 import type { Result } from "../numbers/result.ts";
 import { summarize } from "../numbers/summary.ts";
 import type { StudyPlan } from "../trials/plan.ts";
-import { versions } from "../trials/versions.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { report } from "./report.ts";
 import { markdownTable } from "./table.ts";
@@ -29,7 +28,7 @@ export async function writeOutputs(
   { plan, command, duration }: OutputOptions,
 ): Promise<string[]> {
   const summary = summarize(results);
-  const { cpu, platform, ...software } = versions();
+  const { cpu, platform, ...software } = results.at(-1)?.versions ?? {};
   const page = report({
     title: plan.title ?? plan.name,
     results,
@@ -37,7 +36,7 @@ export async function writeOutputs(
     command,
     versions: software,
     environment: {
-      processor: `${cpu}, ${cpus().length} cores`,
+      processor: `${cpu ?? "unknown"}, ${cpus().length} cores`,
       memory: bytesText(totalmem()),
       system: platform ?? "unknown",
     },

@@ -6,7 +6,7 @@ import { bytesText, countText, durationText, estimateText, integerText, rateText
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { owners } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
-import type { Result } from "../numbers/result.ts";
+import { type Result, reported } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { reportStyle } from "./report-style.ts";
@@ -176,7 +176,7 @@ function details(row: SummaryRow): string {
     "validation loss": `${estimateText(row.loss, 4)} nats per token`,
     "word perplexity": estimateText(row.wordPerplexity),
     "bits per byte": estimateText(row.bitsPerByte, 4),
-    seeds: row.runs.map(({ seed, validation }) => `${seed}: ${validation.loss.toFixed(4)}`).join("; "),
+    seeds: row.runs.map((run) => `${run.seed}: ${reported(run).loss.toFixed(4)}`).join("; "),
     "training speed": `${integerText(row.tokensPerSecond)} tokens per second`,
     arithmetic: `${countText(row.runs[0]?.flopsPerToken ?? 0)} floating-point operations per token`,
   });

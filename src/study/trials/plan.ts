@@ -37,6 +37,8 @@ const schema = z.strictObject({
   context: size,
   models: z.array(z.string()).min(1),
   seeds: z.array(z.int().min(0)).min(1),
+  /** Seeds that learning rates are chosen by and that are never reported; the reported ones' if not given. */
+  tuningSeeds: z.array(z.int().min(0)).min(1).optional(),
   learningRates: z.union([
     z.array(z.number().positive()).min(1),
     z.strictObject({

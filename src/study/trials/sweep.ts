@@ -1,14 +1,14 @@
-// A study's runs, one after another: every model, learning rate and seed of its plan, skipping what its results hold
-// already. Yields what happens; knows no printing and no charts.
+// A study's runs: what is due is run, and what is done is kept. Yields what happens; knows no printing and no charts.
 
 import { join } from "node:path";
-import { type Corpus, type CorpusOptions, openCorpus } from "../../text/corpus.ts";
-import { fittingMicroBatch } from "../../train/micro-batch.ts";
-import { recipe } from "../../train/recipe.ts";
+import { type CorpusOptions, openCorpus } from "../../text/corpus.ts";
 import type { TrainStep } from "../../train/training.ts";
 import { appendResult, type Result, readResults } from "../numbers/result.ts";
-import { planModel, planRecipe, type StudyPlan } from "./plan.ts";
-import { runTrial, type Trial, trialKey } from "./trial.ts";
+import { type Done, due, finished, type TrialSpec } from "./due.ts";
+import type { StudyPlan } from "./plan.ts";
+import { planTrial } from "./plan-trial.ts";
+import { type Trial, trialKey } from "./trial.ts";
+import { runApart, runHere, type TrialRun } from "./workers.ts";
 
 /** What a study tells as it goes. */
 export type StudyEvent =
@@ -20,7 +20,9 @@ export type StudyEvent =
 export interface SweepOptions {
   /** Gets `results.jsonl`, the corpus and a directory per trial. */
   directory: string;
-  threads?: number;
+  threads?: number | undefined;
+  /** Devices, as `openDevice` takes them, with a run on each at a time; the CPU, in this process, if not given. */
+  devices?: readonly string[] | undefined;
   signal?: AbortSignal;
   /** Told before a tokenizer is trained and text is tokenized. */
   onCorpus?: CorpusOptions["onProgress"];
@@ -34,85 +36,56 @@ export const trialsPath = (directory: string) => join(directory, "trials");
 
 /** Runs a plan; returns its results, or undefined if `signal` stopped it. The same call later goes on. */
 export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGenerator<StudyEvent, Result[] | undefined> {
-  const { directory, signal, threads } = options;
-  const corpus = await openCorpus({
-    ...plan.data,
-    directory: join(directory, "data"),
-    onProgress: options.onCorpus,
-  });
+  const { directory, signal, threads, devices = [undefined] } = options;
+  const corpus = await openCorpus({ ...plan.data, directory: join(directory, "data"), onProgress: options.onCorpus });
   using _data = corpus.data;
   const known = new Map((await readResults(resultsPath(directory))).map((result) => [result.key, result]));
-  const found: Result[] = [];
-  const { seeds, learningRates } = plan;
-  const perModel = Array.isArray(learningRates) ? learningRates.length * seeds.length : seeds.length + 1; // a climb tries two
-  const atLeast = plan.models.length * perModel;
-
-  const run = async function* (name: string, learningRate: number, seed: number) {
-    const trial = planTrial(plan, corpus, name, { learningRate, seed, threads });
-    const before = known.get(trialKey(trial));
-    if (before) {
-      yield { kind: "result", result: before, skipped: true } as const;
-      found.push(before);
-      return before;
-    }
-    yield { kind: "trial", trial, done: found.length, atLeast } as const;
-    const steps = runTrial(trial, { directory: trialsPath(directory), signal });
-    for (;;) {
-      const next = await steps.next();
-      if (!next.done) {
-        yield { kind: "step", trial, step: next.value } as const;
-        continue;
-      }
-      const result = next.value;
-      if (!result) return undefined;
-      await appendResult(resultsPath(directory), result);
-      found.push(result);
-      yield { kind: "result", result, skipped: false } as const;
-      return result;
-    }
+  const trials = new Map<string, Trial>();
+  const trialOf = (spec: TrialSpec, device?: string) => planTrial(plan, corpus, spec, { threads, device });
+  const keyOf = (spec: TrialSpec) => {
+    const name = JSON.stringify(spec);
+    const trial = trials.get(name) ?? trialOf(spec, devices[0]);
+    trials.set(name, trial);
+    return trialKey(trial);
   };
+  const done: Done = (spec) => known.get(keyOf(spec));
+  for (const result of finished(plan, done)) yield { kind: "result", result, skipped: true };
 
-  for (const name of plan.models) {
-    const chosen = Array.isArray(learningRates) ? learningRates : yield* climb(name);
-    if (!chosen) return undefined;
-    for (const learningRate of chosen) {
-      for (const seed of seeds) {
-        if (
-          found.some((result) => result.name === name && result.learningRate === learningRate && result.seed === seed)
-        ) {
-          continue; // the climb's own
-        }
-        if (!(yield* run(name, learningRate, seed))) return undefined;
-      }
+  const idle = new Set(devices);
+  const running = new Map<string | undefined, { trial: Trial; run: TrialRun; next: ReturnType<TrialRun["next"]> }>();
+  for (;;) {
+    const under = new Set([...running.values()].map(({ trial }) => trialKey(trial)));
+    const next = due(plan, done).filter((spec) => !under.has(keyOf(spec)));
+    for (const device of [...idle]) {
+      const spec = signal?.aborted ? undefined : next.shift();
+      if (!spec) break;
+      const trial = trialOf(spec, device);
+      const run: TrialRun =
+        device === undefined
+          ? runHere(trial, { directory: trialsPath(directory), signal })
+          : runApart({ plan, spec, directory, device, threads }, signal);
+      idle.delete(device);
+      const count = finished(plan, done).length;
+      yield { kind: "trial", trial, done: count + running.size, atLeast: count + running.size + 1 + next.length };
+      running.set(device, { trial, run, next: run.next() });
     }
-  }
-  return found;
-
-  /** The paper's protocol (§5.1): upward by a factor until the first seed's validation loss stops improving. */
-  async function* climb(name: string): AsyncGenerator<StudyEvent, number[] | undefined> {
-    const { start, factor, most } = learningRates as { start: number; factor: number; most: number };
-    let best: { rate: number; loss: number } | undefined;
-    for (let i = 0; i < most; i++) {
-      const rate = Number((start * factor ** i).toPrecision(4));
-      const result: Result | undefined = yield* run(name, rate, seeds[0] as number);
-      if (!result) return undefined;
-      const { loss } = result.validation;
-      if (best && !(loss < best.loss)) break;
-      best = { rate, loss };
+    if (running.size === 0) break;
+    const [device, news] = await Promise.race(
+      [...running].map(async ([device, { next }]) => [device, await next] as const),
+    );
+    const { trial, run } = running.get(device) as { trial: Trial; run: TrialRun };
+    if (!news.done) {
+      running.set(device, { trial, run, next: run.next() });
+      yield { kind: "step", trial, step: news.value };
+      continue;
     }
-    return best ? [best.rate] : undefined;
+    running.delete(device);
+    idle.add(device);
+    const result = news.value;
+    if (!result) continue; // stopped
+    await appendResult(resultsPath(directory), result);
+    known.set(result.key, result);
+    yield { kind: "result", result, skipped: false };
   }
-}
-
-function planTrial(
-  plan: StudyPlan,
-  corpus: Corpus,
-  name: string,
-  { learningRate, seed, threads }: { learningRate: number; seed: number; threads: number | undefined },
-): Trial {
-  const model = planModel(plan, name, corpus.tokenizer.vocab);
-  const asked = { ...planRecipe(plan), learningRate, seed, ...(threads === undefined ? {} : { threads }) };
-  const resolved = recipe(asked);
-  const microBatch = asked.microBatch ?? fittingMicroBatch(model, resolved);
-  return { name, model, recipe: { ...resolved, microBatch }, corpus, prompt: plan.prompt };
+  return signal?.aborted && due(plan, done).length > 0 ? undefined : finished(plan, done);
 }

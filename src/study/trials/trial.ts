@@ -9,15 +9,18 @@ import { decode } from "../../engine/decode.ts";
 import { Evaluation } from "../../eval/evaluation.ts";
 import { PagedCache } from "../../kv/paged-cache.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { flopsPerToken, parameterCount } from "../../model/cost.ts";
+import { flopsPerToken, kvBytesPerToken, parameterCount } from "../../model/cost.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
+import { type Buffers, type Device, putAll } from "../../runtime/device.ts";
+import { cpuName, openDevice } from "../../runtime/open-device.ts";
 import type { Tensors } from "../../tensor/tensor.ts";
 import { Batches } from "../../text/batches.ts";
 import type { Corpus } from "../../text/corpus.ts";
+import type { Shard } from "../../text/shard.ts";
 import type { Recipe } from "../../train/recipe.ts";
 import { DivergedError, type TrainStep, train } from "../../train/training.ts";
 import { thinCurve } from "../numbers/curve.ts";
-import type { CurvePoint, Result, TextSize } from "../numbers/result.ts";
+import type { CurvePoint, Quality, Result, TextSize } from "../numbers/result.ts";
 import { versions } from "./versions.ts";
 
 /** What fixes a trial. */
@@ -27,12 +30,21 @@ export interface Trial {
   readonly recipe: Recipe;
   readonly corpus: Corpus;
   readonly prompt: string;
+  /** What to train on, as `openDevice` takes it; the CPU with the recipe's threads if not given. */
+  readonly device?: string | undefined;
 }
 
-/** A hash of all that a trial's numbers depend on. Threads, micro-batches and how often it saves are not among it. */
+/**
+ * A hash of all that a trial's numbers depend on. Threads, micro-batches and how often it saves are not among it; text that
+ * was prepared is known by its content, on every machine.
+ */
 export function trialKey({ model, recipe, corpus }: Trial): string {
   const { threads: _, checkpointEvery: __, microBatch: ___, ...fixed } = recipe;
-  const data = { source: corpus.source, train: corpus.data.train.tokens, vocab: corpus.tokenizer.vocab };
+  const data = corpus.identity ?? {
+    source: corpus.source,
+    train: corpus.data.train.tokens,
+    vocab: corpus.tokenizer.vocab,
+  };
   return createHash("sha256")
     .update(JSON.stringify({ model, recipe: fixed, data }))
     .digest("hex")
@@ -61,16 +73,18 @@ export async function* runTrial(
   const { name, model, corpus } = trial;
   const { seed } = trial.recipe;
   const path = join(directory, trialName(trial));
-  const stored = { name, model, recipe: trial.recipe, data: { source: corpus.source } };
+  const stored = { name, model, recipe: trial.recipe, data: { source: corpus.source, identity: corpus.identity } };
   const run = RunDirectory.exists(path)
     ? await RunDirectory.open(path)
     : await RunDirectory.create(path, stored, corpus.tokenizer.json);
   const recipe = run.config.recipe as Recipe; // what it began with, micro-batches included
   using _lock = run.lock();
-  using evaluation = await Evaluation.create(model, corpus.data.validation, recipe.threads);
+  await using device = await openDevice(trial.device ?? cpuName(recipe.threads));
+  const { precision } = recipe;
+  using evaluation = await Evaluation.create(device, model, corpus.data.validation, { precision });
   const batches = new Batches(corpus.data.train, { batch: recipe.microBatch, context: model.context, seed });
-  const validate = (weights: Tensors) => evaluation.quick(weights);
-  const steps = train({ model, recipe, batches, directory: run, validate, signal });
+  const validate = (weights: Buffers) => evaluation.quick(weights);
+  const steps = train({ device, model, recipe, batches, directory: run, validate, signal });
   let weights: Tensors | undefined;
   try {
     for (;;) {
@@ -88,8 +102,10 @@ export async function* runTrial(
   const rows = await run.metrics<CurvePoint & { seconds: number }>();
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   const tokens = recipe.steps * recipe.batch * model.context;
-  const found = weights && (await evaluation.full(weights));
-  const written = await write(model, weights, trial);
+  const placed = weights && putAll(device, weights);
+  const validation = await quality(evaluation, placed, corpus.data.validation);
+  const test = corpus.data.test && (await quality(evaluation, placed, corpus.data.test));
+  const written = await write(device, weights, trial);
   const result: Result = {
     key: trialKey(trial),
     name,
@@ -101,43 +117,53 @@ export async function* runTrial(
     parameters: parameterCount(model),
     kvBytesPerToken: written.kvBytesPerToken,
     flopsPerToken: flopsPerToken(model, model.context / 2),
-    validation: {
-      loss: found?.loss ?? Number.NaN,
-      perplexity: found?.perplexity ?? Number.NaN,
-      bitsPerByte: found?.bitsPerByte ?? Number.NaN,
-      wordPerplexity: found?.wordPerplexity ?? Number.NaN,
-    },
+    validation,
+    ...(test && { test }),
+    ...(precision && { precision }),
+    ...(trial.device && { device: device.kind }),
     curve: thinCurve(rows.map(({ step, loss, validation }) => ({ step, loss, validation }))),
     seconds,
     tokensPerSecond: (rows.length * recipe.batch * model.context) / seconds,
     sample: written.sample,
-    versions: versions(),
+    versions: versions(device.runtime),
     dataset: {
       source: corpus.source,
       vocab: corpus.tokenizer.vocab,
       train: textSize(corpus.data.train),
       validation: textSize(corpus.data.validation),
+      ...(corpus.data.test && { test: textSize(corpus.data.test) }),
+      ...(corpus.identity && { identity: corpus.identity }),
     },
   };
   run.removeCheckpoint();
   return result;
 }
 
+/** How well a model predicts a shard; NaN for one that diverged. */
+async function quality(evaluation: Evaluation, weights: Buffers | undefined, shard: Shard): Promise<Quality> {
+  const nothing = { loss: Number.NaN, perplexity: Number.NaN, bitsPerByte: Number.NaN, wordPerplexity: Number.NaN };
+  const { loss, perplexity, bitsPerByte, wordPerplexity } = weights ? await evaluation.full(weights, shard) : nothing;
+  return { loss, perplexity, bitsPerByte, wordPerplexity };
+}
+
 /**
  * Lets the model write after the prompt, where that leaves room in its context, and reads the bytes per token off the
  * cache that was allocated for it.
  */
-async function write(model: ModelConfig, weights: Tensors | undefined, { corpus, prompt, recipe }: Trial) {
+async function write(device: Device, weights: Tensors | undefined, { model, corpus, prompt }: Trial) {
   const { tokenizer } = corpus;
   const { endOfText } = tokenizer;
   const start = [endOfText, ...tokenizer.encode(prompt)];
   const blocks = Math.ceil(model.context / blockSize);
+  if (device.traits.memory === "device") {
+    return { kvBytesPerToken: kvBytesPerToken(model, "float32"), sample: undefined }; // texts wait for a CPU
+  }
   if (!weights || start.length >= model.context) {
     const cache = new PagedCache(model, { blocks, blockSize, dtype: "float32" });
     return { kvBytesPerToken: cache.bytes / (blocks * blockSize), sample: undefined };
   }
   const kvMemory = blocks * kvBlockBytes(model, "float32");
-  using core = await EngineCore.create(model, weights, { kvMemory, threads: recipe.threads });
+  using core = await EngineCore.create(device, model, weights, { kvMemory });
   const sampling = { temperature: 0.8, topP: 0.95, seed: 1 };
   const maxTokens = Math.min(60, model.context - start.length);
   const ids: number[] = [];

@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { arch, cpus, platform } from "node:os";
-import { runtimeVersion } from "../../runtime/onnxruntime-node.ts";
 
 /** This package's version. */
 export function ownVersion(): string {
@@ -12,11 +11,12 @@ export function ownVersion(): string {
   return own.version;
 }
 
-/** Versions by name, for results and reports. */
-export function versions(): Record<string, string> {
+/** Versions by name, for results and reports; `runtime` is a device's runtime with its version. */
+export function versions(runtime: string): Record<string, string> {
+  const [name, version] = runtime.split(" ", 2) as [string, string];
   return {
     crosslayer: ownVersion(),
-    "onnxruntime-node": runtimeVersion,
+    [name]: version,
     node: process.versions.node,
     platform: `${platform()}-${arch()}`,
     cpu: cpus()[0]?.model.trim() ?? "unknown",
