@@ -3,7 +3,8 @@
 export { sharingPicture } from "./charts/sharing-picture.ts";
 export { RunDirectory } from "./checkpoint/run-directory.ts";
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors.ts";
-export { type CoreOptions, type CoreRequest, EngineCore, type FinishReason } from "./engine/core.ts";
+export { type CoreRequest, EngineCore, type FinishReason } from "./engine/core.ts";
+export type { CoreOptions } from "./engine/core-options.ts";
 export { decode } from "./engine/decode.ts";
 export type { EngineStats } from "./engine/stats.ts";
 export { InputError } from "./error.ts";

@@ -5,39 +5,18 @@ import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { KvDtype, WeightDtype } from "../model/formats.ts";
-import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
+import { checked } from "../options.ts";
+import { kvBlocks } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
+import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
 import { Runner, type StepRunner } from "./runner.ts";
 import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
-
-/** How sequences are batched. */
-export interface BatchingOptions {
-  /** Bytes that `resize` may come to give: requests that would fit those are taken, and wait. What there is if not given. */
-  readonly kvLimit?: number;
-  /** Most prompt tokens of a step. */
-  readonly chunk?: number;
-  /** Most sequences that run at one time. */
-  readonly maxSequences?: number;
-  /** Whether what begins alike is computed once. */
-  readonly prefixCache?: boolean;
-}
-
-/** How a model is run. */
-export interface CoreOptions extends BatchingOptions {
-  /** Bytes for keys and values. */
-  readonly kvMemory: number;
-  readonly kvDtype?: KvDtype;
-  readonly weights?: WeightDtype;
-  /** Tokens of a block. */
-  readonly blockSize?: number;
-}
 
 /** A sequence to go on with. */
 export interface CoreRequest {
@@ -87,9 +66,9 @@ export class EngineCore implements Disposable {
 
   /** Batches sequences on what computes their steps, which it disposes with itself. */
   constructor(runner: StepRunner, options: BatchingOptions = {}) {
-    const { maxSequences = 64, prefixCache = true, kvLimit } = options;
+    const { maxSequences, prefixCache, kvLimit, chunk } = checked(batchingSchema, options, "engine");
     const { blocks, blockSize, dtype } = runner.memory;
-    const chunk = chunkOf(options, blockSize);
+    checkChunk(chunk, blockSize);
     this.config = runner.config;
     this.#runner = runner;
     this.#pool = new BlockPool(blocks);
@@ -105,11 +84,11 @@ export class EngineCore implements Disposable {
     weights: Tensors,
     options: CoreOptions,
   ): Promise<EngineCore> {
-    const { kvDtype: dtype = "float32", blockSize = defaultBlockSize } = options;
-    chunkOf(options, blockSize); // a mistake is told before anything is compiled
-    const blocks = kvBlocks(config, dtype, options.kvMemory, blockSize);
+    const { kvMemory, kvDtype: dtype, blockSize, weights: format, chunk } = checked(coreSchema, options, "engine");
+    checkChunk(chunk, blockSize); // a mistake is told before anything is compiled
+    const blocks = kvBlocks(config, dtype, kvMemory, blockSize);
     const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
-    return new EngineCore(await Runner.create(device, config, weights, memory, options.weights), options);
+    return new EngineCore(await Runner.create(device, config, weights, memory, format), options);
   }
 
   /** The most tokens of one sequence: what the context and the whole cache hold. */
@@ -253,33 +232,34 @@ export class EngineCore implements Disposable {
 
   #check(prompt: ArrayLike<number>, maxTokens: number | undefined): void {
     const { context, vocab } = this.config;
-    if (prompt.length === 0) throw new InputError("prompt: has no tokens; it needs one at least");
+    if (prompt.length === 0) throw InputError.at("prompt", "has no tokens; it needs one at least");
     for (let i = 0; i < prompt.length; i++) {
       const token = prompt[i] as number;
       if (!(Number.isInteger(token) && token >= 0 && token < vocab)) {
-        throw new InputError(`prompt: token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
+        throw InputError.at("prompt", `token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
       }
     }
     if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-      throw new InputError(`maxTokens: must be a whole number from 1, found ${maxTokens}`);
+      throw InputError.at("maxTokens", `must be a whole number from 1, found ${maxTokens}`);
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
+    const tooLong = (problem: string) => InputError.at("prompt", problem, { code: "context_length_exceeded" });
     if (wanted > context) {
-      throw new InputError(`prompt: has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
+      throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
     }
     if (wanted > this.longest) {
       const { bytes, blockSize, blocks } = this.#runner.memory;
       const most = (bytes / blocks) * this.#most;
-      throw new InputError(
-        `prompt: has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
+      throw tooLong(
+        `has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
       );
     }
   }
 }
 
 /** Prompt tokens of a step. @throws InputError if they are no whole blocks. */
-function chunkOf({ chunk = 256 }: BatchingOptions, blockSize: number): number {
-  if (chunk % blockSize === 0) return chunk;
+function checkChunk(chunk: number, blockSize: number): void {
+  if (chunk % blockSize === 0) return;
   throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
 }
