@@ -10,7 +10,7 @@ import { kvBytesPerToken, parameterCount, unsharedTwin } from "../model/cost.ts"
 import { modelName } from "../model/model-name.ts";
 import { blockSize as defaultBlockSize } from "../plan/kv-blocks.ts";
 import { ChatTemplate } from "../text/chat-template.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import type { ModelCard } from "./page-api.ts";
 
 /** Where a model's chat template is, in its directory. */
@@ -54,9 +54,12 @@ export class ServedModel {
     const { kvDtype, weights, context, ropeScaling, blockSize = defaultBlockSize } = engineOptions(options);
     const directory = await RunDirectory.open(path);
     const config = withContext(directory.config.model, context, ropeScaling);
-    const tokenizer = loadTokenizer(directory.tokenizer);
+    const tokenizer = directory.loadTokenizer();
     const source = await readFile(join(path, templateFile), "utf8").catch(() => undefined);
-    const template = new ChatTemplate(source, tokenizer.decode([tokenizer.endOfText]));
+    const template = new ChatTemplate(source, {
+      begin: tokenizer.decode(tokenizer.prefix),
+      end: tokenizer.decode([tokenizer.endOfText]),
+    });
     const card = {
       id,
       name: modelName(config),

@@ -6,13 +6,13 @@ import { dirname } from "node:path";
 import { InputError } from "../error.ts";
 import { AtomicFile } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
 /**
  * The tokenizer in a tokenizer.json file.
  * @throws InputError where the file is missing, or not a byte-level BPE tokenizer.
  */
-export async function openTokenizer(path: string, options: { endOfText?: string } = {}): Promise<Tokenizer> {
+export async function openTokenizer(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new InputError(`tokenizer: "${path}" cannot be read (${cause.code}); give a tokenizer.json`, { cause });
   });
