@@ -57,7 +57,7 @@ export { type Corpus, type CorpusOptions, openCorpus } from "./text/corpus.ts";
 export { prepareDataset, trainTokenizer } from "./text/dataset.ts";
 export { Detokenizer } from "./text/detokenizer.ts";
 export { openSource, type Source } from "./text/source.ts";
-export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+export { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./text/tokenizer.ts";
 export { openTokenizer, saveTokenizer } from "./text/tokenizer-file.ts";
 export { type Recipe, type RecipeOptions, recipe } from "./train/recipe.ts";
 export { Trainer } from "./train/trainer.ts";

@@ -9,6 +9,7 @@ import { fileError } from "../files/file-error.ts";
 import { encodeJson, readJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import type { Tensors } from "../tensor/tensor.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { checkRunConfig, type RunConfig, readRunConfig, runFormat } from "./run-config.ts";
@@ -78,6 +79,16 @@ export class RunDirectory {
       await readRunConfig(join(path, files.config)),
       await readJson(join(path, files.tokenizer)),
     );
+  }
+
+  /** The model's tokenizer. @throws InputError if it cannot be read, or has tokens that the model does not score. */
+  loadTokenizer(): Tokenizer {
+    try {
+      return loadTokenizer(this.tokenizer, { modelVocab: this.config.model.vocab });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new InputError(`${this.path}: ${error.message}`, { cause: error });
+    }
   }
 
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */

@@ -1,9 +1,9 @@
 // Safetensors files: tensors by name with a few strings of metadata (huggingface/safetensors, version 0.x format: the
-// header's length as u64, the header, the data, all little-endian). Tensors are read one at a time. Knows no models.
+// header's length as u64, the header, the data, all little-endian). Tensors are read one at a time, from
+// wherever the bytes lie. Knows no models.
 
-import { type FileHandle, open } from "node:fs/promises";
 import { InputError } from "../error.ts";
-import { fileError } from "../files/file-error.ts";
+import { type ByteSource, type OpenByteSource, openFile } from "../files/byte-source.ts";
 import { bytesPer, type DType, viewOf } from "../tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
 import {
@@ -57,53 +57,62 @@ export function encodeSafetensors(tensors: Tensors, metadata?: Readonly<Record<s
 }
 
 /**
- * Opens a safetensors file and checks its header against its length; tensors are read when asked for.
+ * Opens a safetensors file, at a path or wherever its bytes lie, and checks its header against its length; tensors are
+ * read when asked for. What is opened by path is closed by the file, a source of bytes is its owner's.
  * @throws InputError that names the file, and the tensor where it is one tensor's fault.
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  let handle: FileHandle;
+export async function openSafetensors(from: string | ByteSource): Promise<SafetensorsFile> {
+  if (typeof from !== "string") return readHeader(from);
+  const file = await openFile(from);
   try {
-    handle = await open(path, "r");
+    return await readHeader(file, file);
   } catch (error) {
-    throw fileError("read", path, error);
+    await file[Symbol.asyncDispose]();
+    throw error;
   }
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new InputError(`${path}: not a file; name a .safetensors file`);
-    if (stat.size < 8) throw new InputError(`${path}: ${stat.size} bytes are no safetensors file; is it cut off?`);
-    const prefix = await readExactly(handle, path, 0, 8);
-    const length = new DataView(prefix.buffer).getBigUint64(0, true);
-    if (length > BigInt(Math.min(stat.size - 8, largestHeader))) {
-      const found = `a header of ${length} bytes in a file of ${stat.size}`;
-      throw new InputError(`${path}: ${found}; the file is cut off or not safetensors`);
-    }
-    const dataStart = 8 + Number(length);
-    const bytes = await readExactly(handle, path, 8, Number(length));
-    return new SafetensorsFile(path, handle, dataStart, bytes, parseHeader(path, bytes, stat.size - dataStart));
-  } catch (error) {
-    await handle.close();
-    throw fileError("read", path, error);
+}
+
+async function readHeader(source: ByteSource, owned?: OpenByteSource): Promise<SafetensorsFile> {
+  const { name, size } = source;
+  if (size < 8) throw new InputError(`${name}: ${size} bytes are no safetensors file; is it cut off?`);
+  const length = new DataView(await source.read(0, 8)).getBigUint64(0, true);
+  if (length > BigInt(Math.min(size - 8, largestHeader))) {
+    const found = `a header of ${length} bytes in a file of ${size}`;
+    throw new InputError(`${name}: ${found}; the file is cut off or not safetensors`);
   }
+  const dataStart = 8 + Number(length);
+  const bytes = new Uint8Array(await source.read(8, dataStart));
+  return new SafetensorsFile(source, dataStart, bytes, parseHeader(name, bytes, size - dataStart), owned);
 }
 
 /** An open safetensors file. */
 export class SafetensorsFile implements AsyncDisposable {
+  /** Its path, or the name of the source that its bytes lie in. */
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>>;
   /** In the order of the data. */
   readonly names: readonly string[];
   /** The header as it is in the file, without its length. */
   readonly headerBytes: Uint8Array;
-  readonly #handle: FileHandle;
+  readonly #source: ByteSource;
+  readonly #owned: AsyncDisposable | undefined;
   readonly #dataStart: number;
   readonly #tensors: Header["tensors"];
 
-  constructor(path: string, handle: FileHandle, dataStart: number, headerBytes: Uint8Array, header: Header) {
-    this.path = path;
+  /** @param owned what is closed with the file. */
+  constructor(
+    source: ByteSource,
+    dataStart: number,
+    headerBytes: Uint8Array,
+    header: Header,
+    owned: AsyncDisposable | undefined,
+  ) {
+    this.path = source.name;
     this.metadata = header.metadata;
     this.names = [...header.tensors.keys()];
     this.headerBytes = headerBytes;
-    this.#handle = handle;
+    this.#source = source;
+    this.#owned = owned;
     this.#dataStart = dataStart;
     this.#tensors = header.tensors;
   }
@@ -118,7 +127,12 @@ export class SafetensorsFile implements AsyncDisposable {
   /** A tensor's bytes as they are in the file. */
   async bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const { begin, end } = this.info(name);
-    return readExactly(this.#handle, `${this.path}: tensor ${quote(name)}`, this.#dataStart + begin, end - begin);
+    try {
+      return new Uint8Array(await this.#source.read(this.#dataStart + begin, this.#dataStart + end));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new InputError(`tensor ${quote(name)}: ${error.message}`, { cause: error });
+    }
   }
 
   /** Reads one tensor into memory of its own; F16 and BF16 become float32. */
@@ -134,7 +148,7 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#owned?.[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,14 +179,4 @@ function widen(half: number): number {
   if (fraction === 0) return sign;
   const shift = Math.clz32(fraction) - 21; // a subnormal: moves its first one to the hidden place
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
-}
-
-async function readExactly(handle: FileHandle, what: string, position: number, length: number) {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await handle.read(bytes, at, Math.min(length - at, 2 ** 28), position + at);
-    if (bytesRead === 0) throw new InputError(`${what}: the file ends ${length - at} bytes early`);
-    at += bytesRead;
-  }
-  return bytes;
 }

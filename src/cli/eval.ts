@@ -14,7 +14,6 @@ import type { Precision } from "../model/precision.ts";
 import { putAll } from "../runtime/device.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
-import { loadTokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { option } from "./option.ts";
@@ -61,7 +60,7 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   const source = openSource(spec, { field });
   const side = flags.split ?? (spec === own.source ? "validation" : "all");
   const { tensors } = await run.loadModel();
-  const tokenizer = loadTokenizer(run.tokenizer);
+  const tokenizer = run.loadTokenizer();
   const fraction = own.validationFraction ?? 0.05;
   async function* documents(): AsyncGenerator<ScoredDocument> {
     for await (const text of source.documents()) {
@@ -78,7 +77,10 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
   using plain = byEngine ? undefined : await Scorer.create(device, model, { precision });
   const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
-  const found = await perplexity(scorer, documents(), { context: model.context, prefix: tokenizer.endOfText });
+  const found = await perplexity(scorer, documents(), {
+    context: model.context,
+    prefix: tokenizer.prefix.at(-1) ?? tokenizer.endOfText,
+  });
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
   if (flags.json) {

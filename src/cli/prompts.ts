@@ -1,10 +1,11 @@
 // A file of prompts and the file of what was written after them, both JSONL. A prompt whose row is there is not asked again.
 
 import { once } from "node:events";
-import { createWriteStream, readFileSync, statSync, truncateSync } from "node:fs";
+import { createWriteStream, readFileSync, statSync } from "node:fs";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
 import { InputError } from "../error.ts";
+import { mendJsonLines, readJsonLines } from "../files/json-lines.ts";
 import { type GenerateOptions, generateSchema } from "../generate/request.ts";
 import { checked } from "../options.ts";
 
@@ -89,15 +90,14 @@ export class OutputRows {
     try {
       // Nothing else is read: a device may have no end.
       if (statSync(path, { throwIfNoEntry: false })?.isFile()) {
-        const bytes = readFileSync(path);
-        const lines = bytes.toString("utf8").split("\n");
-        const tail = lines.pop() as string;
-        for (const [i, line] of lines.entries()) {
-          const { index, prompt, error } = writtenRow(path, line, i);
+        const { lines, torn } = await readJsonLines(path);
+        for (const { number, value } of lines) {
+          const { index, prompt, error } = writtenRow(path, number, value);
           if (error === undefined) done.set(index, prompt);
         }
-        if (!tail.startsWith(beginning) && !beginning.startsWith(tail)) throw noRow(path, lines.length);
-        if (tail !== "") truncateSync(path, bytes.lastIndexOf("\n") + 1);
+        if (torn && !torn.text.startsWith(beginning) && !beginning.startsWith(torn.text))
+          throw noRow(path, torn.number);
+        await mendJsonLines(path);
       }
       const file = createWriteStream(path, { flags: "a" });
       await once(file, "open");
@@ -136,14 +136,12 @@ export class OutputRows {
   }
 }
 
-function writtenRow(path: string, line: string, i: number): z.output<typeof written> {
-  try {
-    return written.parse(JSON.parse(line));
-  } catch {
-    throw noRow(path, i);
-  }
+function writtenRow(path: string, number: number, value: unknown): z.output<typeof written> {
+  const row = written.safeParse(value);
+  if (!row.success) throw noRow(path, number);
+  return row.data;
 }
 
-function noRow(path: string, i: number): InputError {
-  return new InputError(`--out: ${path}, line ${i + 1} is no row of an earlier run; choose another file`);
+function noRow(path: string, number: number): InputError {
+  return new InputError(`--out: ${path}, line ${number} is no row of an earlier run; choose another file`);
 }

@@ -1,7 +1,7 @@
 // Files that are whole or absent: written beside their place under a temporary name, synced, and renamed over it. A
 // crash at any moment leaves the old file or the new one. Knows no format.
 
-import { readdirSync, unlinkSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileError } from "./file-error.ts";
@@ -19,7 +19,7 @@ let count = 0;
  */
 export async function writeAtomic(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
   const directory = dirname(path);
-  const temp = join(directory, `.${basename(path).slice(0, 100)}.${ownMark}.${count++}.tmp`);
+  const temp = temporaryOf(path);
   try {
     const handle = await open(temp, "wx");
     try {
@@ -34,6 +34,71 @@ export async function writeAtomic(path: string, chunks: Iterable<Uint8Array>): P
     throw fileError("write", path, error);
   }
   await syncDirectory(directory);
+}
+
+/** A file that is written piece by piece, and appears at its path when it is finished. */
+export class AtomicFile implements Disposable {
+  readonly #path: string;
+  readonly #temporary: string;
+  #file: number | undefined;
+  #finished = false;
+
+  /** Begins the file that will stand at `path`. @throws InputError if the place cannot be written. */
+  constructor(path: string) {
+    this.#path = path;
+    this.#temporary = temporaryOf(path);
+    this.#file = this.#attempt(() => openSync(this.#temporary, "wx"));
+  }
+
+  /** Writes `bytes` from byte `at` on. @throws InputError if the disk is full. */
+  write(bytes: Uint8Array, at: number): void {
+    const file = this.#open();
+    this.#attempt(() => {
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(file, bytes, done, Math.min(bytes.length - done, largestWrite), at + done);
+      }
+    });
+  }
+
+  /** Puts the file in its place, synced. @throws InputError if that cannot be done. */
+  finish(): void {
+    const file = this.#open();
+    this.#attempt(() => {
+      fsyncSync(file);
+      this.#close();
+      renameSync(this.#temporary, this.#path);
+    });
+    this.#finished = true;
+  }
+
+  /** Gives up what is not finished, and leaves nothing behind. */
+  [Symbol.dispose](): void {
+    if (this.#finished) return;
+    this.#close();
+    removed(this.#temporary);
+  }
+
+  #close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #open(): number {
+    if (this.#file === undefined) throw new TypeError(`${this.#path}: is finished or given up`);
+    return this.#file;
+  }
+
+  #attempt<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw fileError("write", this.#path, error);
+    }
+  }
+}
+
+function temporaryOf(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 100)}.${ownMark}.${count++}.tmp`);
 }
 
 /**
@@ -69,8 +134,8 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   }
 }
 
-/** Makes a rename last. Windows can neither open directories nor needs to. */
-async function syncDirectory(directory: string): Promise<void> {
+/** Makes a new name in `directory` last. Windows can neither open directories nor needs to. */
+export async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === "win32") return;
   try {
     const handle = await open(directory, "r");

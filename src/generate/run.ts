@@ -2,12 +2,10 @@
 
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { EngineCore } from "../engine/core.ts";
-import { InputError } from "../error.ts";
 import { withContext } from "../model/config.ts";
 import { kvBytesPerToken } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
 import { cpuName, openDevice } from "../runtime/open-device.ts";
-import { loadTokenizer } from "../text/tokenizer.ts";
 import { type EngineInfo, engineOptions } from "./engine-options.ts";
 import type { EngineStart } from "./messages.ts";
 import { TextEngine } from "./text-engine.ts";
@@ -18,10 +16,7 @@ export async function openRun({ run, options }: EngineStart): Promise<{ engine: 
   const directory = await RunDirectory.open(run);
   const config = withContext(directory.config.model, context, ropeScaling);
   const { tensors } = await directory.loadModel();
-  const tokenizer = loadTokenizer(directory.tokenizer);
-  if (tokenizer.vocab !== config.vocab) {
-    throw new InputError(`${run}: the model scores ${config.vocab} tokens, its tokenizer has ${tokenizer.vocab}`);
-  }
+  const tokenizer = directory.loadTokenizer();
   const device = await openDevice(cpuName(threads));
   const core = await EngineCore.create(device, config, tensors, { ...resolved, kvDtype, weights });
   const { kvBytes, blocks, blockSize } = core.stats();

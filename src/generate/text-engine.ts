@@ -7,6 +7,7 @@ import type { Constraint, GrammarCompiler } from "../grammar/grammar.ts";
 import type { Sampled } from "../sampling/sampler.ts";
 import { TextStream } from "../text/text-stream.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { withinTokenizer } from "./padding.ts";
 import { type Chunk, type GenerateOptions, type Prompt, type TokenLogprob, textCount } from "./request.ts";
 
 /** A chunk and the request it belongs to, or the error that ended the request. */
@@ -41,7 +42,6 @@ export class TextEngine implements Disposable {
     const { n, stop = [], stopTokens = [], ignoreEnd = false, format, maxTokens, ...rest } = options;
     const tokens = this.#tokensOf(prompt);
     const stops = typeof stop === "string" ? [stop] : stop;
-    const { endOfText } = this.tokenizer;
     const ids: number[] = [];
     try {
       for (let index = 0; index < textCount(n); index++) {
@@ -51,7 +51,7 @@ export class TextEngine implements Disposable {
           prompt: tokens,
           maxTokens,
           sampling: { ...rest, seed: (rest.seed ?? 0) + index },
-          stopTokens: ignoreEnd && !format ? stopTokens : [...stopTokens, endOfText],
+          stopTokens: ignoreEnd && !format ? stopTokens : [...stopTokens, ...this.tokenizer.ends],
           constraint,
         };
         const id = this.#add(asked);
@@ -152,14 +152,16 @@ export class TextEngine implements Disposable {
       });
     }
     if (typeof prompt !== "string") return this.tokenizer.encode(text, { special: true });
-    return [this.tokenizer.endOfText, ...this.tokenizer.encode(text)];
+    return [...this.tokenizer.prefix, ...this.tokenizer.encode(text)];
   }
 
   async #constraintOf(format: GenerateOptions["format"]): Promise<Constraint | undefined> {
-    if (format === undefined) return undefined; // what else is no format is told by the compiler
+    const { vocab } = this.core.config;
+    if (format === undefined) return withinTokenizer(this.tokenizer.vocab, vocab);
+    // What else is no format is told by the compiler.
     if (!this.#grammars) {
       const { GrammarCompiler } = await import("../grammar/grammar.ts"); // heavy, and seldom asked for
-      this.#grammars = await GrammarCompiler.create(this.tokenizer);
+      this.#grammars = await GrammarCompiler.create(this.tokenizer, { vocab });
     }
     return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format?.jsonSchema);
   }

@@ -15,12 +15,12 @@ export interface Constraint extends Disposable {
   allowed(): Int32Array;
   /** Goes on by a token. False, and nothing changes, for one that is not allowed. */
   accept(token: number): boolean;
-  /** Whether the end of text was accepted; nothing else is allowed from then on. */
+  /** Whether a token that ends texts was accepted; nothing else is allowed from then on. */
   readonly done: boolean;
 }
 
 /** What a tokenizer's tokens are. */
-export type TokenBytes = Pick<Tokenizer, "vocab" | "endOfText" | "special" | "bytesOf">;
+export type TokenBytes = Pick<Tokenizer, "vocab" | "ends" | "special" | "bytesOf">;
 
 /** The most compiled grammars that are kept. */
 const cachedGrammars = 32;
@@ -44,7 +44,7 @@ export class GrammarCompiler implements Disposable {
   }
 
   /**
-   * Prepares for a tokenizer. Texts have no special tokens but the end of text.
+   * Prepares for a tokenizer. Texts have no special tokens but those that end them.
    * @param options.vocab the number of tokens that a model scores, if more than the tokenizer has.
    */
   static async create(
@@ -135,10 +135,10 @@ export class GrammarCompiler implements Disposable {
   }
 
   #vocabulary() {
-    const { vocab, endOfText, special } = this.#tokenizer;
+    const { vocab, ends, special } = this.#tokenizer;
     const barred = new Set(special.values());
     const spelling = (id: number) => (barred.has(id) ? "" : spell(this.#tokenizer.bytesOf(id)));
-    return { spellings: Array.from({ length: vocab }, (_, id) => spelling(id)), size: this.#size, end: endOfText };
+    return { spellings: Array.from({ length: vocab }, (_, id) => spelling(id)), size: this.#size, ends };
   }
 }
 
@@ -170,7 +170,7 @@ class MatchedConstraint implements Constraint {
     if ((((mask[token >> 5] as number) >>> (token & 31)) & 1) === 0) return false;
     if (this.#done) return true;
     if (!this.#matcher.accept(token)) throw new Error(`xgrammar does not accept token ${token}, which its mask allows`);
-    this.#done = token === this.#tokenizer.endOfText;
+    this.#done = this.#tokenizer.ends.has(token);
     this.#lastByte = this.#tokenizer.bytesOf(token).at(-1);
     this.#mask = undefined;
     return true;
@@ -182,7 +182,7 @@ class MatchedConstraint implements Constraint {
 
   #next(): Int32Array {
     if (this.#mask) return this.#mask;
-    const mask = this.#done ? this.#masks.only(this.#tokenizer.endOfText) : this.#matcher.mask();
+    const mask = this.#done ? this.#masks.only(this.#tokenizer.ends) : this.#matcher.mask();
     if (!this.#done) this.#masks.restrict(mask, this.#lastByte);
     this.#mask = mask;
     return mask;

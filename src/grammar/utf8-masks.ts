@@ -41,10 +41,10 @@ export class Utf8Masks {
     for (let word = 0; word < mask.length; word++) mask[word]! &= fitting[word]!;
   }
 
-  /** The mask of one token. */
-  only(token: number): Int32Array {
+  /** The mask of these tokens. */
+  only(tokens: Iterable<number>): Int32Array {
     const mask = new Int32Array(this.#words);
-    mask[token >> 5] = 1 << (token & 31);
+    for (const token of tokens) mask[token >> 5]! |= 1 << (token & 31);
     return mask;
   }
 }

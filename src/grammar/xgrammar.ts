@@ -35,8 +35,8 @@ export interface Vocabulary {
   readonly spellings: string[];
   /** The number of tokens in a mask, if more than spellings. */
   readonly size: number;
-  /** The token that ends a text. */
-  readonly end: number;
+  /** The tokens that end a text. */
+  readonly ends: Iterable<number>;
 }
 
 /** An instance of the library, with a vocabulary. */
@@ -57,10 +57,10 @@ export class XGrammar implements Disposable {
     this.#vocab = vocab;
   }
 
-  static async open({ spellings, size, end }: Vocabulary): Promise<XGrammar> {
+  static async open({ spellings, size, ends }: Vocabulary): Promise<XGrammar> {
     const loaded = await load();
     const { TokenizerInfo, GrammarCompiler } = loaded.library;
-    const info = await TokenizerInfo.createTokenizerInfo(spellings, "byte_level", false, size, [end]);
+    const info = await TokenizerInfo.createTokenizerInfo(spellings, "byte_level", false, size, [...ends]);
     const compiler = await GrammarCompiler.createGrammarCompiler(info, false);
     return new XGrammar(loaded, info, compiler, size);
   }

@@ -1,6 +1,7 @@
 // A graph as the bytes of an ONNX model. Inputs that are bound to tensors become initialisers, which ONNX Runtime packs
-// once instead of at every run.
+// once instead of at every run. Those of a large model lie beside the protobuf, which holds less than 2 GiB.
 
+import { InputError } from "../error.ts";
 import { type Dim, factorOf, namesOf, sameDim, times } from "../graph/dim.ts";
 import type { OpName } from "../graph/op.ts";
 import type { Graph } from "../graph/trace.ts";
@@ -9,11 +10,27 @@ import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { dataTypes, type Emitter, lowerings, type OnnxAttribute } from "./lowering.ts";
 import { type AttributeProto, encodeModel, type NodeProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
 
-/** The largest model that protobuf, and so ONNX Runtime, takes in one piece. */
-export const maximumBytes = 2 ** 31 - 1;
+/** A model: a protobuf, and the data of large initialisers by the location that it names. */
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  readonly external: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
 
-/** The ONNX model of `graph`, with the inputs that `bound` names as part of it. */
-export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
+/** The largest model that protobuf, and so ONNX Runtime, takes in one piece. */
+const maximumBytes = 2 ** 31 - 1;
+
+/** With more bytes of initialisers than these, those that are not small lie outside the protobuf. */
+const mostInsideBytes = 2 ** 30;
+
+/** Initialisers of fewer bytes always lie inside. */
+const smallestOutsideBytes = 2 ** 20;
+
+/**
+ * The ONNX model of `graph`, with the inputs that `bound` names as part of it. Data outside is the tensors' own memory.
+ * @param options.insideBytes how many bytes of initialisers the protobuf may hold, 2³⁰ if not given.
+ * @throws InputError if the protobuf would have 2 GiB or more even so.
+ */
+export function toOnnx(graph: Graph, bound: Tensors = {}, { insideBytes = mostInsideBytes } = {}): OnnxModel {
   const node: NodeProto[] = [];
   const initializer = new Map<string, TensorProto>();
   const names = new Map<Value, string>();
@@ -102,15 +119,39 @@ export function toOnnx(graph: Graph, bound: Tensors = {}): Uint8Array {
     return valueInfo(`out:${name}`, value);
   });
 
-  return encodeModel({
+  const { inside, external } = placed([...initializer.values()], insideBytes);
+  const bytes = encodeModel({
     irVersion: 10,
     producerName: "crosslayer",
     opsetImport: [
       { domain: "", version: 21 },
       { domain: "com.microsoft", version: 1 },
     ],
-    graph: { name: "crosslayer", node, initializer: [...initializer.values()], input, output },
+    graph: { name: "crosslayer", node, initializer: inside, input, output },
   });
+  return { bytes, external };
+}
+
+/** Initialisers with their data moved outside where there is too much of it. */
+function placed(all: readonly TensorProto[], insideBytes: number) {
+  const bytesOf = ({ rawData }: TensorProto) => rawData?.byteLength ?? 0;
+  const sum = (tensors: readonly TensorProto[]) => tensors.reduce((total, tensor) => total + bytesOf(tensor), 0);
+  const fits = sum(all) <= insideBytes;
+  const out = new Set(fits ? [] : all.filter((tensor) => bytesOf(tensor) >= smallestOutsideBytes));
+  const small = sum(all.filter((tensor) => !out.has(tensor)));
+  if (small > maximumBytes) {
+    const found = `${small} bytes in constants below ${smallestOutsideBytes} bytes each`;
+    throw new InputError(`onnx: a model holds ${maximumBytes} bytes, this one has ${found}; take a smaller model`);
+  }
+  const inside = all.map((tensor): TensorProto => {
+    if (!out.has(tensor)) return tensor;
+    const { rawData, ...rest } = tensor;
+    const place = { location: tensor.name, offset: "0", length: String(bytesOf(tensor)) };
+    const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
+    return { ...rest, externalData, dataLocation: 1 };
+  });
+  const external = [...out].map(({ name, rawData }) => ({ path: name, data: rawData as Uint8Array }));
+  return { inside, external };
 }
 
 function nameOf(node: Node, index: number): string {

@@ -17,12 +17,15 @@ function message(name: string, fields: Record<string, [id: number, type: string,
 
 const root = new Root().define("onnx");
 root.add(message("OperatorSetId", { domain: [1, "string"], version: [2, "int64"] }));
+root.add(message("StringStringEntry", { key: [1, "string"], value: [2, "string"] }));
 root.add(
   message("Tensor", {
     dims: [1, "int64", "repeated"],
     dataType: [2, "int32"],
     name: [8, "string"],
     rawData: [9, "bytes"],
+    externalData: [13, "StringStringEntry", "repeated"],
+    dataLocation: [14, "int32"],
   }),
 );
 root.add(message("Dimension", { dimValue: [1, "int64"], dimParam: [2, "string"] }));
@@ -73,7 +76,12 @@ export interface TensorProto {
   dims: number[];
   dataType: number;
   name: string;
-  rawData: Uint8Array;
+  /** Or external data. */
+  rawData?: Uint8Array;
+  /** What says where the data lies: location, offset, length. */
+  externalData?: { key: string; value: string }[];
+  /** 1 for external data. */
+  dataLocation?: number;
 }
 
 export interface AttributeProto {

@@ -71,7 +71,9 @@ async function compileForCpu(
   threads: number | undefined,
   { constants = {}, shared = false }: CompileOptions = {},
 ): Promise<CpuProgram> {
-  const session = await InferenceSession.create(toOnnx(graph, constants), {
+  const { bytes, external } = toOnnx(graph, constants);
+  const session = await InferenceSession.create(bytes, {
+    ...(external.length > 0 ? { externalData: external } : {}),
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
     // 1.30's memory patterns make training steps 2–4 times slower without an arena and 1.5 times larger with one.

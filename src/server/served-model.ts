@@ -9,7 +9,7 @@ import { withContext } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount, unsharedTwin } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
 import { ChatTemplate } from "../text/chat-template.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import type { ModelCard } from "./page-api.ts";
 
 /** Where a model's chat template is, in its directory. */
@@ -53,9 +53,12 @@ export class ServedModel {
     const { kvDtype, weights, context, ropeScaling, blockSize } = engineOptions(options);
     const directory = await RunDirectory.open(path);
     const config = withContext(directory.config.model, context, ropeScaling);
-    const tokenizer = loadTokenizer(directory.tokenizer);
+    const tokenizer = directory.loadTokenizer();
     const source = await readFile(join(path, templateFile), "utf8").catch(() => undefined);
-    const template = new ChatTemplate(source, tokenizer.decode([tokenizer.endOfText]));
+    const template = new ChatTemplate(source, {
+      begin: tokenizer.decode(tokenizer.prefix),
+      end: tokenizer.decode([tokenizer.endOfText]),
+    });
     const card = {
       id,
       name: modelName(config),

@@ -19,20 +19,20 @@ const transcript =
 export class ChatTemplate {
   /** Whether the model brought it; its text may spell out special tokens, a transcript's never does. */
   readonly own: boolean;
-  /** Texts at which an answer ends, beside the end of text. */
+  /** Texts at which an answer ends, beside the tokenizer's ends. */
   readonly stop: readonly string[];
   readonly #template: Template;
   readonly #names: Readonly<Record<string, unknown>>;
 
   /**
    * @param source Jinja as in a Hugging Face `chat_template`; undefined for a plain transcript.
-   * @param endOfText the text of the token that ends documents.
+   * @param tokens the texts that the template knows as `bos_token` and `eos_token`.
    * @throws InputError if the template cannot be read.
    */
-  constructor(source: string | undefined, endOfText: string) {
+  constructor(source: string | undefined, tokens: { begin: string; end: string }) {
     this.own = source !== undefined;
     this.stop = this.own ? [] : ["\nUser:", "\nSystem:", "\nAssistant:"];
-    this.#names = { bos_token: endOfText, eos_token: endOfText, add_generation_prompt: true };
+    this.#names = { bos_token: tokens.begin, eos_token: tokens.end, add_generation_prompt: true };
     try {
       this.#template = new Template(source ?? transcript);
     } catch (error) {

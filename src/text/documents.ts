@@ -2,8 +2,8 @@
 // Knows not where the file lies, nor which file comes next.
 
 import { InputError } from "../error.ts";
+import type { StoredFile } from "../files/byte-source.ts";
 import { parquetColumn } from "./parquet.ts";
-import type { StoredFile } from "./stored-file.ts";
 
 const readers: Record<string, (file: StoredFile, field: string) => AsyncIterable<string>> = {
   ".txt": wholeText,

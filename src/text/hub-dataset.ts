@@ -3,8 +3,8 @@
 
 import { downloadFile, HubApiError, listFiles } from "@huggingface/hub";
 import { InputError } from "../error.ts";
+import { blobFile, type StoredFile } from "../files/byte-source.ts";
 import { documentKinds, holdsDocuments } from "./documents.ts";
-import { blobFile, type StoredFile } from "./stored-file.ts";
 
 /** Where and how to ask. */
 export interface HubOptions {

@@ -3,7 +3,7 @@
 import zlib from "node:zlib";
 import { type Compressors, parquetMetadataAsync, parquetScan, parquetSchema } from "hyparquet";
 import { InputError } from "../error.ts";
-import type { StoredFile } from "./stored-file.ts";
+import type { StoredFile } from "../files/byte-source.ts";
 
 // Snappy comes with the library. Node has zstd from 22.15 on.
 const zstd = (zlib as { zstdDecompressSync?: (input: Uint8Array) => Buffer }).zstdDecompressSync;

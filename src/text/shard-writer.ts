@@ -1,8 +1,10 @@
 // Writes a token shard document by document. The file appears under its name only when it is whole. Knows no text.
 
-import { createHash, randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { AtomicFile } from "../files/atomic-file.ts";
+import { fileError } from "../files/file-error.ts";
 import { bytesPerTokenOf, checkedHeaderBytes, encodeHeader, headerBytes, rowBytes } from "./shard-header.ts";
 
 /** The size of a document's text. */
@@ -14,28 +16,26 @@ export interface TextSize {
 
 /** A shard under construction: append documents, then `finish` or `abort`. */
 export class ShardWriter {
-  readonly #path: string;
-  readonly #temporary: string;
   readonly #vocab: number;
   readonly #bytesPerToken: 2 | 4;
   readonly #hash = createHash("sha256");
   readonly #rows: { first: number; bytes: number; words: number }[] = [];
-  readonly #file: number;
+  readonly #file: AtomicFile;
   #at = headerBytes;
   #tokens = 0;
   #bytes = 0;
   #words = 0;
-  #open = true;
-  #finished = false;
 
-  /** Begins a shard of ids below `vocab` that will stand at `path`. */
+  /** Begins a shard of ids below `vocab` that will stand at `path`. @throws InputError if it cannot be written there. */
   constructor(path: string, vocab: number) {
-    this.#path = path;
-    this.#temporary = `${path}.${randomUUID()}.partial`;
     this.#vocab = vocab;
     this.#bytesPerToken = bytesPerTokenOf(vocab);
-    mkdirSync(dirname(path), { recursive: true });
-    this.#file = openSync(this.#temporary, "w");
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+    } catch (error) {
+      throw fileError("write", path, error);
+    }
+    this.#file = new AtomicFile(path);
   }
 
   get tokens(): number {
@@ -46,7 +46,7 @@ export class ShardWriter {
     return this.#rows.length;
   }
 
-  /** Adds a document. Throws a RangeError for a token outside the vocabulary. */
+  /** Adds a document. @throws RangeError for a token outside the vocabulary; InputError if the disk is full. */
   append(tokens: ArrayLike<number>, { bytes, words }: TextSize): void {
     const data = this.#bytesPerToken === 2 ? new Uint16Array(tokens) : new Uint32Array(tokens);
     for (let i = 0; i < tokens.length; i++) {
@@ -83,32 +83,18 @@ export class ShardWriter {
     this.#at = 0;
     this.#write(header);
     this.#at = checkedHeaderBytes;
-    writeAll(this.#file, this.#hash.digest(), this.#at);
-    fsyncSync(this.#file);
-    this.#close();
-    renameSync(this.#temporary, this.#path);
-    this.#finished = true;
+    this.#file.write(this.#hash.digest(), this.#at);
+    this.#file.finish();
   }
 
   /** Gives up, leaving nothing behind; does nothing after `finish`. */
   abort(): void {
-    if (this.#finished) return;
-    if (this.#open) this.#close();
-    rmSync(this.#temporary, { force: true });
+    this.#file[Symbol.dispose]();
   }
 
   #write(bytes: Uint8Array): void {
     this.#hash.update(bytes);
-    writeAll(this.#file, bytes, this.#at);
+    this.#file.write(bytes, this.#at);
     this.#at += bytes.length;
   }
-
-  #close(): void {
-    this.#open = false;
-    closeSync(this.#file);
-  }
-}
-
-function writeAll(file: number, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, at + done);
 }

@@ -1,11 +1,11 @@
 // Where documents come from, by a short spec. Knows no tokens and no split.
 
 import { InputError } from "../error.ts";
+import { localFile } from "../files/byte-source.ts";
 import { documentKinds, documentsOf } from "./documents.ts";
 import { HubDataset, type HubFile, type HubOptions } from "./hub-dataset.ts";
 import { localFiles } from "./local-files.ts";
 import { sotuDocuments, sotuVersion } from "./sotu.ts";
-import { localFile } from "./stored-file.ts";
 
 /** A stream of documents that can be begun again. */
 export interface Source {

@@ -1,17 +1,18 @@
 // Tokenizers in files: tokenizer.json read and written. Knows no training and no sources.
 
-import { randomUUID } from "node:crypto";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { InputError } from "../error.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { AtomicFile } from "../files/atomic-file.ts";
+import { fileError } from "../files/file-error.ts";
+import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
 /**
  * The tokenizer in a tokenizer.json file.
  * @throws InputError where the file is missing, or not a byte-level BPE tokenizer.
  */
-export async function openTokenizer(path: string, options: { endOfText?: string } = {}): Promise<Tokenizer> {
+export async function openTokenizer(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new InputError(`tokenizer: "${path}" cannot be read (${cause.code}); give a tokenizer.json`, { cause });
   });
@@ -24,14 +25,14 @@ export async function openTokenizer(path: string, options: { endOfText?: string 
   return loadTokenizer(json, options);
 }
 
-/** Writes a tokenizer as tokenizer.json, whole or not at all. */
+/** Writes a tokenizer as tokenizer.json, whole or not at all. @throws InputError if it cannot be written. */
 export function saveTokenizer(tokenizer: Tokenizer, path: string): void {
-  const temporary = `${path}.${randomUUID()}.partial`;
-  mkdirSync(dirname(path), { recursive: true });
   try {
-    writeFileSync(temporary, JSON.stringify(tokenizer.json, null, 1));
-    renameSync(temporary, path);
-  } finally {
-    rmSync(temporary, { force: true });
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw fileError("write", path, error);
   }
+  using file = new AtomicFile(path);
+  file.write(new TextEncoder().encode(JSON.stringify(tokenizer.json, null, 1)), 0);
+  file.finish();
 }

@@ -22,6 +22,12 @@ const addedToken = z.looseObject({
   rstrip: no,
 });
 
+const template = z.looseObject({
+  type: z.literal("TemplateProcessing"),
+  single: z.array(z.looseObject({ SpecialToken: z.looseObject({ id: z.string() }).optional() })),
+  special_tokens: z.record(z.string(), z.looseObject({ ids: z.array(z.int().min(0)) })),
+});
+
 const schema = z.looseObject({
   added_tokens: z.array(addedToken).default([]),
   normalizer,
@@ -53,6 +59,8 @@ export interface TokenizerTables {
   readonly pretokenizer: z.output<typeof pretokenizerSchema>;
   /** A piece that is a token is taken whole. */
   readonly ignoreMerges: boolean;
+  /** The ids that the post-processor's template puts before a text. */
+  readonly prefix: readonly number[];
 }
 
 /**
@@ -97,7 +105,28 @@ export function readTokenizerJson(json: unknown): TokenizerTables {
     normalizer: normalizer.map(({ type }) => type),
     pretokenizer: pre_tokenizer,
     ignoreMerges: model.ignore_merges,
+    prefix: prefixOf(parsed.data.post_processor, bytes.length),
   };
+}
+
+/** What the template of a post-processor, or of one of a sequence of them, puts before the text; others put nothing. */
+function prefixOf(processor: unknown, vocab: number): number[] {
+  const { type, processors } = (processor ?? {}) as { type?: unknown; processors?: unknown };
+  if (type === "Sequence" && Array.isArray(processors)) return processors.flatMap((one) => prefixOf(one, vocab));
+  if (type !== "TemplateProcessing") return [];
+  const parsed = template.safeParse(processor);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new InputError(`tokenizer: post_processor.${issue?.path.join(".")}: ${issue?.message}`);
+  }
+  const { single, special_tokens } = parsed.data;
+  const text = single.findIndex(({ SpecialToken }) => SpecialToken === undefined);
+  const before = single.slice(0, Math.max(0, text)).map(({ SpecialToken }) => SpecialToken?.id as string);
+  return before.flatMap((name) => {
+    const ids = Object.hasOwn(special_tokens, name) ? special_tokens[name]?.ids : undefined;
+    if (ids?.every((id) => id < vocab)) return ids;
+    throw new InputError(`tokenizer: post_processor: ${JSON.stringify(name)} is not a token of the ${vocab} there are`);
+  });
 }
 
 function bytesById(ids: ReadonlyMap<string, number>, added: readonly { id: number; content: string }[]): Uint8Array[] {

@@ -9,17 +9,21 @@ import { readTokenizerJson, type TokenizerTables } from "./tokenizer-json.ts";
 
 /** How text becomes token ids and back. */
 export interface Tokenizer {
-  /** The number of tokens; ids are 0 … vocab − 1. */
+  /** The number of tokens; ids are 0 … vocab − 1. A model may score more, which stand for nothing. */
   readonly vocab: number;
-  /** The id of the token that stands between documents. */
+  /** The id of the token that stands between documents, in training data. */
   readonly endOfText: number;
+  /** The ids that a text begins with when a model is to read it. */
+  readonly prefix: readonly number[];
+  /** The ids that end a text that a model writes; `endOfText` is one of them. */
+  readonly ends: ReadonlySet<number>;
   /** Special tokens by their text. */
   readonly special: ReadonlyMap<string, number>;
   /** The ids of `text`. Special tokens spelled out in it are plain text, unless `special` is set. */
   encode(text: string, options?: { special?: boolean }): Uint32Array;
-  /** The text of `ids`; bytes that are not UTF-8 become U+FFFD. Throws InputError for an id outside the vocabulary. */
+  /** The text of `ids`; bytes that are not UTF-8 become U+FFFD. Throws InputError for an id that the model has not. */
   decode(ids: Iterable<number>): string;
-  /** The bytes of one token. Throws InputError for an id outside the vocabulary. */
+  /** The bytes of one token, none for one that only the model has. Throws InputError for an id that it has not. */
   bytesOf(id: number): Uint8Array;
   /** The tokenizer.json it was read from. */
   readonly json: object;
@@ -28,12 +32,23 @@ export interface Tokenizer {
 /** The texts by which the end-of-text token is found, if it is not named. */
 const endings = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>"];
 
+/** The texts of special tokens by which models end what they say in a chat. */
+const turnEndings = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>"];
+
+/** What a tokenizer.json leaves open. */
+export interface TokenizerOptions {
+  /** The text of the token between documents; found among the usual ones if not given. */
+  endOfText?: string;
+  /** How many tokens the model scores, if more than the tokenizer has (a padded vocabulary). */
+  modelVocab?: number;
+}
+
 /**
- * The tokenizer that a parsed tokenizer.json describes.
- * @param options.endOfText the text of the token between documents; found among the usual ones if not given.
+ * The tokenizer that a parsed tokenizer.json describes. Its prefix is that of the post-processor's template, or the
+ * end of text where there is none; its ends are the end of text and the usual special tokens that end a turn.
  * @throws InputError naming the first thing that is wrong, or that is not byte-level BPE.
  */
-export function loadTokenizer(json: unknown, options: { endOfText?: string } = {}): Tokenizer {
+export function loadTokenizer(json: unknown, options: TokenizerOptions = {}): Tokenizer {
   const tables = readTokenizerJson(json);
   const sought = options.endOfText === undefined ? endings : [options.endOfText];
   const ending = sought.flatMap((content) => tables.added.filter((token) => token.content === content))[0];
@@ -41,14 +56,23 @@ export function loadTokenizer(json: unknown, options: { endOfText?: string } = {
     const listed = tables.added.map(({ content }) => content).join(" ") || "none";
     throw new InputError(`tokenizer: no token ${sought.join(" or ")} among the added tokens; found ${listed}`);
   }
-  return new ByteLevelTokenizer(json as object, tables, ending.id);
+  const { modelVocab = tables.bytes.length } = options;
+  if (!(modelVocab >= tables.bytes.length)) {
+    throw new InputError(`tokenizer: has ${tables.bytes.length} tokens, of which the model scores only ${modelVocab}`);
+  }
+  return new ByteLevelTokenizer(json as object, tables, ending.id, modelVocab);
 }
+
+const noBytes = new Uint8Array(0);
 
 class ByteLevelTokenizer implements Tokenizer {
   readonly vocab: number;
   readonly endOfText: number;
+  readonly prefix: readonly number[];
+  readonly ends: ReadonlySet<number>;
   readonly special: ReadonlyMap<string, number>;
   readonly json: object;
+  readonly #modelVocab: number;
   readonly #bytes: readonly Uint8Array[];
   readonly #added: ReadonlyMap<string, number>;
   readonly #plain: RegExp | undefined; // the added tokens that are not special: found in any text
@@ -57,12 +81,15 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly #cut: Pretokenizer;
   readonly #bpe: Bpe;
 
-  constructor(json: object, tables: TokenizerTables, endOfText: number) {
+  constructor(json: object, tables: TokenizerTables, endOfText: number, modelVocab: number) {
     const { bytes, byteTokens, merges, ids, added } = tables;
     this.json = json;
     this.vocab = bytes.length;
     this.endOfText = endOfText;
     this.special = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
+    this.prefix = tables.prefix.length > 0 ? tables.prefix : [endOfText];
+    this.ends = new Set([endOfText, ...turnEndings.flatMap((content) => this.special.get(content) ?? [])]);
+    this.#modelVocab = modelVocab;
     this.#bytes = bytes;
     this.#added = new Map(added.map(({ content, id }) => [content, id]));
     this.#plain = anyOf(added.filter(({ special }) => !special).map(({ content }) => content));
@@ -110,8 +137,9 @@ class ByteLevelTokenizer implements Tokenizer {
 
   bytesOf(id: number): Uint8Array {
     const bytes = this.#bytes[id];
-    if (!bytes) throw new InputError(`tokenizer: no token ${id}; ids are 0 to ${this.vocab - 1}`);
-    return bytes;
+    if (bytes) return bytes;
+    if (Number.isInteger(id) && id >= 0 && id < this.#modelVocab) return noBytes;
+    throw new InputError(`tokenizer: no token ${id}; ids are 0 to ${this.#modelVocab - 1}`);
   }
 
   #normalized(text: string): string {

@@ -1,13 +1,16 @@
 // Safetensors: round trips, the format byte by byte, and files that are not what they say.
 
-import { writeFileSync } from "node:fs";
+import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeSafetensors, openSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { InputError } from "../../src/error.ts";
+import { bytesInMemory } from "../../src/files/byte-source.ts";
+import { openUrl } from "../../src/files/url-source.ts";
 import { allocate, bytesPer, type DType } from "../../src/tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors, tensor } from "../../src/tensor/tensor.ts";
+import { rangeServer } from "../files/range-server.ts";
 import { scratch } from "../files/scratch.ts";
 
 const bytesOf = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -199,6 +202,43 @@ describe("files that are not right", () => {
     const directory = scratch();
     await expect(openSafetensors(join(directory, "none"))).rejects.toThrow(InputError);
     await expect(openSafetensors(directory)).rejects.toThrow(/not a file/);
+  });
+});
+
+describe("bytes that lie elsewhere", () => {
+  const given: Tensors = {
+    q: tensor(
+      "float32",
+      [2, 300],
+      Float32Array.from({ length: 600 }, (_, i) => i / 7),
+    ),
+    ids: tensor("int32", [2], Int32Array.of(7, 8)),
+  };
+  const bytes = Buffer.concat(encodeSafetensors(given, { step: "3" }));
+
+  test("in memory", async () => {
+    await using file = await openSafetensors(bytesInMemory("memory", bytes));
+    expect(await file.readAll()).toEqual(given);
+    expect(file.metadata).toEqual({ step: "3" });
+    await expect(openSafetensors(bytesInMemory("memory", bytes.subarray(0, 40)))).rejects.toThrow(/^memory: .*cut off/);
+  });
+
+  test("on a server, of which only the tensor that is read is fetched", async () => {
+    const { url, served } = await rangeServer(bytes);
+    await using file = await openSafetensors(await openUrl(url));
+    expect(await file.read("ids")).toEqual(given.ids);
+    expect(served.sent).toBe(1 + bytes.length - 2400); // everything but `q`
+    expect(await file.read("q")).toEqual(given.q);
+    served.short = 1;
+    await expect(file.read("q")).rejects.toThrow(/tensor "q": http.*gave 2399 bytes/);
+  });
+
+  test("a file that shrinks while it is open names the tensor", async () => {
+    const path = join(scratch(), "shrinks.safetensors");
+    writeFileSync(path, bytes);
+    await using file = await openSafetensors(path);
+    truncateSync(path, bytes.length - 5);
+    await expect(file.readAll()).rejects.toThrow(/tensor "(q|ids)": .*shrinks.*ends \d+ bytes early/);
   });
 });
 

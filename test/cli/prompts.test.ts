@@ -8,20 +8,30 @@ import { scratch } from "../files/scratch.ts";
 const whole = '{"index":0,"prompt":"wé"}\n';
 
 describe("OutputRows", () => {
-  it.each(["", "{", '{"index":', '{"index":1,"prompt":"中', '{"index":1,"prompt":"we"}'])(
-    "cuts off %j",
-    async (tail) => {
-      const path = join(scratch(), "out.jsonl");
-      for (const rows of ["", whole]) {
-        writeFileSync(path, rows + tail);
-        const opened = await OutputRows.open(path);
-        expect(opened.done.size).toBe(rows === "" ? 0 : 1);
-        await opened.write({ index: 2, prompt: "of" });
-        await opened.close();
-        expect(readFileSync(path, "utf8")).toBe(`${rows}{"index":2,"prompt":"of"}\n`);
-      }
-    },
-  );
+  it.each(["", "{", '{"index":', '{"index":1,"prompt":"中'])("cuts off %j", async (tail) => {
+    const path = join(scratch(), "out.jsonl");
+    for (const rows of ["", whole]) {
+      writeFileSync(path, rows + tail);
+      const opened = await OutputRows.open(path);
+      expect(opened.done.size).toBe(rows === "" ? 0 : 1);
+      await opened.write({ index: 2, prompt: "of" });
+      await opened.close();
+      expect(readFileSync(path, "utf8")).toBe(`${rows}{"index":2,"prompt":"of"}\n`);
+    }
+  });
+
+  it("keeps a row that only lacks its end", async () => {
+    const path = join(scratch(), "out.jsonl");
+    writeFileSync(path, `${whole}{"index":1,"prompt":"we"}`);
+    const opened = await OutputRows.open(path);
+    expect([...opened.done]).toEqual([
+      [0, "wé"],
+      [1, "we"],
+    ]);
+    await opened.write({ index: 2, prompt: "of" });
+    await opened.close();
+    expect(readFileSync(path, "utf8")).toBe(`${whole}{"index":1,"prompt":"we"}\n{"index":2,"prompt":"of"}\n`);
+  });
 
   it.each(["a diary", '{"prompt":"we"}', '{"index"; 3', " "])(
     "leaves a file that ends with %j as it is",

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { InputError } from "../../src/error.ts";
-import { removeStale, writeAtomic } from "../../src/files/atomic-file.ts";
+import { AtomicFile, removeStale, writeAtomic } from "../../src/files/atomic-file.ts";
 import { fileError } from "../../src/files/file-error.ts";
 import { mayRun, ownMark, parseMark } from "../../src/files/process-mark.ts";
 import { bundle, output, scratch } from "./scratch.ts";
@@ -28,6 +28,38 @@ test("writes chunks in order, over what was there, and leaves nothing else", asy
   await writeAtomic(path, [bytes("ne"), bytes(""), bytes("w")]);
   expect(readFileSync(path, "utf8")).toBe("new");
   expect(readdirSync(directory)).toEqual(["file"]);
+});
+
+test("a file written in pieces appears when it is finished, and never if it is given up", () => {
+  const directory = scratch();
+  const path = join(directory, "file");
+  writeFileSync(path, "old");
+  {
+    using file = new AtomicFile(path);
+    file.write(bytes("half"), 0);
+  }
+  expect(readFileSync(path, "utf8")).toBe("old");
+  expect(readdirSync(directory)).toEqual(["file"]);
+  using file = new AtomicFile(path);
+  file.write(bytes("-and-new"), 0);
+  file.write(bytes("brand"), 0);
+  expect(readFileSync(path, "utf8")).toBe("old");
+  file.finish();
+  expect(readFileSync(path, "utf8")).toBe("brandnew");
+  expect(readdirSync(directory)).toEqual(["file"]);
+  expect(() => file.write(bytes("x"), 0)).toThrow(TypeError);
+});
+
+test("a file in pieces that cannot be put in its place says so and leaves nothing", () => {
+  const directory = scratch();
+  mkdirSync(join(directory, "taken"));
+  expect(() => new AtomicFile(join(directory, "none", "file"))).toThrow(/cannot write .*ENOENT/);
+  {
+    using file = new AtomicFile(join(directory, "taken"));
+    file.write(bytes("x"), 0);
+    expect(() => file.finish()).toThrow(InputError);
+  }
+  expect(readdirSync(directory)).toEqual(["taken"]);
 });
 
 test("many writes of one file at once leave one of them whole", async () => {

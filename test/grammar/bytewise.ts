@@ -8,7 +8,7 @@ const end = 256;
 /** A tokenizer whose tokens are bytes. */
 export const bytewise: TokenBytes = {
   vocab: 257,
-  endOfText: end,
+  ends: new Set([end]),
   special: new Map([["<|endoftext|>", end]]),
   bytesOf: (id: number) => (id < end ? Uint8Array.of(id) : new TextEncoder().encode("<|endoftext|>")),
 };
@@ -41,7 +41,7 @@ export function randomText(
   { tokenizer = bytewise, patience = 60 }: { tokenizer?: TokenBytes; patience?: number } = {},
 ): string {
   const ends = Array.from({ length: tokenizer.vocab }, (_, id) => id).filter(
-    (id) => id === tokenizer.endOfText || /^["\]}]$/.test(Buffer.from(tokenizer.bytesOf(id)).toString()),
+    (id) => tokenizer.ends.has(id) || /^["\]}]$/.test(Buffer.from(tokenizer.bytesOf(id)).toString()),
   );
   const bytes: number[] = [];
   for (let count = 0; count < 5000; count++) {

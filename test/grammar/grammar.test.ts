@@ -89,7 +89,8 @@ describe("jsonSchema", () => {
 });
 
 describe("a constraint", () => {
-  it("allows nothing but the end of text when all is said, and that again once it is done", async () => {
+  it("allows nothing but the end of text or turn when all is said, and that again once it is done", async () => {
+    expect([...tokenizer.ends]).toEqual([0, 388]);
     using constraint = await compiler.jsonSchema(schema);
     expect(write(constraint, '{"name": "é", "kind": "dog", "tags": [[]]')).toBe(true);
     expect(allowed(constraint.allowed())).not.toContain(tokenizer.endOfText);
@@ -97,9 +98,18 @@ describe("a constraint", () => {
     expect(write(constraint, "}")).toBe(true);
     for (const done of [false, true, true]) {
       expect(constraint.done).toBe(done);
-      expect(allowed(constraint.allowed())).toEqual([tokenizer.endOfText]);
+      expect(allowed(constraint.allowed())).toEqual([0, 388]);
       expect(constraint.accept(tokenizer.encode("}")[0] as number)).toBe(false);
       expect(constraint.accept(tokenizer.endOfText)).toBe(true);
+    }
+  });
+
+  it("is done by any of the tokenizer's ends", async () => {
+    for (const end of tokenizer.ends) {
+      using constraint = await compiler.json();
+      expect(write(constraint, "[]")).toBe(true);
+      expect(constraint.accept(end)).toBe(true);
+      expect(constraint.done).toBe(true);
     }
   });
 

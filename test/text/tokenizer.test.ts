@@ -10,6 +10,7 @@ interface Json {
   normalizer: unknown;
   pre_tokenizer: unknown;
   decoder: unknown;
+  post_processor: unknown;
   model: { vocab: Record<string, number>; merges: unknown[]; ignore_merges: boolean; byte_fallback?: boolean };
 }
 
@@ -90,6 +91,48 @@ describe("loadTokenizer", () => {
     expect(() => loadTokenizer(json, { endOfText: "<end>" })).toThrow(
       "no token <end> among the added tokens; found <|endoftext|> <stop>",
     );
+  });
+
+  const template = (single: object[], ids: number[]) => ({
+    type: "TemplateProcessing",
+    single,
+    pair: [],
+    special_tokens: { "<s>": { id: "<s>", ids, tokens: ["<s>"] } },
+  });
+  const begin = { SpecialToken: { id: "<s>", type_id: 0 } };
+  const text = { Sequence: { id: "A", type_id: 0 } };
+
+  it("begins a text by the end of text, or by what the post-processor's template says", () => {
+    const prefix = (post_processor: unknown) =>
+      loadTokenizer(changed((json) => Object.assign(json, { post_processor }))).prefix;
+    expect(prefix(null)).toEqual([0]);
+    expect(prefix({ ...byteLevel })).toEqual([0]);
+    expect(prefix(template([begin, text], [7]))).toEqual([7]);
+    expect(prefix(template([begin, begin, text, begin], [7, 8]))).toEqual([7, 8, 7, 8]);
+    expect(prefix(template([text, begin], [7]))).toEqual([0]);
+    expect(prefix({ type: "Sequence", processors: [byteLevel, template([begin, text], [9])] })).toEqual([9]);
+    expect(() => prefix(template([begin, text], [420]))).toThrow(/post_processor: "<s>" is not a token of the 420/);
+    expect(() => prefix(template([{ SpecialToken: { id: "toString" } }, text], [1]))).toThrow(InputError);
+    expect(() => prefix({ type: "TemplateProcessing", single: 1 })).toThrow(/tokenizer: post_processor\.single/);
+  });
+
+  it("ends a text at the end of text and at special tokens that end a turn", () => {
+    const ends = (content: string, flag: boolean) =>
+      loadTokenizer(changed((json) => json.added_tokens.push({ ...special, id: 420, content, special: flag }))).ends;
+    expect([...ends("<|eot_id|>", true)]).toEqual([0, 420]);
+    expect([...ends("<|eot_id|>", false)]).toEqual([0]);
+    expect([...ends("<|im_start|>", true)]).toEqual([0]);
+  });
+
+  it("decodes what only the model has to nothing, and refuses a model that scores fewer", () => {
+    const padded = loadTokenizer(
+      changed(() => {}),
+      { modelVocab: 448 },
+    );
+    expect(padded.vocab).toBe(420);
+    expect(padded.decode([98, 420, 447, 99])).toBe("ab");
+    for (const id of [448, -1, 420.5]) expect(() => padded.bytesOf(id)).toThrow(/ids are 0 to 447/);
+    expect(() => loadTokenizer(JSON.parse(base), { modelVocab: 419 })).toThrow(/420 tokens, .* scores only 419/);
   });
 
   const mistakes: [string, (json: Json) => void, RegExp][] = [
