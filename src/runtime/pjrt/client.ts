@@ -2,7 +2,9 @@
 
 import { bytesPer, type DType, viewOf } from "../../tensor/dtype.ts";
 import { sizeOf, type Tensor } from "../../tensor/tensor.ts";
-import { type Handle, PjrtApi } from "./api.ts";
+import { PjrtApi } from "./api.ts";
+import type { Args, Handle } from "./args.ts";
+import { type ClientOptions, namedValues } from "./client-options.ts";
 import { type CompileTarget, compileOptions } from "./compile-options.ts";
 
 /** PJRT_Buffer_Type. */
@@ -19,12 +21,6 @@ const bufferTypes: Readonly<Record<DType, number>> = {
 
 /** PJRT_HostBufferSemantics: the bytes are copied during the call. */
 const copiedDuringCall = 0;
-
-/** PJRT_NamedValue_Type. */
-const namedTypes = { string: 0, int64List: 2, int64: 1, float: 3, boolean: 4 } as const;
-
-/** Options of a client, by the names that the plugin knows; whole numbers are int64, others float. */
-export type ClientOptions = Readonly<Record<string, string | number | boolean | readonly number[]>>;
 
 /** One of a client's devices. */
 export interface PjrtDevice {
@@ -77,10 +73,7 @@ export class PjrtClient implements Disposable {
   static async open(path: string, options: ClientOptions = {}): Promise<PjrtClient> {
     const api = await PjrtApi.load(path);
     const args = api.args("Client_Create");
-    const list = Object.entries(options);
-    const values = api.struct(Math.max(8, 56 * list.length));
-    for (const [i, [name, value]] of list.entries()) writeNamed(values, 56 * i, name, value);
-    args.pointer(16, values).size(24, list.length);
+    args.pointer(16, namedValues(api, options)).size(24, Object.keys(options).length);
     await api.callAsync("Client_Create", args);
     return new PjrtClient(api, args.handle(64));
   }
@@ -199,7 +192,7 @@ export class PjrtExecutable implements Disposable {
   readonly #executable: Handle;
   readonly #outputs: number;
   readonly #devices: number;
-  readonly #options: ReturnType<PjrtApi["struct"]>;
+  readonly #options: Args;
   #open = true;
 
   constructor(client: PjrtClient, loaded: Handle, devices: number) {
@@ -267,35 +260,4 @@ function describe(api: PjrtApi, handle: Handle): PjrtDevice {
   const id = api.call("DeviceDescription_Id", api.args("DeviceDescription_Id").pointer(16, description));
   const kind = api.call("DeviceDescription_Kind", api.args("DeviceDescription_Kind").pointer(16, description));
   return { handle, id: id.bytes.readInt32LE(24), kind: api.textAt(kind.handle(24), kind.number(32)) };
-}
-
-/** Writes a PJRT_NamedValue at `offset`. */
-function writeNamed(
-  into: ReturnType<PjrtApi["struct"]>,
-  offset: number,
-  name: string,
-  value: ClientOptions[string],
-): void {
-  const bytes = new TextEncoder().encode(name);
-  into
-    .size(offset, 56)
-    .pointer(offset + 16, bytes)
-    .size(offset + 24, bytes.length)
-    .size(offset + 48, 1);
-  if (typeof value === "string") {
-    const text = new TextEncoder().encode(value);
-    into
-      .int(offset + 32, namedTypes.string)
-      .pointer(offset + 40, text)
-      .size(offset + 48, text.length);
-  } else if (typeof value === "boolean") {
-    into.int(offset + 32, namedTypes.boolean).int(offset + 40, Number(value));
-  } else if (typeof value !== "number") {
-    into.int(offset + 32, namedTypes.int64List).pointer(offset + 40, BigInt64Array.from(value, BigInt));
-    into.size(offset + 48, value.length);
-  } else if (Number.isInteger(value)) {
-    into.int(offset + 32, namedTypes.int64).size(offset + 40, value);
-  } else {
-    into.int(offset + 32, namedTypes.float).float(offset + 40, value);
-  }
 }

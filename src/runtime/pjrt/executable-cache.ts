@@ -1,10 +1,11 @@
 // Compiled programs kept on disk, by what they were compiled from: a minute of compilation becomes a second of loading.
 // Several processes may use one folder; what is damaged or another version's is compiled again.
 
-import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { writeAtomic } from "../../files/atomic-file.ts";
 import type { PjrtClient, PjrtExecutable } from "./client.ts";
 import type { CompileTarget } from "./compile-options.ts";
 
@@ -40,7 +41,7 @@ export class ExecutableCache {
       }
     }
     const made = await client.compile(text, target);
-    this.#write(path, made);
+    await this.#write(path, made);
     return made;
   }
 
@@ -64,20 +65,13 @@ export class ExecutableCache {
   }
 
   // That a program cannot be kept, on a full disk or by a plugin that does not serialise, costs time alone.
-  #write(path: string, executable: PjrtExecutable): void {
-    const temporary = `${path}.${randomUUID()}.partial`;
+  async #write(path: string, executable: PjrtExecutable): Promise<void> {
     try {
       const bytes = executable.serialize();
       mkdirSync(this.#folder, { recursive: true });
-      writeFileSync(
-        temporary,
-        [createHash("sha256").update(bytes).digest(), bytes].reduce((a, b) => Buffer.concat([a, b])),
-      );
-      renameSync(temporary, path);
+      await writeAtomic(path, [createHash("sha256").update(bytes).digest(), bytes]);
       this.#shrink();
-    } catch {
-      rmSync(temporary, { force: true });
-    }
+    } catch {}
   }
 
   #shrink(): void {
