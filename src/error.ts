@@ -1,9 +1,39 @@
+/** What an `InputError` says beside its message, for programs. */
+export interface InputErrorDetails {
+  /** The option that is wrong, by its name in this package: `topK`, `maxTokens`. */
+  readonly option?: string;
+  /** What is wrong with that option, without its name: who calls the option otherwise tells it so. */
+  readonly problem?: string;
+  /** The kind of mistake, where a program may want to act on it. */
+  readonly code?: "context_length_exceeded";
+  readonly cause?: unknown;
+}
+
 /**
  * A mistake in what the caller gave (an option, a file, a config), as opposed to a defect of crosslayer.
  *
  * Its message says what was asked, what was found and what would be right. The command line prints the message alone;
- * every other error keeps its stack.
+ * every other error keeps its stack. Programs read `option` and `code`, never the message.
  */
 export class InputError extends Error {
   override readonly name = "InputError";
+  readonly option: string | undefined;
+  readonly problem: string | undefined;
+  readonly code: InputErrorDetails["code"];
+
+  constructor(message: string, { option, problem, code, cause }: InputErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.option = option;
+    this.problem = problem;
+    this.code = code;
+  }
+
+  /** A mistake in an option, which people know by the name `shown`: "top-k: must be …". */
+  static at(
+    option: string,
+    problem: string,
+    { shown = option, ...details }: Omit<InputErrorDetails, "option" | "problem"> & { readonly shown?: string } = {},
+  ): InputError {
+    return new InputError(`${shown}: ${problem}`, { ...details, option, problem });
+  }
 }

@@ -3,7 +3,8 @@
 export { sharingPicture } from "./charts/sharing-picture.ts";
 export { RunDirectory } from "./checkpoint/run-directory.ts";
 export { openSafetensors, type SafetensorsFile } from "./checkpoint/safetensors.ts";
-export { type CoreOptions, type CoreRequest, EngineCore, type FinishReason } from "./engine/core.ts";
+export { type CoreRequest, EngineCore, type FinishReason } from "./engine/core.ts";
+export type { CoreOptions } from "./engine/core-options.ts";
 export { decode } from "./engine/decode.ts";
 export type { EngineStats } from "./engine/stats.ts";
 export { InputError } from "./error.ts";
@@ -14,7 +15,8 @@ export { huggingFaceModel, readHuggingFaceConfig } from "./foreign/hugging-face-
 export { Engine, EngineCrash } from "./generate/engine.ts";
 export type { EngineInfo, EngineOptions } from "./generate/engine-options.ts";
 export type { Chunk, GenerateOptions, Prompt, TokenLogprob } from "./generate/request.ts";
-export { PagedCache } from "./kv/paged-cache.ts";
+export type { KvMemory } from "./kv/kv-memory.ts";
+export { PagedMemory } from "./kv/paged-memory.ts";
 export { type ModelConfig, type ModelOptions, modelConfig } from "./model/config.ts";
 export { flopsPerToken, kvBytesPerToken, parameterCount, unsharedTwin } from "./model/cost.ts";
 export { modelName } from "./model/model-name.ts";

@@ -77,16 +77,18 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   cast: ({ inputs }, [g]) => [cast(g, first(inputs).dtype)],
   after: (_, [g]) => [g],
 
-  // Of bfloat16 operands products are bfloat16 too, but gradients stay as wide as they come: casts let them through.
+  // Of bfloat16 operands: a row of the first has a gradient of one product; the second is read by all rows, whose sum stays
+  // float32.
   matmul: ({ inputs, attributes: { transA, transB, alpha } }, [given]) => {
     const [a, b] = pair(inputs);
-    const [g, to] = [cast(given, a.dtype), given.dtype];
+    const g = cast(given, a.dtype);
+    const [rows, sums] = [a.dtype, a.dtype === "bfloat16" ? "float32" : a.dtype] as const;
     const da = transA
-      ? matmul(b, g, { transA: transB, transB: true, alpha, to })
-      : matmul(g, b, { transB: !transB, alpha, to });
+      ? matmul(b, g, { transA: transB, transB: true, alpha, to: rows })
+      : matmul(g, b, { transB: !transB, alpha, to: rows });
     const db = transB
-      ? matmul(g, a, { transA: true, transB: transA, alpha, to })
-      : matmul(a, g, { transA: !transA, alpha, to });
+      ? matmul(g, a, { transA: true, transB: transA, alpha, to: sums })
+      : matmul(a, g, { transA: !transA, alpha, to: sums });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
 

@@ -6,7 +6,8 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
-import { kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
+import { engineSchema, type ResolvedOptions } from "../generate/engine-options.ts";
+import { kvDtypes } from "../model/formats.ts";
 import { type Family, namedModel } from "../model/name.ts";
 import { memorySize } from "../plan/memory-size.ts";
 import type { Device } from "../runtime/device.ts";
@@ -16,7 +17,7 @@ import { inferenceCharts } from "../study/inference/inference-chart.ts";
 import { inferenceMarkdown, inferenceSheets, inferenceText } from "../study/inference/inference-table.ts";
 import { versions } from "../study/trials/versions.ts";
 import { interruptible } from "./interrupt.ts";
-import { whole } from "./numbers.ts";
+import { option } from "./option.ts";
 import { progress } from "./progress.ts";
 
 /** Sizes by name: `m1` has 22M parameters outside its embedding, `m2` 180M. */
@@ -31,7 +32,7 @@ interface Flags {
   size: string;
   models?: string;
   kvDtypes?: string;
-  weights: WeightDtype;
+  weights: ResolvedOptions["weights"];
   kvMemory: string;
   batches?: string;
   contexts?: string;
@@ -49,11 +50,11 @@ export function benchCommand(): Command {
     .addOption(new Option("--size <name>", "layers, width and vocabulary").choices(Object.keys(sizes)).default("m1"))
     .option("--models <names>", "what to compare (default: H64-MQA, H64-MQA-CLA2, H64-MQA-CLA4; H128 at m2)")
     .option("--kv-dtypes <types>", `how keys and values are kept (default: ${kvDtypes.join()})`)
-    .addOption(new Option("--weights <type>", "how weights are kept").choices(weightDtypes).default("int8"))
+    .addOption(option(engineSchema, "weights", "<type>").default("int8"))
     .option("--kv-memory <size>", "the memory whose capacity is told", "64MB")
     .option("--batches <counts>", "sequences decoded at one time (default: 1,4,16; quick: 1,16)")
     .option("--contexts <tokens>", "tokens of each (default: 1024,4096; quick: 1024)")
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .addOption(option(engineSchema, "threads", "<count>"))
     .option("--out <directory>", "where tables and pictures go", join("runs", "bench"))
     .option("--json", "print one JSON object, write no files")
     .action(runBench);

@@ -7,14 +7,16 @@ import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer, type WindowScorer } from "../eval/scorer.ts";
-import { type KvDtype, kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
+import { engineSchema } from "../generate/engine-options.ts";
+
+import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import type { Precision } from "../model/precision.ts";
 import { putAll } from "../runtime/device.ts";
 import { openSource } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
-import { whole } from "./numbers.ts";
+import { option } from "./option.ts";
 
 interface Flags extends DeviceFlags {
   data?: string;
@@ -24,6 +26,9 @@ interface Flags extends DeviceFlags {
   weights?: WeightDtype;
   json?: boolean;
 }
+
+const kvDtypeWords = { description: "measure by the engine's arithmetic, with keys and values kept so", told: "" };
+const weightsWords = { description: "the same, with weights kept so", told: "" };
 
 /** The subcommand. */
 export function evalCommand(): Command {
@@ -38,13 +43,9 @@ export function evalCommand(): Command {
         "which documents (default: validation of the run's own data, all of any other)",
       ).choices(["validation", "all"]),
     )
-    .addOption(
-      new Option("--kv-dtype <type>", "measure by the engine's arithmetic, with keys and values kept so").choices(
-        kvDtypes,
-      ),
-    )
-    .addOption(new Option("--weights <type>", "the same, with weights kept so").choices(weightDtypes))
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .addOption(option(engineSchema, "kvDtype", "<type>", kvDtypeWords))
+    .addOption(option(engineSchema, "weights", "<type>", weightsWords))
+    .addOption(option(engineSchema, "threads", "<count>"))
     .option("--json", "print one JSON object")
     .action(runEval);
   return deviceOptions(command);

@@ -7,6 +7,7 @@ import { bytesText, integerText } from "../charts/quantity.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { Engine, EngineCrash } from "../generate/engine.ts";
+import { engineOptions } from "../generate/engine-options.ts";
 import type { Chunk, GenerateOptions, TokenLogprob } from "../generate/request.ts";
 import {
   type EngineFlags,
@@ -50,10 +51,11 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
   const prompts = flags.file === undefined ? undefined : await openPrompts(flags.file); // told before a model is loaded
   const rows = prompts && (await OutputRows.open(flags.out));
   const options: GenerateOptions = { ...samplingOf(flags), ...formatOf(flags.jsonSchema) };
+  const { maxSequences } = engineOptions(engineOptionsOf(flags));
   await using engine = await Engine.load(path, engineOptionsOf(flags));
   await interruptible((signal) =>
     prompts && rows
-      ? writeAll(engine, prompts, rows, { options, lanes: 2 * (flags.maxSequences ?? 64) }, signal)
+      ? writeAll(engine, prompts, rows, { options, lanes: 2 * maxSequences }, signal)
       : writeOne(engine, argument ?? flags.prompt ?? "", options, signal),
   );
 }

@@ -10,7 +10,7 @@ import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts
 import { modelName } from "../model/model-name.ts";
 import { scales } from "../model/name.ts";
 import { owners } from "../model/sharing.ts";
-import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
+import { chosenModel, type ModelFlags, modelOptions, standardSizes } from "./model-options.ts";
 import { whole } from "./numbers.ts";
 
 interface Flags extends ModelFlags {
@@ -27,7 +27,7 @@ export function inspectCommand(): Command {
     .option("--scale <size>", `the paper's sizes: ${Object.keys(scales).join(", ")}`);
   return modelOptions(command)
     .option("--context <tokens>", "positions attended, for the arithmetic (default: the model's context)", whole(1))
-    .option("--vocab <tokens>", "vocabulary, for sizes by --depth (default: 4096)", whole(257))
+    .option("--vocab <tokens>", `vocabulary, for sizes by --depth (default: ${standardSizes.vocab})`, whole(257))
     .option("--json", "print one JSON object")
     .action(runInspect);
 }
@@ -36,7 +36,10 @@ async function runInspect(target: string | undefined, flags: Flags): Promise<voi
   const run = target !== undefined && RunDirectory.exists(target) ? await RunDirectory.open(target) : undefined;
   const model = run
     ? run.config.model
-    : chosenModel(target, flags, { vocab: flags.vocab ?? 4096, context: flags.context ?? 2048 });
+    : chosenModel(target, flags, {
+        vocab: flags.vocab ?? standardSizes.vocab,
+        context: flags.context ?? standardSizes.context,
+      });
   const found = facts(model, flags.context ?? model.context);
   if (flags.json) console.log(JSON.stringify(run ? { ...found, run: target, finished: run.finished } : found));
   else console.log(text(model, found, run && { path: target as string, finished: run.finished }));

@@ -23,6 +23,9 @@ export interface DataSizes {
   context: number;
 }
 
+/** Sizes for configs that do not say, where there is no data either. */
+export const standardSizes: DataSizes = { vocab: 4096, context: 2048 };
+
 /** Adds the options to a command. */
 export function modelOptions(command: Command): Command {
   return command

@@ -4,21 +4,23 @@ import { InvalidArgumentError } from "commander";
 import { memorySize } from "../plan/memory-size.ts";
 
 /** A whole number from `least` to `most`. */
-export function whole(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== "" && Number.isInteger(value) && value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
-    throw new InvalidArgumentError(`It must be a whole number, ${range}.`);
+    const any = least === Number.MIN_SAFE_INTEGER && most === Number.MAX_SAFE_INTEGER;
+    throw new InvalidArgumentError(any ? "It must be a whole number." : `It must be a whole number, ${range}.`);
   };
 }
 
 /** A number above `above` and at most `most`. */
-export function between(above: number, most: number): (text: string) => number {
+export function between(above: number, most = Number.MAX_VALUE): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== "" && value > above && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a number above ${above} and at most ${most}.`);
+    const range = most === Number.MAX_VALUE ? `above ${above}` : `above ${above} and at most ${most}`;
+    throw new InvalidArgumentError(`It must be a number ${range}.`);
   };
 }
 

@@ -11,14 +11,14 @@ import type { Capacity, ServingPlan } from "../plan/serving-plan.ts";
 import type { PlannedModel } from "./planned-model.ts";
 
 /** Most layers whose sharing is drawn. */
-const drawn = 40;
+const drawnLayers = 40;
 
 /** The plan, for 80 columns where numbers are of usual size. */
 export function planText(planned: PlannedModel, plan: ServingPlan): string {
   const { model, origin } = planned;
   const blocks = [
     pc.bold(modelName(model)) + (origin === undefined ? "" : `  (${origin})`),
-    model.layers <= drawn ? sharingPicture(model.sharing) : caption(model.sharing),
+    model.layers <= drawnLayers ? sharingPicture(model.sharing) : caption(model.sharing),
     settings(plan),
     fits(plan),
     plan.capacity.devices.length * plan.request.tensor.devices > 1 ? devices(plan) : "",
@@ -67,9 +67,12 @@ function devices({ request, capacity }: ServingPlan): string {
     const { stage, first, last, owners, copies, weightBytes, kvBytesPerToken, kv } = device;
     const blocks = fittingBlocks(kv, kvDtype, memory - reserve - weightBytes, blockSize);
     return [
-      ...[String(stage), first === last ? String(first) : `${first}–${last}`],
+      String(stage),
+      first === last ? String(first) : `${first}–${last}`,
       `${owners.length}${copies.length > 0 ? ` + ${copies.length} copied` : ""}`,
-      ...[bytesText(weightBytes), integerText(kvBytesPerToken), integerText(blocks * blockSize)],
+      bytesText(weightBytes),
+      integerText(kvBytesPerToken),
+      integerText(blocks * blockSize),
     ];
   });
   const heads = ["stage", "layers", "KV layers", "weights", "KV B/token", "room for tokens"];

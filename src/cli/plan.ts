@@ -9,7 +9,7 @@ import { blockSize } from "../plan/kv-blocks.ts";
 import { checkCuts, evenCuts } from "../plan/pipeline.ts";
 import { type Capacity, type PlanRequest, type ServingPlan, servingPlan } from "../plan/serving-plan.ts";
 import { tensorSplit } from "../plan/tensor-parallel.ts";
-import { type ModelFlags, modelOptions } from "./model-options.ts";
+import { type ModelFlags, modelOptions, standardSizes } from "./model-options.ts";
 import { partOrSize, size, whole, wholes } from "./numbers.ts";
 import { planText } from "./plan-text.ts";
 import { type PlannedModel, plannedModel } from "./planned-model.ts";
@@ -51,7 +51,7 @@ export function planCommand(): Command {
     .option("--cuts <layers>", "first layers of the stages but the first: 8,16,24 (default: even stages)", wholes(1))
     .option("--scale <size>", `the paper's sizes: ${Object.keys(scales).join(", ")}`);
   return modelOptions(command)
-    .option("--vocab <tokens>", "vocabulary, for sizes by --depth (default: 4096)", whole(257))
+    .option("--vocab <tokens>", `vocabulary, for sizes by --depth (default: ${standardSizes.vocab})`, whole(257))
     .option("--json", "print one JSON object")
     .action(runPlan);
 }

@@ -8,7 +8,7 @@ import { isObject, readJson } from "../files/json-file.ts";
 import { readHuggingFaceConfig } from "../foreign/hugging-face-config.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
 import { parseSharing } from "../model/name.ts";
-import { chosenModel, type ModelFlags } from "./model-options.ts";
+import { chosenModel, type ModelFlags, standardSizes } from "./model-options.ts";
 
 /** A model to plan for. */
 export interface PlannedModel {
@@ -28,7 +28,10 @@ export async function plannedModel(
 ): Promise<PlannedModel> {
   const path = target === undefined ? undefined : configFile(target);
   if (path === undefined) {
-    const model = chosenModel(target, flags, { vocab: flags.vocab ?? 4096, context: 2048 });
+    const model = chosenModel(target, flags, {
+      ...standardSizes,
+      ...(flags.vocab !== undefined && { vocab: flags.vocab }),
+    });
     return { model, notes: [], dtype: "float16" };
   }
   const extra = (["depth", "config", "scale", "vocab"] as const).find((flag) => flags[flag] !== undefined);

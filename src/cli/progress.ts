@@ -12,7 +12,7 @@ export interface Progress {
 }
 
 /** Seconds between lines where there is no terminal. */
-const pause = 10;
+const lineEverySeconds = 10;
 
 /** Starts progress of `label` at `start` of `total` steps. */
 export function progress(label: string, total: number, start = 0): Progress {
@@ -40,7 +40,7 @@ function lines(label: string, total: number, start: number): Progress {
   return {
     update(done, note) {
       const now = performance.now();
-      if (done < total && now - last < pause * 1000) return;
+      if (done < total && now - last < lineEverySeconds * 1000) return;
       last = now;
       console.error(`${label} ${integerText(done)}/${integerText(total)}  ${note}  ${left(done)} left`);
     },

@@ -1,4 +1,4 @@
-// A file of prompts and the file of what was written after them, both JSONL. What is written already is not done again.
+// A file of prompts and the file of what was written after them, both JSONL. A prompt whose row is there is not asked again.
 
 import { once } from "node:events";
 import { createWriteStream, readFileSync, statSync } from "node:fs";
@@ -6,11 +6,13 @@ import { finished } from "node:stream/promises";
 import { z } from "zod";
 import { InputError } from "../error.ts";
 import { mendJsonLines, readJsonLines } from "../files/json-lines.ts";
-import type { GenerateOptions } from "../generate/request.ts";
+import { type GenerateOptions, generateSchema } from "../generate/request.ts";
+import { checked } from "../options.ts";
 
+/** A line: options are of the right kind here, and in their ranges where they are used, each row's on its own. */
 const row = z.strictObject({
   prompt: z.string(),
-  maxTokens: z.int().min(1).optional(),
+  maxTokens: generateSchema.shape.maxTokens,
   temperature: z.number().optional(),
   topP: z.number().optional(),
   topK: z.int().optional(),
@@ -20,7 +22,7 @@ const row = z.strictObject({
   frequencyPenalty: z.number().optional(),
   seed: z.int().optional(),
   stop: z.union([z.string(), z.array(z.string())]).optional(),
-  n: z.int().min(1).max(128).optional(),
+  n: generateSchema.shape.n.unwrap().optional(),
 });
 
 /** A prompt of a file, with the options of its line. */
@@ -46,19 +48,14 @@ export async function openPrompts(path: string): Promise<FilePrompt[]> {
 }
 
 function promptOf(path: string, line: string, index: number): FilePrompt {
-  const fail = (problem: string) => new InputError(`--file: ${path}, line ${index + 1}: ${problem}`);
+  const where = `--file: ${path}, line ${index + 1}`;
   let json: unknown;
   try {
     json = JSON.parse(line);
   } catch (error) {
-    throw fail(`is no JSON: ${(error as Error).message}`);
+    throw new InputError(`${where}: is no JSON: ${(error as Error).message}`);
   }
-  const parsed = row.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw fail(`${issue?.path.join(".") || "row"}: ${issue?.message}`);
-  }
-  const { prompt, ...options } = parsed.data;
+  const { prompt, ...options } = checked(row, json, where);
   return { index, prompt, options };
 }
 

@@ -7,13 +7,15 @@ import pc from "picocolors";
 import { destination, pino } from "pino";
 import { bytesText, integerText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
-import { memorySize } from "../plan/memory-size.ts";
+import { engineOptions } from "../generate/engine-options.ts";
 import { HttpServer } from "../server/http-server.ts";
+import { serveSchema } from "../server/serve-options.ts";
 import { ServedModels, type ServedRun } from "../server/served-models.ts";
 import { ServedStudy } from "../server/served-study.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { type EngineFlags, engineFlags, engineOptionsOf } from "./engine-options.ts";
-import { between, whole } from "./numbers.ts";
+import { between } from "./numbers.ts";
+import { option } from "./option.ts";
 
 interface Flags extends EngineFlags {
   host: string;
@@ -34,13 +36,13 @@ export function serveCommand(): Command {
     .description("serve runs by the OpenAI API, and a page that shows what sharing saves")
     .argument("[runs...]", "directories of runs; each is asked by its directory's name")
     .option("--study <directory>", "show a study, and serve its models")
-    .option("--port <number>", "0 takes a free one", whole(0, 65535), 8000)
-    .option("--host <address>", "0.0.0.0 lets other machines in; then set a key", "127.0.0.1")
+    .addOption(option(serveSchema, "port", "<number>"))
+    .addOption(option(serveSchema, "host", "<address>"))
     .option("--api-key <key...>", "keys of which one is needed (or CROSSLAYER_API_KEY, which no process list shows)")
     .option("--cors-origin <origin...>", "other origins whose pages may ask")
-    .option("--max-body <size>", "largest body of a request", "4MiB")
-    .option("--max-queue <count>", "most texts of a model that run or wait; more are answered 429", whole(1), 256)
-    .option("--max-loaded <count>", "most models in memory at one time", whole(1, 64), 4)
+    .addOption(option(serveSchema, "maxBody", "<size>"))
+    .addOption(option(serveSchema, "maxQueue", "<count>"))
+    .addOption(option(serveSchema, "maxLoaded", "<count>"))
     .option("--drain-timeout <seconds>", "how long open requests may go on after SIGTERM", between(0, 3600), 30)
     .option("--log-level <level>", "of the log, JSON lines on standard error: debug, info, warn, silent", "info");
   return engineFlags(command).action(runServe);
@@ -60,8 +62,9 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   const given = paths.filter((path) => !ofStudy.some((run) => resolve(run.path) === resolve(path)));
   const runs: ServedRun[] = [...given.map((path) => ({ id: basename(resolve(path)), path })), ...ofStudy];
   const { kvMemory: _, ...engine } = engineOptionsOf(flags);
+  const { kvMemory } = engineOptions(engineOptionsOf(flags));
   await using models = await ServedModels.open(runs, {
-    kvMemory: memorySize(flags.kvMemory),
+    kvMemory,
     engine,
     mostLoaded: flags.maxLoaded,
   });
@@ -69,11 +72,15 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   for (const { id } of eager.slice(0, flags.maxLoaded)) await models.load(id); // what is wrong is told now
   const logger = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: false }));
   const server = await HttpServer.listen({
-    ...{ models, logger, port: flags.port, host: flags.host, study: served?.study },
+    models,
+    logger,
+    port: flags.port,
+    host: flags.host,
+    study: served?.study,
     version: ownVersion(),
     apiKeys: flags.apiKey ?? keysOf(process.env.CROSSLAYER_API_KEY),
     corsOrigins: flags.corsOrigin,
-    maxBody: memorySize(flags.maxBody),
+    maxBody: flags.maxBody,
     maxQueue: flags.maxQueue,
   });
   tell(server.url, models);

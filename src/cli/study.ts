@@ -14,8 +14,10 @@ import { terminalChart } from "../study/report/terminal-chart.ts";
 import { loadPlan, type StudyPlan } from "../study/trials/plan.ts";
 import { presets } from "../study/trials/presets.ts";
 import { resultsPath, type StudyEvent, sweep } from "../study/trials/sweep.ts";
+import { recipeSchema } from "../train/recipe.ts";
 import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
+import { option } from "./option.ts";
 import { type Progress, progress } from "./progress.ts";
 
 interface Flags {
@@ -34,7 +36,7 @@ export function studyCommand(): Command {
     .option("--preset <name|file>", `${Object.keys(presets).join(", ")}, or a JSON file like them`)
     .option("--seeds <count>", "runs of each model, with seeds 1 to count", whole(1, 1000))
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
+    .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
     .option("--device <names>", "cuda, or cuda:0,1 for a run on each card at a time (default: cpu)")
     .action(runStudy);
 }

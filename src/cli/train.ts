@@ -10,16 +10,18 @@ import { Evaluation } from "../eval/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
+import { checked } from "../options.ts";
 import { type Buffers, type Device, putAll } from "../runtime/device.ts";
 import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
-import { type Recipe, recipe } from "../train/recipe.ts";
+import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
 import { train } from "../train/training.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { interruptible } from "./interrupt.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
+import { option } from "./option.ts";
 import { type Progress, progress } from "./progress.ts";
 
 interface Flags extends ModelFlags, DeviceFlags {
@@ -52,6 +54,9 @@ const dataSchema = z.object({
   tokens: z.int(),
 });
 
+/** Optimizer steps where neither steps nor tokens are given. */
+const standardSteps = 500;
+
 /** The subcommand. */
 export function trainCommand(): Command {
   const command = new Command("train")
@@ -61,20 +66,20 @@ export function trainCommand(): Command {
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
   return deviceOptions(modelOptions(command))
-    .option("--steps <count>", "optimizer steps (default: 500)", whole(1, 1e9))
+    .addOption(option(recipeSchema, "steps", "<count>", { told: String(standardSteps) }))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
-    .option("--batch <sequences>", "sequences in a step (default: 16)", whole(1, 1e6))
-    .option("--micro-batch <sequences>", "sequences computed at once (default: what fits in memory)", whole(1, 1e6))
+    .addOption(option(recipeSchema, "batch", "<sequences>", { told: "standard" }))
+    .addOption(option(recipeSchema, "microBatch", "<sequences>", { told: "what fits in memory" }))
     .option("--context <tokens>", "tokens of a sequence", whole(2, 1 << 20), 256)
     .option("--vocab <tokens>", "vocabulary of the tokenizer that is trained", whole(257, 1 << 20), 4096)
     .option("--tokenizer <file>", "a tokenizer.json to use instead")
     .option("--validation-fraction <share>", "documents held out", between(0, 0.999), 0.05)
-    .option("--learning-rate <peak>", "the schedule's peak (default: 0.002)", between(0, 100))
-    .option("--seed <number>", "fixes weights and data order (default: 0)", whole(0, 0xffffffff))
-    .option("--recompute", "compute activations again in the backward pass: less memory, more time")
-    .option("--threads <count>", "threads of each operation (default: all cores)", whole(1, 1024))
-    .option("--checkpoint-every <steps>", "0 for one at the end only (default: 100)", whole(0, 1e9))
-    .option("--validate-every <steps>", "0 for never (default: 100)", whole(0, 1e9))
+    .addOption(option(recipeSchema, "learningRate", "<peak>", { told: "standard" }))
+    .addOption(option(recipeSchema, "seed", "<number>", { told: "standard" }))
+    .addOption(option(recipeSchema, "recompute", "", { told: "" }))
+    .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
+    .addOption(option(recipeSchema, "checkpointEvery", "<steps>", { told: "standard" }))
+    .addOption(option(recipeSchema, "validateEvery", "<steps>", { told: "standard" }))
     .option("--resume", "go on where the run in --out was stopped")
     .action(runTrain);
 }
@@ -149,8 +154,9 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
   });
   const { vocab } = corpus.tokenizer;
   const model = vocab === before.vocab ? before : { ...before, vocab };
-  const batch = flags.batch ?? 16;
-  const steps = flags.tokens === undefined ? (flags.steps ?? 500) : Math.ceil(flags.tokens / (batch * model.context));
+  const batch = recipeSchema.shape.batch.parse(flags.batch);
+  const steps =
+    flags.tokens === undefined ? (flags.steps ?? standardSteps) : Math.ceil(flags.tokens / (batch * model.context));
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
   const precision = precisionOn(device, flags.precision);
@@ -170,7 +176,7 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
     checkpointEvery,
     validateEvery,
   };
-  const resolved = recipe(asked as Parameters<typeof recipe>[0]);
+  const resolved = recipe(asked);
   const { field, validationFraction } = flags;
   const data = { source: flags.data, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
   const config = { name: modelName(model), model, recipe: resolved, data };
@@ -182,7 +188,7 @@ async function resumed(flags: Flags): Promise<Prepared> {
   if (run.finished) throw new InputError(`${flags.out}: this run is finished; evaluate it, or train another`);
   const { model } = run.config;
   const stored = recipe(run.config.recipe as Recipe);
-  const data = dataSchema.parse(run.config.data);
+  const data = checked(dataSchema, run.config.data, `${flags.out}: data`);
   const differs = (name: string, asked: unknown, was: unknown) => {
     if (asked !== undefined && JSON.stringify(asked) !== JSON.stringify(was)) {
       throw new InputError(

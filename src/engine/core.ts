@@ -3,37 +3,20 @@
 
 import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
-import { PagedCache } from "../kv/paged-cache.ts";
+import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { KvDtype, WeightDtype } from "../model/formats.ts";
-import { blockSize as defaultBlockSize, kvBlocks } from "../plan/kv-blocks.ts";
+import { checked } from "../options.ts";
+import { kvBlocks } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
-import { Runner } from "./runner.ts";
-import { countTokens, Scheduler, type Slice } from "./scheduler.ts";
+import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
+import { Runner, type StepRunner } from "./runner.ts";
+import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
-
-/** How a model is run. */
-export interface CoreOptions {
-  /** Bytes for keys and values. */
-  readonly kvMemory: number;
-  /** Bytes that `resize` may come to give: requests that would fit those are taken, and wait. `kvMemory` if not given. */
-  readonly kvLimit?: number;
-  readonly kvDtype?: KvDtype;
-  readonly weights?: WeightDtype;
-  /** Tokens of a block. */
-  readonly blockSize?: number;
-  /** Most prompt tokens of a step. */
-  readonly chunk?: number;
-  /** Most sequences that run at one time. */
-  readonly maxSequences?: number;
-  /** Whether what begins alike is computed once. */
-  readonly prefixCache?: boolean;
-}
 
 /** A sequence to go on with. */
 export interface CoreRequest {
@@ -45,8 +28,6 @@ export interface CoreRequest {
   readonly stopTokens?: readonly number[];
   /** What it may say. */
   readonly constraint?: Constraint;
-  /** Gives rows of the prompt's first `count` keys and values, by pool name, if they are not to be computed. */
-  readonly restore?: (count: number) => Tensors;
 }
 
 /** Why a sequence ended: a stop token or string, or its last token's place. */
@@ -67,16 +48,14 @@ interface Live {
   readonly sampler: TokenSampler;
   readonly stopTokens: readonly number[];
   readonly constraint?: Constraint;
-  readonly restore?: CoreRequest["restore"];
 }
 
 /** A model that generates for many sequences at once. */
 export class EngineCore implements Disposable {
   readonly config: ModelConfig;
-  readonly #runner: Runner;
+  readonly #runner: StepRunner;
   readonly #pool: BlockPool;
   readonly #scheduler: Scheduler;
-  readonly #kvDtype: KvDtype;
   readonly #most: number; // blocks that there may be
   readonly #live = new Map<number, Live>();
   readonly #log = new StepLog();
@@ -85,44 +64,36 @@ export class EngineCore implements Disposable {
   #step: Promise<unknown> = Promise.resolve(); // the last one
   #nextId = 0;
 
-  private constructor(
-    config: ModelConfig,
-    parts: { runner: Runner; scheduler: Scheduler; pool: BlockPool },
-    { kvDtype, most }: { kvDtype: KvDtype; most: number },
-  ) {
-    const { runner, scheduler, pool } = parts;
-    this.config = config;
-    this.#kvDtype = kvDtype;
-    this.#most = most;
+  /** Batches sequences on what computes their steps, which it disposes with itself. */
+  constructor(runner: StepRunner, options: BatchingOptions = {}) {
+    const { maxSequences, prefixCache, kvLimit, chunk } = checked(batchingSchema, options, "engine");
+    const { blocks, blockSize, dtype } = runner.memory;
+    checkChunk(chunk, blockSize);
+    this.config = runner.config;
     this.#runner = runner;
-    this.#scheduler = scheduler;
-    this.#pool = pool;
+    this.#pool = new BlockPool(blocks);
+    this.#scheduler = new Scheduler(this.#pool, { blockSize, chunk, maxSequences, prefixCache });
+    const most = kvLimit === undefined ? blocks : kvBlocks(this.config, dtype, kvLimit, blockSize);
+    this.#most = Math.max(most, blocks);
   }
 
-  /** Compiles a model and allocates its cache. @throws InputError where the memory does not hold one block. */
+  /** Compiles a model and allocates its memory. @throws InputError where the memory does not hold one block. */
   static async create(
     device: Device,
     config: ModelConfig,
     weights: Tensors,
     options: CoreOptions,
   ): Promise<EngineCore> {
-    const { kvDtype = "float32", blockSize = defaultBlockSize, chunk = 256 } = options;
-    const { maxSequences = 64, prefixCache = true, weights: weightDtype } = options;
-    if (chunk % blockSize !== 0) {
-      throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
-    }
-    const blocks = kvBlocks(config, kvDtype, options.kvMemory, blockSize);
-    const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-    const runner = await Runner.create(device, config, weights, cache, { kvDtype, weights: weightDtype, blockSize });
-    const pool = new BlockPool(blocks);
-    const scheduler = new Scheduler(pool, { blockSize, chunk, maxSequences, prefixCache });
-    const most = kvBlocks(config, kvDtype, options.kvLimit ?? options.kvMemory, blockSize);
-    return new EngineCore(config, { runner, scheduler, pool }, { kvDtype, most: Math.max(most, blocks) });
+    const { kvMemory, kvDtype: dtype, blockSize, weights: format, chunk } = checked(coreSchema, options, "engine");
+    checkChunk(chunk, blockSize); // a mistake is told before anything is compiled
+    const blocks = kvBlocks(config, dtype, kvMemory, blockSize);
+    const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
+    return new EngineCore(await Runner.create(device, config, weights, memory, format), options);
   }
 
   /** The most tokens of one sequence: what the context and the whole cache hold. */
   get longest(): number {
-    return Math.min(this.config.context, this.#most * this.#runner.cache.blockSize);
+    return Math.min(this.config.context, this.#most * this.#runner.memory.blockSize);
   }
 
   /** Steps computed so far. */
@@ -145,24 +116,24 @@ export class EngineCore implements Disposable {
    * @throws InputError if no block would fit.
    */
   async resize(kvMemory: number): Promise<void> {
-    const { blockSize } = this.#runner.cache;
-    const size = Math.min(this.#most, kvBlocks(this.config, this.#kvDtype, kvMemory, blockSize));
+    const { memory } = this.#runner;
+    const size = Math.min(this.#most, kvBlocks(this.config, memory.dtype, kvMemory, memory.blockSize));
     while (this.#stepping) await this.#step;
-    if (size !== this.#pool.size) this.#runner.resize(size, this.#scheduler.resize(size));
+    if (size !== this.#pool.size) memory.resize(size, this.#scheduler.resize(size));
   }
 
   /** Queues a sequence and gives its number. @throws InputError, with the numbers, if it can never fit. */
-  add({ prompt, maxTokens, stopTokens = [], constraint, restore, ...rest }: CoreRequest): number {
+  add({ prompt, maxTokens, stopTokens = [], constraint, ...rest }: CoreRequest): number {
     const { vocab } = this.config;
     const options = sampling(rest.sampling, vocab);
     this.#check(prompt, maxTokens);
     const id = this.#nextId++;
     const sequence = new Sequence(id, prompt, {
       maxTokens: maxTokens ?? this.longest - prompt.length,
-      blockSize: this.#runner.cache.blockSize,
+      blockSize: this.#runner.memory.blockSize,
     });
     const sampler = new TokenSampler(options, { vocab, prompt: sequence.tokens() });
-    this.#live.set(id, { sequence, sampler, stopTokens, constraint, restore });
+    this.#live.set(id, { sequence, sampler, stopTokens, constraint });
     this.#scheduler.add(sequence);
     return id;
   }
@@ -190,8 +161,7 @@ export class EngineCore implements Disposable {
   async #computeStep(): Promise<Emission[]> {
     const start = performance.now();
     const before = this.#runner.seconds;
-    let slices = this.#scheduler.plan();
-    while (slices.filter((slice) => this.#restore(slice)).length > 0) slices = this.#scheduler.plan();
+    const slices = this.#scheduler.plan();
     if (slices.length === 0) return [];
     const counts = countTokens(slices);
     this.#stepping = true;
@@ -216,7 +186,7 @@ export class EngineCore implements Disposable {
   stats(): EngineStats {
     const { size, used, cached, free, shared } = this.#pool;
     const { running, waiting, preemptions, prefix } = this.#scheduler;
-    const { cache } = this.#runner;
+    const { memory } = this.#runner;
     return {
       running: running.length,
       waiting: waiting.length,
@@ -227,9 +197,9 @@ export class EngineCore implements Disposable {
         next: waiting[0]?.id,
       },
       runningIds: running.map(({ id }) => id),
-      blockSize: cache.blockSize,
-      kvBytes: cache.bytes,
-      kvBytesUsed: (cache.bytes / size) * used,
+      blockSize: memory.blockSize,
+      kvBytes: memory.bytes,
+      kvBytesUsed: (memory.bytes / size) * used,
       tokens: running.reduce((sum, { computed }) => sum + computed, 0),
       prefixHitRate: prefix.asked === 0 ? 0 : prefix.found / prefix.asked,
       preemptions,
@@ -247,17 +217,6 @@ export class EngineCore implements Disposable {
     this.#runner[Symbol.dispose]();
   }
 
-  /** Puts the keys and values that a request brings in the cache; whether it did. */
-  #restore({ sequence }: Slice): boolean {
-    const { restore } = this.#live.get(sequence.id) as Live;
-    const count = sequence.promptLength - 1 - sequence.computed;
-    if (!restore || count <= 0 || sequence.computed > 0) return false;
-    if (!this.#scheduler.grow(sequence, count)) return false;
-    this.#runner.cache.write(restore(count), [{ blocks: sequence.blocks, start: 0, row: 0, count }]);
-    this.#scheduler.computed({ sequence, count });
-    return true;
-  }
-
   #draw({ sequence, sampler, stopTokens, constraint }: Live, scores: Float32Array): Emission {
     const { id, reused = 0 } = sequence;
     try {
@@ -273,27 +232,34 @@ export class EngineCore implements Disposable {
 
   #check(prompt: ArrayLike<number>, maxTokens: number | undefined): void {
     const { context, vocab } = this.config;
-    if (prompt.length === 0) throw new InputError("prompt: has no tokens; it needs one at least");
+    if (prompt.length === 0) throw InputError.at("prompt", "has no tokens; it needs one at least");
     for (let i = 0; i < prompt.length; i++) {
       const token = prompt[i] as number;
       if (!(Number.isInteger(token) && token >= 0 && token < vocab)) {
-        throw new InputError(`prompt: token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
+        throw InputError.at("prompt", `token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
       }
     }
     if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-      throw new InputError(`maxTokens: must be a whole number from 1, found ${maxTokens}`);
+      throw InputError.at("maxTokens", `must be a whole number from 1, found ${maxTokens}`);
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
+    const tooLong = (problem: string) => InputError.at("prompt", problem, { code: "context_length_exceeded" });
     if (wanted > context) {
-      throw new InputError(`prompt: has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
+      throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
     }
     if (wanted > this.longest) {
-      const { bytes, blockSize, blocks } = this.#runner.cache;
+      const { bytes, blockSize, blocks } = this.#runner.memory;
       const most = (bytes / blocks) * this.#most;
-      throw new InputError(
-        `prompt: has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
+      throw tooLong(
+        `has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
       );
     }
   }
+}
+
+/** Prompt tokens of a step. @throws InputError if they are no whole blocks. */
+function checkChunk(chunk: number, blockSize: number): void {
+  if (chunk % blockSize === 0) return;
+  throw new InputError(`chunk: must be a multiple of the block size ${blockSize}, found ${chunk}`);
 }

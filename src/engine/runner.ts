@@ -1,152 +1,119 @@
-// Runs the steps of a model: compiles its paged graph, feeds it what a step computes, and puts the new keys and values in
-// the cache. Knows no scheduling and no sampling.
+// Runs the steps of a model: compiles its serving graph, feeds it what a step computes, and hands the new keys and values
+// to the memory. Knows no scheduling, no sampling, and not how keys and values are kept.
 
 import { InputError } from "../error.ts";
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
-import type { PagedCache } from "../kv/paged-cache.ts";
-import { type PagedOptions, pagedStore } from "../kv/paged-store.ts";
+import type { KvMemory, Span } from "../kv/kv-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { WeightDtype } from "../model/formats.ts";
 import { keptWeights } from "../model/quantized-weights.ts";
-import { rotaryTables } from "../model/rotary.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
-import { type Buffer, type Device, type Program, putAll, readAll } from "../runtime/device.ts";
+import { type Buffer, type Device, type Program, putAll } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import type { Slice } from "./scheduler.ts";
-import { StepLayout } from "./step-layout.ts";
 
-/** How a model is compiled for the engine. */
-export interface RunnerOptions extends PagedOptions {
-  /** How weights are kept: as they are, or rounded in blocks when they are loaded. */
-  readonly weights?: WeightDtype;
+/** What computes the steps of an engine. */
+export interface StepRunner extends Disposable {
+  readonly config: ModelConfig;
+  readonly memory: KvMemory;
+  /** Seconds spent in the compiled graph so far. */
+  readonly seconds: number;
+  /** Computes slices; gives the next token's scores `[V]` of each whose sequence it completes, undefined of others. */
+  run(slices: readonly Slice[]): Promise<(Float32Array | undefined)[]>;
 }
 
-/** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and all owners' new rows (see `pagedStore`). */
-export function pagedGraph(config: ModelConfig, { weights: dtype = "float32", ...options }: RunnerOptions): Graph {
+/** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and the memory's new rows (see `ServingStore`). */
+export function servingGraph(config: ModelConfig, memory: KvMemory, dtype: WeightDtype = "float32"): Graph {
   return trace(() => {
     const weights = weightsOf(weightInputs(config, dtype));
-    const store = pagedStore(config, options);
+    const store = memory.store();
     const hidden = transformer(config, weights, input("tokens", "int32", ["N"]), store);
-    return { logits: logits(config, weights, gather(hidden, input("last", "int32", ["L"]))), ...store.written };
+    return { logits: logits(config, weights, gather(hidden, input("last", "int32", ["L"]))), ...store.outputs };
   });
 }
 
-/** A compiled model with its cache. */
-export class Runner implements Disposable {
+/** Where the slices' tokens stand in a step, one after the other. */
+export function spansOf(slices: readonly Slice[]): Span[] {
+  let row = 0;
+  return slices.map(({ sequence: { blocks, computed }, count }) => {
+    const span = { blocks, start: computed, row, count };
+    row += count;
+    return span;
+  });
+}
+
+/** A compiled model with its memory. */
+export class Runner implements StepRunner {
   readonly config: ModelConfig;
-  readonly cache: PagedCache;
+  readonly memory: KvMemory;
   readonly #device: Device;
   readonly #program: Program;
-  readonly #layout: StepLayout;
-  #tables: Tensors = {};
-  #positions = 0; // rows of the rotary tables
 
-  private constructor(device: Device, config: ModelConfig, cache: PagedCache, program: Program) {
+  private constructor(device: Device, config: ModelConfig, memory: KvMemory, program: Program) {
     this.#device = device;
     this.config = config;
-    this.cache = cache;
+    this.memory = memory;
     this.#program = program;
-    this.#layout = new StepLayout(cache, config.heads / config.kvHeads);
   }
 
-  /** Compiles a model for the rows that `cache` holds. */
+  /** Compiles a model to attend to what `memory` holds. Weights are kept as they are, or rounded in blocks: `dtype`. */
   static async create(
     device: Device,
     config: ModelConfig,
     weights: Tensors,
-    cache: PagedCache,
-    options: RunnerOptions,
+    memory: KvMemory,
+    dtype: WeightDtype = "float32",
   ): Promise<Runner> {
     if (device.traits.shapes === "fixed") {
       throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
     }
-    const { weights: dtype = "float32" } = options;
     const constants = keptWeights(config, weights, dtype);
-    const reduced = options.kvDtype === "int8" && !device.traits.exactIntegerSums;
-    const graph = pagedGraph(config, { rounding: reduced ? "reduced" : "full", ...options });
-    const program = await device.compile(graph, { constants, shared: true });
-    return new Runner(device, config, cache, program);
+    const program = await device.compile(servingGraph(config, memory, dtype), { constants, shared: true });
+    return new Runner(device, config, memory, program);
   }
 
-  /** Seconds spent in the compiled graph so far. */
   get seconds(): number {
     return this.#program.seconds;
   }
 
-  /**
-   * Computes slices; gives the next token's scores `[V]` of each whose sequence it completes, undefined of others.
-   * With `every`, the scores `[count, V]` after each token of each slice.
-   */
-  async run(slices: readonly Slice[], options: { every: true }): Promise<Float32Array[]>;
-  async run(slices: readonly Slice[], options?: { every?: boolean }): Promise<(Float32Array | undefined)[]>;
-  async run(slices: readonly Slice[], { every = false } = {}): Promise<(Float32Array | undefined)[]> {
-    const { vocab } = this.config;
-    const placed: { slice: Slice; row: number }[] = [];
-    let count = 0;
-    for (const slice of slices) {
-      placed.push({ slice, row: count });
-      count += slice.count;
-    }
-    const tokens = new Int32Array(count);
-    const positions = new BigInt64Array(count);
-    let furthest = 0;
-    for (const { slice, row } of placed) {
-      const { computed } = slice.sequence;
-      tokens.set(slice.sequence.tokens(computed, computed + slice.count), row);
-      for (let t = 0; t < slice.count; t++) positions[row + t] = BigInt(computed + t);
-      furthest = Math.max(furthest, computed + slice.count);
-    }
-    const complete = placed.filter(({ slice: { sequence, count } }) => sequence.pending === count);
-    const last = every
-      ? Int32Array.from({ length: count }, (_, row) => row)
-      : Int32Array.from(complete, ({ slice, row }) => row + slice.count - 1);
-    const feeds: Tensors = {
-      tokens: { dtype: "int32", shape: [count], data: tokens },
-      positions: { dtype: "int64", shape: [1, count], data: positions },
-      last: { dtype: "int32", shape: [last.length], data: last },
-      ...this.#rotary(furthest),
-      ...this.#layout.inputs(slices),
-      ...this.cache.feeds,
-    };
-    const { logits, ...rows } = await this.#program.run(putAll(this.#device, feeds));
-    const written = await readAll(rows);
-    this.cache.write(
-      written,
-      placed.map(({ slice: { sequence, count }, row }) => ({
-        blocks: sequence.blocks,
-        start: sequence.computed,
-        row,
-        count,
-      })),
-    );
-    const scores = (await (logits as Buffer).read()).data as Float32Array;
-    if (every) return placed.map(({ slice, row }) => scores.subarray(row * vocab, (row + slice.count) * vocab));
-    let next = 0;
-    return slices.map(({ sequence, count }) => {
-      if (sequence.pending !== count) return undefined;
-      const row = next++;
-      return scores.subarray(row * vocab, (row + 1) * vocab);
-    });
+  async run(slices: readonly Slice[]): Promise<(Float32Array | undefined)[]> {
+    const ends = slices.map(({ sequence: { pending }, count }) => pending === count);
+    const last = spansOf(slices).flatMap(({ row, count }, i) => (ends[i] ? [row + count - 1] : []));
+    const scores = await this.#compute(slices, last);
+    const rows = scores.values();
+    return ends.map((end) => (end ? rows.next().value : undefined));
   }
 
-  /** Makes the cache one of `blocks` blocks; those in `renumbered` keep what they hold. */
-  resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
-    this.cache.resize(blocks, renumbered);
-    this.#layout.forget();
+  /** Computes slices; gives for each the scores `[V]` after each of its tokens. */
+  async runAll(slices: readonly Slice[]): Promise<Float32Array[][]> {
+    const count = slices.reduce((sum, slice) => sum + slice.count, 0);
+    const scores = await this.#compute(slices, [...Array(count).keys()]);
+    return spansOf(slices).map(({ row, count }) => scores.slice(row, row + count));
+  }
+
+  /** Computes slices; gives the scores after the rows `last`. */
+  async #compute(slices: readonly Slice[], last: readonly number[]): Promise<Float32Array[]> {
+    const { memory, config } = this;
+    const spans = spansOf(slices);
+    const count = spans.reduce((sum, span) => sum + span.count, 0);
+    const tokens = new Int32Array(count);
+    for (const [i, { start, row, count }] of spans.entries()) {
+      tokens.set((slices[i] as Slice).sequence.tokens(start, start + count), row);
+    }
+    const own = putAll(this.#device, {
+      tokens: { dtype: "int32", shape: [count], data: tokens },
+      last: { dtype: "int32", shape: [last.length], data: Int32Array.from(last) },
+    });
+    const outputs = await this.#program.run({ ...memory.inputs(spans), ...own }); // the larger first: V8 copies it whole
+    await memory.take(outputs, spans);
+    const scores = (await (outputs.logits as Buffer).read()).data as Float32Array;
+    for (const buffer of [...Object.values(own), ...Object.values(outputs)]) buffer[Symbol.dispose]();
+    return last.map((_, i) => scores.subarray(i * config.vocab, (i + 1) * config.vocab));
   }
 
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
-  }
-
-  /** Rotary tables of at least `positions` rows; they grow by doubling. */
-  #rotary(positions: number): Tensors {
-    if (positions > this.#positions) {
-      this.#positions = Math.max(positions, 2 * this.#positions, 1024);
-      const { cos, sin } = rotaryTables(this.config, this.#positions);
-      this.#tables = { "rope.cos": cos, "rope.sin": sin };
-    }
-    return this.#tables;
+    this.memory[Symbol.dispose]();
   }
 }

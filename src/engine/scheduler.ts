@@ -22,7 +22,7 @@ export interface Slice {
 }
 
 /** The part of all blocks that admission leaves alone, so that those who run can grow (vLLM's watermark). */
-const reserve = 0.01;
+const reservedFraction = 0.01;
 
 /** Decides the steps of an engine. */
 export class Scheduler {
@@ -168,7 +168,7 @@ export class Scheduler {
     if (count > room) return undefined; // in a later step more of its beginning may have been found
     const idle = found.filter((block) => this.#pool.isIdle(block)).length;
     const missing = sequence.blocksNeeded - found.length;
-    const spared = this.#running.length === 0 ? 0 : Math.floor(reserve * this.#pool.size);
+    const spared = this.#running.length === 0 ? 0 : Math.floor(reservedFraction * this.#pool.size);
     if (missing + spared > this.#pool.available - idle - this.#promised) return undefined;
     for (const block of found) this.#pool.retain(block);
     sequence.blocks.push(...found);

@@ -46,7 +46,7 @@ interface Step {
 }
 
 /** Steps that rates are taken over. */
-const window = 128;
+const recentSteps = 128;
 
 /** Keeps count of steps. */
 export class StepLog {
@@ -60,7 +60,7 @@ export class StepLog {
     this.#steps++;
     this.#prefill += prefill;
     this.#decode += decode;
-    this.#recent[this.#steps % window] = { prefill, decode, seconds, graphSeconds };
+    this.#recent[this.#steps % recentSteps] = { prefill, decode, seconds, graphSeconds };
   }
 
   /** Steps so far. */

@@ -3,7 +3,7 @@
 
 import { Runner } from "../engine/runner.ts";
 import { Sequence } from "../engine/sequence.ts";
-import { PagedCache } from "../kv/paged-cache.ts";
+import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
@@ -39,14 +39,13 @@ export class CachedScorer implements WindowScorer, Disposable {
     device: Device,
     config: ModelConfig,
     weights: Tensors,
-    { kvDtype = "float32", weights: dtype }: CachedScorerOptions = {},
+    { kvDtype: dtype = "float32", weights: weightDtype }: CachedScorerOptions = {},
   ): Promise<CachedScorer> {
     const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(config.context / 4))));
     const batch = Math.max(1, Math.floor(stepTokens / blockSize));
     const blocks = batch * Math.ceil(config.context / blockSize);
-    const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-    const runner = await Runner.create(device, config, weights, cache, { kvDtype, weights: dtype, blockSize });
-    return new CachedScorer(runner, batch);
+    const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
+    return new CachedScorer(await Runner.create(device, config, weights, memory, weightDtype), batch);
   }
 
   async *score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
@@ -54,27 +53,26 @@ export class CachedScorer implements WindowScorer, Disposable {
   }
 
   async #run(group: Window[]): Promise<Float32Array[]> {
-    const { context, vocab } = this.#runner.config;
-    const { blockSize } = this.#runner.cache;
-    const share = Math.ceil(context / blockSize); // blocks of a window
+    const { context } = this.#runner.config;
+    const { blockSize } = this.#runner.memory;
+    const windowBlocks = Math.ceil(context / blockSize);
     const texts = group.map(({ inputs, labels }, i) => {
       if (inputs.length > context || inputs.length !== labels.length) {
         throw new RangeError(`score: a window of ${inputs.length} tokens, at most ${context} fit`);
       }
       const sequence = new Sequence(i, inputs, { maxTokens: 0, blockSize });
-      for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * share + block);
+      for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * windowBlocks + block);
       return { sequence, labels, scores: new Float32Array(inputs.length) };
     });
     for (let start = 0; start < context; start += blockSize) {
       const reading = texts.filter(({ sequence }) => sequence.pending > 0);
       if (reading.length === 0) break;
       const slices = reading.map(({ sequence }) => ({ sequence, count: Math.min(blockSize, sequence.pending) }));
-      const logits = await this.#runner.run(slices, { every: true });
+      const logits = await this.#runner.runAll(slices);
       for (const [i, { sequence, labels, scores }] of reading.entries()) {
-        const rows = logits[i] as Float32Array;
-        for (let row = 0; row * vocab < rows.length; row++, sequence.computed++) {
-          const label = labels[sequence.computed] as number;
-          scores[sequence.computed] = logSoftmax(rows.subarray(row * vocab, (row + 1) * vocab), label);
+        for (const row of logits[i] as Float32Array[]) {
+          scores[sequence.computed] = logSoftmax(row, labels[sequence.computed] as number);
+          sequence.computed++;
         }
       }
     }

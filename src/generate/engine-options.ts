@@ -1,69 +1,37 @@
 // How an engine is set up, and what it says of itself once it is.
 
 import { z } from "zod";
-import { InputError } from "../error.ts";
-import type { ModelConfig, RopeScaling } from "../model/config.ts";
-import { type KvDtype, kvDtypes, type WeightDtype, weightDtypes } from "../model/formats.ts";
+import { coreSchema } from "../engine/core-options.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { ropeScalings } from "../model/rotary.ts";
-import { memorySize } from "../plan/memory-size.ts";
+import { checked } from "../options.ts";
+import { bytesOf, memoryAmount } from "../plan/memory-amount.ts";
 
-const count = z.int().min(1);
-
-const schema = z.strictObject({
-  kvMemory: z.union([z.string(), z.number()]).default("256MB"),
-  kvLimit: z.union([z.string(), z.number()]).optional(),
-  kvDtype: z.enum(kvDtypes).default("float32"),
-  weights: z.enum(weightDtypes).default("float32"),
-  threads: count.max(1024).optional(),
-  context: count.optional(),
-  ropeScaling: z.enum(ropeScalings).optional(),
-  maxSequences: count.max(4096).optional(),
-  blockSize: count.optional(),
-  chunk: count.optional(),
-  prefixCache: z.boolean().optional(),
+/** The options with their defaults; memory becomes bytes. */
+export const engineSchema = z.strictObject({
+  ...coreSchema.shape,
+  /** Memory for keys and values: bytes, or a text such as "256MB", "1.5GiB". */
+  kvMemory: memoryAmount.default("256MB").transform(bytesOf).describe("memory for keys and values: 256MB, 1.5GiB, …"),
+  /** What `resize` may come to give: requests that would fit it are taken, and wait. `kvMemory` if not given. */
+  kvLimit: memoryAmount.transform(bytesOf).optional(),
+  /** Threads of each operation; all cores if not given. */
+  threads: z.int().min(1).max(1024).optional().describe("threads of each operation (default: all cores)"),
+  /** Longest sequence, if other than the model's context; longer ones need `ropeScaling`. */
+  context: z.int().min(1).optional().describe("longest sequence (default: the model's context)"),
+  ropeScaling: z.enum(ropeScalings).optional().describe("how to go beyond the context of training"),
 });
 
 /** How to set an engine up. */
-export interface EngineOptions {
-  /** Memory for keys and values: bytes, or a text such as "256MB", "1.5GiB". 256MB if not given. */
-  readonly kvMemory?: number | string;
-  /** What `resize` may come to give: requests that would fit it are taken, and wait. `kvMemory` if not given. */
-  readonly kvLimit?: number | string;
-  /** How keys and values are kept; int8 takes about a quarter of float32. */
-  readonly kvDtype?: KvDtype;
-  /** How weights are kept; int8 and int4 are rounded when they are loaded. */
-  readonly weights?: WeightDtype;
-  /** Threads of each operation; all cores if not given. */
-  readonly threads?: number;
-  /** Longest sequence, if other than the model's context; longer ones need `ropeScaling`. */
-  readonly context?: number;
-  readonly ropeScaling?: RopeScaling["type"];
-  /** Most sequences that run at one time; 64 if not given. */
-  readonly maxSequences?: number;
-  /** Tokens of a block of the cache; 128 if not given. */
-  readonly blockSize?: number;
-  /** Most prompt tokens of a step, a multiple of the block size; 256 if not given. */
-  readonly chunk?: number;
-  /** Whether what begins alike is computed once; true if not given. */
-  readonly prefixCache?: boolean;
-}
+export type EngineOptions = Readonly<z.input<typeof engineSchema>>;
 
 /** Options with the defaults filled in; memory in bytes. */
-export type ResolvedOptions = Omit<z.output<typeof schema>, "kvMemory" | "kvLimit"> & {
-  readonly kvMemory: number;
-  readonly kvLimit: number;
-};
+export type ResolvedOptions = Readonly<z.output<typeof engineSchema>> & { readonly kvLimit: number };
 
 /** Checks options. @throws InputError naming the one that is wrong. */
 export function engineOptions(options: EngineOptions): ResolvedOptions {
-  const parsed = schema.safeParse(options);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`engine: ${issue?.path.join(".") || "options"}: ${issue?.message}`);
-  }
-  const bytes = (amount: string | number) => (typeof amount === "number" ? amount : memorySize(amount));
-  const kvMemory = bytes(parsed.data.kvMemory);
-  return { ...parsed.data, kvMemory, kvLimit: Math.max(kvMemory, bytes(parsed.data.kvLimit ?? kvMemory)) };
+  const resolved = checked(engineSchema, options, "engine");
+  const { kvMemory, kvLimit = kvMemory } = resolved;
+  return { ...resolved, kvLimit: Math.max(kvMemory, kvLimit) };
 }
 
 /** What an engine runs. */
@@ -72,8 +40,8 @@ export interface EngineInfo {
   readonly name: string;
   /** The model as it runs: a longer context and its scaling are part of it. */
   readonly config: ModelConfig;
-  readonly kvDtype: KvDtype;
-  readonly weights: WeightDtype;
+  readonly kvDtype: ResolvedOptions["kvDtype"];
+  readonly weights: ResolvedOptions["weights"];
   /** Bytes allocated for keys and values, and bytes that a token takes. */
   readonly kvBytes: number;
   readonly kvBytesPerToken: number;

@@ -1,5 +1,5 @@
-// The process that does an engine's work: opens a run, computes step after step while there is something to do, and looks
-// at its messages in between. Started by engine.ts. A process and not a thread: ONNX Runtime 1.30 takes the whole process
+// The process that does an engine's work: it opens a run, computes step after step while there is something to do, and
+// looks at its messages in between. engine.ts starts it. A process and not a thread: ONNX Runtime 1.30 takes the whole process
 // with it when a thread that runs it is ended, or when it fails itself.
 
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
@@ -8,10 +8,10 @@ import { openRun } from "./run.ts";
 import type { TextEngine } from "./text-engine.ts";
 
 /** Milliseconds between statistics while the engine is busy. */
-const pause = 100;
+const statsEveryMs = 100;
 
 /** Milliseconds until it is tried again whether there is memory for what waits. */
-const starved = 5;
+const retryAfterMs = 5;
 
 let engine: TextEngine;
 let working = false;
@@ -73,10 +73,10 @@ async function work(): Promise<void> {
       else failures.push({ request: event.request, error: errorData(event.error) });
     }
     const ended = chunks.some(({ chunk }) => chunk.finishReason);
-    if (ended || performance.now() - told > pause) tell(); // first: who sees a text's end sees what it took
+    if (ended || performance.now() - told > statsEveryMs) tell(); // first: who sees a text's end sees what it took
     if (chunks.length > 0) post({ type: "chunks", chunks });
     for (const failure of failures) post({ type: "failed", ...failure });
-    if (engine.core.steps === steps) await sleep(starved);
+    if (engine.core.steps === steps) await sleep(retryAfterMs);
     else await nextTurn(); // messages come in
   }
   working = false;

@@ -1,7 +1,7 @@
 // What an engine and the process that does its work say to each other: plain data, and errors as data.
 
 import type { EngineStats } from "../engine/stats.ts";
-import { InputError } from "../error.ts";
+import { InputError, type InputErrorDetails } from "../error.ts";
 import type { EngineInfo, EngineOptions } from "./engine-options.ts";
 import type { Chunk, GenerateOptions, Prompt } from "./request.ts";
 
@@ -34,8 +34,8 @@ export type FromProcess =
   | { readonly type: "stats"; readonly stats: EngineStats }
   | { readonly type: "resized"; readonly resize: number; readonly stats?: EngineStats; readonly error?: ErrorData };
 
-/** An error that crosses processes. */
-export interface ErrorData {
+/** An error that crosses processes; a user's mistake with what it says to programs. */
+export interface ErrorData extends Omit<InputErrorDetails, "cause"> {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
@@ -45,11 +45,13 @@ export interface ErrorData {
 export function errorData(error: unknown): ErrorData {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message, stack } = error;
-  return { name, message, stack };
+  if (!(error instanceof InputError)) return { name, message, stack };
+  const { option, problem, code } = error;
+  return { name, message, stack, option, problem, code };
 }
 
 /** The error that data stands for; a user's mistake stays one. */
-export function errorOf({ name, message, stack }: ErrorData): Error {
-  if (name === "InputError") return new InputError(message);
+export function errorOf({ name, message, stack, ...details }: ErrorData): Error {
+  if (name === "InputError") return new InputError(message, details);
   return Object.assign(new Error(message), { name, stack });
 }

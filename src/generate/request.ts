@@ -1,32 +1,38 @@
 // What a caller asks of an engine and what it gets, in text. Plain data: it crosses processes.
 
+import { z } from "zod";
 import type { FinishReason } from "../engine/core.ts";
-import { InputError } from "../error.ts";
-import type { Sampling } from "../sampling/sampling.ts";
+import { checked } from "../options.ts";
+import { samplingSchema } from "../sampling/sampling.ts";
+
+/** The options; who takes them checks them: tokens are drawn, texts stopped and grammars made elsewhere. */
+export const generateSchema = z.object({
+  ...samplingSchema.shape,
+  /** Most tokens to add; what the context and the cache hold if not given. */
+  maxTokens: z.int().min(1).optional().describe("most tokens to write (default: what the context holds)"),
+  /** Texts that end it; neither they nor what follows is given out. */
+  stop: z
+    .union([z.string(), z.array(z.string()).readonly()])
+    .optional()
+    .describe("texts that end it, and are not written"),
+  /** Tokens that end it, beside the end of text. */
+  stopTokens: z.array(z.int().min(0)).readonly().optional().describe("tokens that end it"),
+  /** Go on after the end of text. */
+  ignoreEnd: z.boolean().default(false).describe("go on after the end of text"),
+  /** Several texts for one prompt, whose keys and values they share. The seeds are seed, seed + 1, … */
+  n: z.int().min(1).max(128).default(1).describe("texts for each prompt"),
+  /** Only JSON: of any kind, or of a JSON schema. */
+  format: z.custom<"json" | { readonly jsonSchema: object }>().optional(),
+});
 
 /** How to go on from a prompt. */
-export interface GenerateOptions extends Partial<Sampling> {
-  /** Most tokens to add; what the context and the cache hold if not given. */
-  readonly maxTokens?: number;
-  /** Texts that end it; neither they nor what follows is given out. */
-  readonly stop?: string | readonly string[];
-  /** Tokens that end it, beside the end of text. */
-  readonly stopTokens?: readonly number[];
-  /** Go on after the end of text. */
-  readonly ignoreEnd?: boolean;
-  /** Several texts for one prompt, whose keys and values they share. The seeds are seed, seed + 1, … */
-  readonly n?: number;
-  /** Only JSON: of any kind, or of a JSON schema. */
-  readonly format?: "json" | { readonly jsonSchema: object };
-}
-
-/** The most texts of one prompt. */
-const mostTexts = 128;
+export type GenerateOptions = Readonly<z.input<typeof generateSchema>>;
 
 /** How many texts `n` asks for. @throws InputError if it is no such number. */
-export function textCount(n = 1): number {
-  if (Number.isInteger(n) && n >= 1 && n <= mostTexts) return n;
-  throw new InputError(`n: must be a whole number from 1 to ${mostTexts}, found ${n}`);
+export function textCount(n?: number): number {
+  const { minValue, maxValue } = generateSchema.shape.n.unwrap();
+  const rule = `must be a whole number from ${minValue} to ${maxValue}`;
+  return checked(generateSchema.pick({ n: true }), { n }, String, ({ input }) => `${rule}, found ${input}`).n;
 }
 
 /** A token with its logarithmic probability, and the likeliest others at its place. */

@@ -147,7 +147,9 @@ export class TextEngine implements Disposable {
     const text = typeof prompt === "string" ? prompt : prompt.template;
     const { longest } = this.core;
     if (text.length > longest * this.#longestToken) {
-      throw new InputError(`prompt: has ${text.length} characters; the ${longest} tokens that fit cannot hold them`);
+      throw InputError.at("prompt", `has ${text.length} characters; the ${longest} tokens that fit cannot hold them`, {
+        code: "context_length_exceeded",
+      });
     }
     if (typeof prompt !== "string") return this.tokenizer.encode(text, { special: true });
     return [...this.tokenizer.prefix, ...this.tokenizer.encode(text)];

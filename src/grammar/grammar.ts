@@ -22,11 +22,11 @@ export interface Constraint extends Disposable {
 /** What a tokenizer's tokens are. */
 export type TokenBytes = Pick<Tokenizer, "vocab" | "ends" | "special" | "bytesOf">;
 
-/** How many compiled grammars are kept. */
-const kept = 32;
+/** The most compiled grammars that are kept. */
+const cachedGrammars = 32;
 
 /** The longest grammar, in UTF-16 units. */
-const longest = 1 << 18;
+const longestGrammar = 1 << 18;
 
 /** Compiles what texts may be. What was asked for lately is not compiled again. */
 export class GrammarCompiler implements Disposable {
@@ -68,13 +68,14 @@ export class GrammarCompiler implements Disposable {
    */
   async jsonSchema(schema: object): Promise<Constraint> {
     // What has none, as another word than "json" has not.
-    if (schema === undefined) throw new InputError('format: must be "json" or {jsonSchema}');
+    if (schema === undefined) throw InputError.at("format", 'must be "json" or {jsonSchema}');
     return this.#constraint(schemaGrammar(schema), "JSON schema");
   }
 
   /** Text that a regular expression matches from end to end. @throws InputError for one that is not supported. */
   async regex(pattern: string): Promise<Constraint> {
-    return this.#constraint(`root ::= ${patternGrammar(pattern, "plain", "regex")}`, "regex");
+    const refusal = (problem: string) => InputError.at("format", problem, { shown: "regex" });
+    return this.#constraint(`root ::= ${patternGrammar(pattern, "plain", refusal)}`, "regex");
   }
 
   /**
@@ -95,8 +96,10 @@ export class GrammarCompiler implements Disposable {
 
   /** One after the other, as the library compiles. */
   async #constraint(ebnf: string, what: string): Promise<Constraint> {
-    if (ebnf.length > longest) {
-      throw new InputError(`${what}: makes a grammar of ${ebnf.length} characters; ${longest} are the most`);
+    if (ebnf.length > longestGrammar) {
+      throw InputError.at("format", `makes a grammar of ${ebnf.length} characters; ${longestGrammar} are the most`, {
+        shown: what,
+      });
     }
     const made = this.#last.then(() => this.#matcher(ebnf, what));
     this.#last = made.catch(() => {});
@@ -113,15 +116,18 @@ export class GrammarCompiler implements Disposable {
       // The instance may have aborted: the next grammar gets another. Texts that it follows are no worse off.
       this.#library = undefined;
       this.#compiled.clear();
-      if (error instanceof GrammarError) throw new InputError(`${what}: ${error.message}`);
+      if (error instanceof GrammarError) throw InputError.at("format", error.message, { shown: what });
       // Whatever it was, this grammar brought it about: too deep, too large.
       const reason = error instanceof Error ? error.message : String(error);
-      throw new InputError(`response format: the ${what} cannot be compiled: ${reason}`, { cause: error });
+      throw InputError.at("format", `the ${what} cannot be compiled: ${reason}`, {
+        shown: "response format",
+        cause: error,
+      });
     }
     this.#compiled.delete(ebnf);
     this.#compiled.set(ebnf, compiled);
     for (const [oldest, other] of this.#compiled) {
-      if (this.#compiled.size <= kept) break;
+      if (this.#compiled.size <= cachedGrammars) break;
       this.#compiled.delete(oldest);
       other[Symbol.dispose]();
     }

@@ -42,7 +42,8 @@ export function stringGrammar(schema: Schema, at: string, rule: (body: string) =
     const right = keyword === "pattern" ? "must be a text" : `must be one of ${Object.keys(formats).join(", ")}`;
     throw refused(`${at}/${keyword}`, `${right}; found ${JSON.stringify(schema[keyword])}`);
   }
-  return `("\\"" ${patternGrammar(found, "json", `JSON schema: ${at}/${keyword}`)} "\\"")`;
+  const grammar = patternGrammar(found, "json", (problem) => refused(`${at}/${keyword}`, problem));
+  return `("\\"" ${grammar} "\\"")`;
 }
 
 /** The longest string whose characters are counted one by one, and otherwise by how many. */

@@ -29,8 +29,14 @@ import {
 /** What decides alone what a schema allows. */
 const deciders = ["$ref", "const", "enum", "anyOf", "oneOf", "allOf"];
 
-/** How deep a schema is nested at most, the longest way to a place in it by references, and the most rules of a grammar. */
-const [deepest, longestWay, mostRules] = [100, 200, 2_000];
+/** The most levels of a schema in each other. */
+const mostLevels = 100;
+
+/** The most steps to a place in a schema, by references. */
+const mostSteps = 200;
+
+/** The most rules of a grammar. */
+const mostRules = 2_000;
 
 /** What an expression is for: any value, or a property's name, which is a string. */
 type Kind = "value" | "name";
@@ -55,11 +61,12 @@ class SchemaGrammar {
   }
 
   text(): string {
-    if (isDeeper(this.#root, deepest)) throw new InputError(`JSON schema: is nested deeper than ${deepest}`);
+    if (isDeeper(this.#root, mostLevels))
+      throw InputError.at("format", `is nested deeper than ${mostLevels}`, { shown: "JSON schema" });
     const root = this.#value(this.#root, "#");
     const refs = [...this.#named.value.keys(), ...this.#named.name.keys()];
     const found = endless(refs, (ref) => resolve(this.#root, ref, "#"));
-    if (found) throw new InputError(`JSON schema: $ref ${found}: allows nothing: it leads back to itself without end`);
+    if (found) throw refused(`$ref ${found}`, "allows nothing: it leads back to itself without end");
     return `root ::= ${root}\n${this.#rules.join("\n")}${jsonRules}`;
   }
 
@@ -67,7 +74,8 @@ class SchemaGrammar {
   #rule(body: string): string {
     const known = this.#names.get(body);
     if (known) return known;
-    if (this.#rules.length >= mostRules) throw new InputError(`JSON schema: has more than ${mostRules} parts`);
+    if (this.#rules.length >= mostRules)
+      throw InputError.at("format", `has more than ${mostRules} parts`, { shown: "JSON schema" });
     const name = `r${this.#rules.length}`;
     this.#rules.push(`${name} ::= ${body}`);
     this.#names.set(body, name);
@@ -80,7 +88,7 @@ class SchemaGrammar {
     if (schema === true) return anything;
     if (schema === false) throw refused(at, "false allows nothing");
     if (!isSchema(schema)) throw refused(at, `must be an object, true or false; found ${JSON.stringify(schema)}`);
-    if (at.split("/").length > longestWay) throw refused(at, `is more than ${longestWay} steps from the root`);
+    if (at.split("/").length > mostSteps) throw refused(at, `is more than ${mostSteps} steps from the root`);
     const asked = Object.keys(schema).filter((keyword) => !notes.has(keyword) && schema[keyword] !== undefined);
     if (asked.length === 0) return anything;
     const decider = deciders.find((keyword) => asked.includes(keyword));

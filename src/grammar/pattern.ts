@@ -4,15 +4,15 @@
 // xgrammar 0.1.27 has no classes of characters beyond ASCII: one that excludes some is refused, and `.`, `\S` and [^\s]
 // take line ends and spaces beyond ASCII too (U+2028 for one), which JavaScript does not.
 
-import { InputError } from "../error.ts";
+import type { InputError } from "../error.ts";
 import { but, type Characters, classes, codesOf, just, only, type Writing, written } from "./characters.ts";
 
 /** The most characters that a pattern's repetitions may amount to. */
 const mostCharacters = 500;
 /** The most groups in each other. */
-const deepest = 100;
+const mostNestedGroups = 100;
 /** The most characters beyond ASCII of a class. */
-const mostListed = 256;
+const mostListedCharacters = 256;
 
 /** An expression in xgrammar's EBNF, and how many characters its repetitions amount to. */
 interface Piece {
@@ -22,22 +22,25 @@ interface Piece {
   readonly either?: readonly [direct: string, escaped: string];
 }
 
+/** The error for a problem of a pattern. */
+export type Refusal = (problem: string) => InputError;
+
 /**
  * An expression in xgrammar's EBNF for the texts that match `pattern` from end to end.
- * @param where what the pattern belongs to, for errors.
+ * @param refusal the error for a problem, naming what the pattern belongs to.
  * @throws InputError for what is no regular expression, or has look-around, back references, word boundaries, anchors
  * inside or classes by property.
  */
-export function patternGrammar(pattern: string, writing: Writing, where: string): string {
+export function patternGrammar(pattern: string, writing: Writing, refusal: Refusal): string {
   // `\-` and the like, which other languages write and JavaScript's Unicode patterns have only in some places.
   const plain = pattern.replace(/\\([!-/:-@[-`{-~ ])/g, (_, character: string) => hexadecimal(character));
-  if (/\p{Surrogate}/u.test(pattern)) throw new InputError(`${where}: has half a character, which no text has`);
+  if (/\p{Surrogate}/u.test(pattern)) throw refusal("has half a character, which no text has");
   try {
     new RegExp(plain, "u");
   } catch (error) {
-    throw new InputError(`${where}: ${(error as Error).message}`);
+    throw refusal((error as Error).message);
   }
-  return new PatternReader(plain, writing, where).read();
+  return new PatternReader(plain, writing, refusal).read();
 }
 
 const controls: Record<string, number> = { n: 10, r: 13, t: 9, f: 12, v: 11, 0: 0 };
@@ -46,14 +49,14 @@ const controls: Record<string, number> = { n: 10, r: 13, t: 9, f: 12, v: 11, 0: 
 class PatternReader {
   readonly #text: readonly string[];
   readonly #writing: Writing;
-  readonly #where: string;
+  readonly #refusal: Refusal;
   #at = 0;
   #depth = 0;
 
-  constructor(pattern: string, writing: Writing, where: string) {
+  constructor(pattern: string, writing: Writing, refusal: Refusal) {
     this.#text = Array.from(pattern);
     this.#writing = writing;
-    this.#where = where;
+    this.#refusal = refusal;
   }
 
   read(): string {
@@ -104,8 +107,8 @@ class PatternReader {
       if (!named) throw this.#refused("looking ahead or behind");
       while (this.#next() !== ">");
     }
-    if (++this.#depth > deepest) {
-      throw new InputError(`${this.#where}: has groups nested deeper than ${deepest}, which a grammar cannot follow`);
+    if (++this.#depth > mostNestedGroups) {
+      throw this.#refusal(`has groups nested deeper than ${mostNestedGroups}, which a grammar cannot follow`);
     }
     const piece = this.#choices();
     this.#depth--;
@@ -125,8 +128,8 @@ class PatternReader {
       if (single && this.#text[this.#at] === "-" && this.#text[this.#at + 1] !== "]") {
         this.#at++;
         const [first, last] = [codeOf(from), codeOf(this.#member())];
-        if (last - Math.max(first, 128) >= mostListed)
-          throw this.#refused(`more than ${mostListed} characters beyond ASCII`);
+        if (last - Math.max(first, 128) >= mostListedCharacters)
+          throw this.#refused(`more than ${mostListedCharacters} characters beyond ASCII`);
         for (let code = first; code <= last; code++) add(code);
       } else {
         for (const code of from.ascii) add(code);
@@ -207,9 +210,7 @@ class PatternReader {
   }
 
   #refused(what: string): InputError {
-    return new InputError(
-      `${this.#where}: ${JSON.stringify(this.#text.join(""))} has ${what}, which a grammar cannot follow`,
-    );
+    return this.#refusal(`${JSON.stringify(this.#text.join(""))} has ${what}, which a grammar cannot follow`);
   }
 }
 

@@ -8,8 +8,19 @@ export type Schema = Record<string, unknown>;
 
 /** Keywords that demand nothing; `discriminator` is OpenAPI's. */
 export const notes: ReadonlySet<string> = new Set([
-  ...["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"],
-  ...["$comment", "$schema", "$id", "$defs", "definitions"],
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+  "discriminator",
+  "$comment",
+  "$schema",
+  "$id",
+  "$defs",
+  "definitions",
 ]);
 
 /** What can be demanded of each type. */
@@ -28,7 +39,7 @@ const mostTimes = 10_000;
 
 /** An error about the place `at` (a JSON pointer) in a schema. */
 export function refused(at: string, what: string): InputError {
-  return new InputError(`JSON schema: ${at}: ${what}`);
+  return InputError.at("format", `${at}: ${what}`, { shown: "JSON schema" });
 }
 
 export function isSchema(value: unknown): value is Schema {

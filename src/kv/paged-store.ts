@@ -9,68 +9,30 @@ import { constant, float, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";
-import type { KvStore } from "../model/kv.ts";
+import type { ServingStore } from "./kv-memory.ts";
 import { type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
+import { type PoolArray, poolArrays, type StepInput, stepInputs } from "./paged-inputs.ts";
 import { integerPartOf, mergeParts, type Part, type Positions, partOf } from "./partial-attention.ts";
 
 /** How a paged graph is made. */
 export interface PagedOptions {
-  readonly kvDtype: KvDtype;
+  readonly dtype: KvDtype;
   /** Tokens of a block. */
   readonly blockSize: number;
   readonly rounding?: Rounding;
 }
 
-/** The graph's names for an owner's rows: pools are inputs, new rows outputs. */
-export const poolNames = (owner: number) => ({
-  keys: `kv.${owner}.k`,
-  values: `kv.${owner}.v`,
-  keyScales: `kv.${owner}.k.scales`,
-  valueScales: `kv.${owner}.v.scales`,
-});
-
-/** The name by which the whole pool is fed, beside the first blocks of it. */
-export const wholePool = (name: string) => `${name}.all`;
-
-/** A serving store and what it adds to the graph. */
-export interface PagedStore extends KvStore {
-  /** New rows by pool name: `[N, G·D]` float32, or `[N, G, D]` int8 with float16 scales `[N, G, 1]`. */
-  readonly written: Record<string, Value>;
-}
-
-/**
- * Attention of N new tokens over paged keys and values. Adds these inputs (int32 unless said):
- * - `positions [1, N]` (int64), `rope.cos` and `rope.sin [S, D/2]`;
- * - `own.token [A]`, `own.mask [A, 1, 1, block]`: block i of the pool is read by token own.token[i] and no other;
- * - `group.tokens [B, M]`, `group.blocks [B, c]`, `group.mask [B, 1, 1, c·block]`: tokens that read the same blocks;
- * - `single.tokens [E]`: tokens that are alone in their sequence in this step;
- * - `chunk.tokens [U, T]`, `chunk.mask [T·R, T]`: runs of tokens of one sequence each, which attend causally;
- * - `parts [N, P]`, `parts.mask [N, 1, 1, P]`: which rows of the parts, counted in the order of this list, a token merges;
- * - for each owner its pools: keys `[A, G, D, block]`, values `[A, G, block, D]`, and the same `[slots, …]` as `….all`;
- *   of 8-bit pools also float16 scales `[…, G, 1, block]`.
- */
-export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding = "full" }: PagedOptions): PagedStore {
+/** Attention of N new tokens over paged keys and values. Adds the inputs of `stepInputs` and, of each owner, its pools. */
+export function pagedStore(config: ModelConfig, { dtype, blockSize, rounding = "full" }: PagedOptions): ServingStore {
   const { heads, kvHeads, headDim } = config;
   const repeat = heads / kvHeads;
-  const positions = input("positions", "int64", [1, "N"]);
-  const [cos, sin] = ["cos", "sin"].map((name) => input(`rope.${name}`, "float32", ["S", headDim / 2])) as [
-    Value,
-    Value,
-  ];
-  const ownToken = input("own.token", "int32", ["A"]);
-  const ownMask = input("own.mask", "float32", ["A", 1, 1, blockSize]);
-  const groupTokens = input("group.tokens", "int32", ["B", "M"]);
-  const groupBlocks = input("group.blocks", "int32", ["B", "c"]);
-  const groupMask = input("group.mask", "float32", ["B", 1, 1, times("c", blockSize)]);
-  const singleTokens = input("single.tokens", "int32", ["E"]);
-  const chunkTokens = input("chunk.tokens", "int32", ["U", "T"]);
-  const chunkMask = input("chunk.mask", "float32", [times("T", repeat), "T"]);
-  const parts = input("parts", "int32", ["N", "P"]);
-  const partsMask = input("parts.mask", "float32", ["N", 1, 1, "P"]);
+  const step = Object.fromEntries(
+    Object.entries(stepInputs(config, blockSize)).map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]),
+  ) as Record<StepInput, Value>;
 
   const repeated = constant({ dtype: "float32", shape: [repeat, 1], data: new Float32Array(repeat).fill(1) });
 
-  const written: Record<string, Value> = {};
+  const outputs: Record<string, Value> = {};
   const fresh = new Map<number, { keys: Value; values: Value }>(); // [N, G, 1, D], as everybody attends to them
 
   /** Tokens `[X, M, G, R, W]` as the rows of one product for each X and G: `[X, G, M·R, W]`. */
@@ -94,13 +56,11 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
     return reshape(kvHeads === 1 ? x : transpose(x, [0, 2, 1, 3, 4]), ["B", kvHeads, flat, b]);
   };
 
-  const pool = (owner: number, count: Dim, suffix: (name: string) => string): Positions => {
-    const names = poolNames(owner);
-    const keys = input(suffix(names.keys), kvDtype, [count, kvHeads, headDim, blockSize]);
-    const values = input(suffix(names.values), kvDtype, [count, kvHeads, blockSize, headDim]);
-    if (kvDtype === "float32") return { keys, values };
-    const scales = (name: string) => input(suffix(name), "float16", [count, kvHeads, 1, blockSize]);
-    return { keys, values, scales: { keys: scales(names.keyScales), values: scales(names.valueScales) } };
+  const pool = (owner: number, count: Dim, name: (array: PoolArray) => string): Positions => {
+    const { keys, values, scales } = poolArrays(owner, config, { dtype, blockSize });
+    const read = (array: PoolArray) => input(name(array), array.dtype, [count, ...array.block]);
+    const codes = { keys: read(keys), values: read(values) };
+    return scales ? { ...codes, scales: { keys: read(scales.keys), values: read(scales.values) } } : codes;
   };
 
   /** Attention of queries `[N, G, R, D]`, of which `choose` takes and arranges some, to pooled positions. */
@@ -113,22 +73,23 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
   };
 
   return {
-    written,
+    outputs,
     rotate: (x) => {
       const width = x.shape.at(-1) as number;
-      return reshape(rotary(reshape(x, [1, "N", width]), positions, cos, sin), x.shape);
+      const turned = rotary(reshape(x, [1, "N", width]), step.positions, step["rope.cos"], step["rope.sin"]);
+      return reshape(turned, x.shape);
     },
     write: (owner, keys, values) => {
-      const names = poolNames(owner);
+      const arrays = poolArrays(owner, config, { dtype, blockSize });
       const heads = (x: Value) => reshape(x, ["N", kvHeads, 1, headDim]);
-      if (kvDtype === "float32") {
-        Object.assign(written, { [names.keys]: keys, [names.values]: values });
+      if (!arrays.scales) {
+        Object.assign(outputs, { [arrays.keys.rows]: keys, [arrays.values.rows]: values });
         fresh.set(owner, { keys: heads(keys), values: heads(values) });
         return;
       }
       const [k, v] = [keys, values].map((x) => quantizeRows(x, kvHeads, headDim)) as [QuantizedRows, QuantizedRows];
-      Object.assign(written, { [names.keys]: k.codes, [names.values]: v.codes });
-      Object.assign(written, { [names.keyScales]: k.scales, [names.valueScales]: v.scales });
+      Object.assign(outputs, { [arrays.keys.rows]: k.codes, [arrays.values.rows]: v.codes });
+      Object.assign(outputs, { [arrays.scales.keys.rows]: k.scales, [arrays.scales.values.rows]: v.scales });
       fresh.set(owner, { keys: heads(k.restored), values: heads(v.restored) });
     },
     attend: (owner, flat) => {
@@ -136,34 +97,38 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
       if (!own) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
       const queries = reshape(flat, ["N", kvHeads, repeat, headDim]);
 
-      const front = pool(owner, "A", (name) => name);
-      const ownPart = pooledPart(queries, (x) => gather(x, ownToken), front, ownMask); // [A, G, R, …]
+      const front = pool(owner, "A", (array) => array.front);
+      const ownPart = pooledPart(queries, (x) => gather(x, step["own.token"]), front, step["own.mask"]); // [A, G, R, …]
 
-      const all = pool(owner, "slots", wholePool);
-      const at = (x: Value) => gather(x, groupBlocks);
+      const whole = pool(owner, "places", (array) => array.whole);
+      const placed = (x: Value) => gather(x, step["party.places"]);
       const joined: Positions = {
-        keys: joinBlocks(at(all.keys), true),
-        values: joinBlocks(at(all.values), false),
-        ...(all.scales && {
-          scales: { keys: joinBlocks(at(all.scales.keys), true), values: joinBlocks(at(all.scales.values), true) },
+        keys: joinBlocks(placed(whole.keys), true),
+        values: joinBlocks(placed(whole.values), false),
+        ...(whole.scales && {
+          scales: {
+            keys: joinBlocks(placed(whole.scales.keys), true),
+            values: joinBlocks(placed(whole.scales.values), true),
+          },
         }),
       };
-      const groupPart = pooledPart(queries, (x) => rows(gather(x, groupTokens)), joined, groupMask); // [B, G, M·R, …]
+      const inParty = (x: Value) => rows(gather(x, step["party.tokens"]));
+      const partyPart = pooledPart(queries, inParty, joined, step["party.mask"]); // [B, G, M·R, …]
 
-      const alone = (x: Value) => gather(x, singleTokens);
+      const alone = (x: Value) => gather(x, step["single.tokens"]);
       const singlePart: Part = {
         // Of one position: its score, and its values for each of the heads.
         logSum: matmul(alone(queries), alone(own.keys), { transB: true, alpha: 1 / Math.sqrt(headDim) }), // [E, G, R, 1]
         mean: mul(alone(own.values), repeated),
       };
 
-      const inChunk = (x: Value) => rows(gather(x, chunkTokens));
+      const inChunk = (x: Value) => rows(gather(x, step["chunk.tokens"]));
       const chunk: Positions = { keys: transpose(inChunk(own.keys), [0, 1, 3, 2]), values: inChunk(own.values) };
-      const chunkPart = partOf(inChunk(queries), chunk, chunkMask, config); // [U, G, T·R, …]
+      const chunkPart = partOf(inChunk(queries), chunk, step["chunk.mask"], config); // [U, G, T·R, …]
 
       const join = (of: (part: Part) => Value) => {
-        const [group, chunk] = [tokensOf(of(groupPart), "M"), tokensOf(of(chunkPart), "T")];
-        return concat([of(ownPart), group, of(singlePart), chunk], 0, "rows"); // [rows, G, R, …]
+        const [party, chunk] = [tokensOf(of(partyPart), "M"), tokensOf(of(chunkPart), "T")];
+        return concat([of(ownPart), party, of(singlePart), chunk], 0, "rows"); // [rows, G, R, …]
       };
       const logSums = reshape(
         join(({ logSum }) => logSum),
@@ -173,7 +138,7 @@ export function pagedStore(config: ModelConfig, { kvDtype, blockSize, rounding =
         join(({ mean }) => mean),
         [times("rows", heads), headDim],
       );
-      return mergeParts(logSums, means, parts, partsMask, config);
+      return mergeParts(logSums, means, step.parts, step["parts.mask"], config);
     },
   };
 }

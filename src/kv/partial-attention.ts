@@ -64,6 +64,6 @@ export function mergeParts(logSums: Value, means: Value, parts: Value, mask: Val
       Int32Array.from({ length: heads }, (_, head) => head),
     ),
   ); // [N, H, P]
-  const shares = softmax(add(gather(logSums, reshape(places, [count, heads, 1, most])), mask)); // [N, H, 1, P]
-  return reshape(matmul(shares, gather(means, places)), [count, heads * headDim]);
+  const weights = softmax(add(gather(logSums, reshape(places, [count, heads, 1, most])), mask)); // [N, H, 1, P]
+  return reshape(matmul(weights, gather(means, places)), [count, heads * headDim]);
 }

@@ -3,87 +3,70 @@
 
 import { z } from "zod";
 import { InputError } from "../error.ts";
-import { type RopeScalingKind, ropeScalings } from "./rotary.ts";
+import { checked } from "../options.ts";
+import { ropeScalings } from "./rotary.ts";
 import { checkSharing, type Sharing, unshared } from "./sharing.ts";
 
 const size = z.int().min(1);
+const layersOf: z.ZodType<Sharing, Sharing> = z.array(z.int());
 
+/** Longer contexts than trained for, without training (see `ropeKinds`). */
+const ropeScaling = z.strictObject({ type: z.enum(ropeScalings), factor: z.number().min(1) });
+
+/** How positions beyond those of training are brought into their range. */
+export type RopeScaling = Readonly<z.output<typeof ropeScaling>>;
+
+/** Sizes are counts. */
 const schema = z.strictObject({
   layers: size,
   width: size,
   heads: size,
+  /** KV heads: `heads` is MHA, 1 is MQA, between is GQA. */
   kvHeads: size,
+  /** Independent of `width`: the paper's H46 has 45 heads of 46 on width 2048. */
   headDim: size,
+  /** The SwiGLU's inner width. */
   mlpWidth: size,
   vocab: size,
-  context: size,
-  sharing: z.array(z.int()),
+  /** The longest sequence it is trained on, in tokens. */
+  context: size.default(2048),
+  sharing: layersOf,
   ropeTheta: z.number().positive().default(10000),
-  ropeScaling: z.strictObject({ type: z.enum(ropeScalings), factor: z.number().min(1) }).optional(),
+  /** How positions beyond those of training are brought into their range; not at all if absent. */
+  ropeScaling: ropeScaling.optional(),
   normEpsilon: z.number().positive().default(1e-5),
+  /** The output projection is the embedding table. */
   tiedEmbeddings: z.boolean().default(true),
+  /** "own": keys and values have a norm apart from the queries' (the paper); "shared": one norm, as in Llama. */
   kvNorm: z.enum(["own", "shared"]).default("own"),
   biases: z
     .strictObject({ qkv: z.boolean(), output: z.boolean(), mlp: z.boolean() })
     .default({ qkv: false, output: false, mlp: false }),
+  /** Standard deviation of initial weights; √(1/(3·width)), the paper's 0.01275 at width 2048, if not given. */
   initStd: z.number().positive().optional(),
 });
 
-/** Longer contexts than trained for, without training (see `ropeKinds`). */
-export interface RopeScaling {
-  readonly type: RopeScalingKind;
-  readonly factor: number;
-}
-
-/** A decoder's shape. Sizes are counts; `mlpWidth` is the SwiGLU's inner width. */
-export interface ModelConfig {
-  readonly layers: number;
-  readonly width: number;
-  readonly heads: number;
-  /** KV heads: `heads` is MHA, 1 is MQA, between is GQA. */
-  readonly kvHeads: number;
-  /** Independent of `width`: the paper's H46 has 45 heads of 46 on width 2048. */
-  readonly headDim: number;
-  readonly mlpWidth: number;
-  readonly vocab: number;
-  /** The longest sequence it is trained on, in tokens. */
-  readonly context: number;
-  readonly sharing: Sharing;
-  readonly ropeTheta: number;
-  /** How positions beyond those of training are brought into their range; not at all if absent. */
-  readonly ropeScaling?: RopeScaling;
-  readonly normEpsilon: number;
-  /** The output projection is the embedding table. */
-  readonly tiedEmbeddings: boolean;
-  /** "own": keys and values have a norm apart from the queries' (the paper); "shared": one norm, as in Llama. */
-  readonly kvNorm: "own" | "shared";
-  readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
-  /** Standard deviation of initial weights; √(1/(3·width)), the paper's 0.01275 at width 2048, if not given. */
+/** A decoder's shape. */
+export interface ModelConfig extends Readonly<z.output<typeof schema>> {
   readonly initStd: number;
 }
 
 /** What `modelConfig` takes: sizes, and whatever should differ from the defaults. */
-export type ModelOptions = Pick<ModelConfig, "layers" | "width" | "heads" | "headDim" | "mlpWidth" | "vocab"> &
-  Partial<ModelConfig>;
+export type ModelOptions = Readonly<Omit<z.input<typeof schema>, "kvHeads" | "sharing">> &
+  Partial<Pick<ModelConfig, "kvHeads" | "sharing">>;
 
 /**
- * Resolves and checks a config. MHA, no sharing and a context of 2048 where nothing else is said.
+ * Resolves and checks a config. MHA and no sharing where nothing else is said.
  * @throws InputError naming the first field that is wrong, and what would be right.
  */
 export function modelConfig(options: ModelOptions): ModelConfig {
   const { layers, heads, width } = options;
   const filled = {
     kvHeads: heads,
-    context: 2048,
     sharing: unshared(Math.min(Math.max(layers, 0) || 0, 65536)),
     ...dropUndefined(options),
   };
-  const parsed = schema.safeParse(filled);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`model: ${issue?.path.join(".") || "config"}: ${issue?.message}`);
-  }
-  const config = { initStd: Math.sqrt(1 / (3 * width)), ...parsed.data };
+  const config = { initStd: Math.sqrt(1 / (3 * width)), ...checked(schema, filled, "model") };
   if (config.heads % config.kvHeads !== 0) {
     const divisors = Array.from({ length: heads }, (_, i) => i + 1).filter((count) => heads % count === 0);
     throw new InputError(

@@ -5,14 +5,15 @@ import { add, mul, rmsNorm, silu } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
+import type { Precision } from "./precision.ts";
 import { biasName, parameterName, type SiteName, siteOf } from "./sites.ts";
 
 /** A model's weights while its graph is built. */
 export interface Weights {
   /** The parameter of this name. */
   (name: string): Value;
-  /** x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`. */
-  project(name: string, x: Value): Value;
+  /** x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`, rounded to `to` on the way. */
+  project(name: string, x: Value, to?: Precision): Value;
 }
 
 /** Attention of layer `layer` to the keys and values of `sharing[layer]`. */

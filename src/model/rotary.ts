@@ -4,7 +4,12 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** A pair's radians per position. `pair` counts from 0, to headDim / 2. */
-type Frequency = (pair: number, sizes: Pick<ModelConfig, "headDim" | "ropeTheta">, factor: number) => number;
+type Frequency = (pair: number, sizes: RopeSizes, factor: number) => number;
+
+interface RopeSizes {
+  readonly headDim: number;
+  readonly ropeTheta: number;
+}
 
 const plain: Frequency = (pair, { headDim, ropeTheta }) => ropeTheta ** (-pair / (headDim / 2));
 

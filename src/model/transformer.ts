@@ -28,10 +28,10 @@ export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precisi
     if (!found) throw new TypeError(`weights: the model has no parameter ${name}`);
     return found;
   };
-  const project = (name: string, x: Value) => {
+  const project = (name: string, x: Value, to: Precision = precision) => {
     const { codes, scales } = quantizedNames(name);
     if (!values.has(codes)) {
-      return matmul(cast(x, precision), cast(find(name), precision), { transB: true, to: "float32" });
+      return cast(matmul(cast(x, precision), cast(find(name), precision), { transB: true, to }), "float32");
     }
     return quantizedMatmul(x, find(codes), find(scales));
   };
@@ -52,5 +52,5 @@ export function transformer(config: ModelConfig, weights: Weights, tokens: Value
 
 /** Scores of every token of the vocabulary: `[N, C] → [N, V]`. */
 export function logits(config: ModelConfig, weights: Weights, hidden: Value): Value {
-  return weights.project(headName(config), hidden);
+  return weights.project(headName(config), hidden, "float32");
 }

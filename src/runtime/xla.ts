@@ -34,11 +34,13 @@ class XlaDevice implements Device {
   readonly client: PjrtClient;
   readonly card: PjrtDevice;
   readonly #cache: ExecutableCache;
+  readonly #place: number; // among the devices that the client sees: what compilation counts by, ids do not suit
   readonly #clearing = new Map<string, Program>();
 
   constructor(client: PjrtClient, card: PjrtDevice, name: string) {
     this.client = client;
     this.card = card;
+    this.#place = client.devices.indexOf(card);
     this.name = name;
     this.kind = card.kind;
     this.runtime = `xla-${client.platform} pjrt-${client.api.version}`;
@@ -80,8 +82,8 @@ class XlaDevice implements Device {
 
   async compile(graph: Graph, { constants = {} }: CompileOptions = {}): Promise<XlaProgram> {
     const attention = this.client.platform === "cuda" ? "cudnn" : "blocks";
-    const module = toStableHlo(graph, { precision: "highest", attention });
-    const executable = await this.#cache.executable(this.client, module.text, { devices: [this.card.id] });
+    const module = toStableHlo(graph, { precision: "highest", attention, cudnnHead: 256 });
+    const executable = await this.#cache.executable(this.client, module.text, { devices: [this.#place] });
     const packed = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, this.put(tensor)]));
     return new XlaProgram(this, { graph, module, executable, constants: packed });
   }

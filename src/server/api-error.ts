@@ -3,6 +3,7 @@
 
 import { InputError } from "../error.ts";
 import { EngineCrash } from "../generate/engine.ts";
+import { fieldOf } from "./request-fields.ts";
 
 /** What the body of an error says. */
 export interface ErrorBody {
@@ -61,24 +62,15 @@ export class ApiError extends Error {
   }
 }
 
-/** The engine's names of options that the API calls otherwise. */
-const fields: Readonly<Record<string, string>> = {
-  maxTokens: "max_tokens",
-  format: "response_format",
-  "response format": "response_format",
-  "JSON schema": "response_format",
-};
-
 /** What any error is to a caller: a mistake of theirs, or ours, of which they learn no more than that. */
 export function apiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof InputError) {
-    const [, option = ""] = /^([\w-]+|response format|JSON schema):/.exec(error.message) ?? [];
-    const param = fields[option] ?? option.replaceAll("-", "_");
-    const tooLong = /^prompt: has \d+ (tokens|characters)/.test(error.message);
-    return new ApiError(400, error.message.replace(option, param), {
-      ...(param && { param }),
-      ...(tooLong && { code: "context_length_exceeded" }),
+    const { message, option, problem, code } = error;
+    const param = option === undefined ? undefined : fieldOf(option);
+    return new ApiError(400, param === undefined || problem === undefined ? message : `${param}: ${problem}`, {
+      param,
+      code,
     });
   }
   if (error instanceof EngineCrash) {

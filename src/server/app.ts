@@ -7,13 +7,16 @@ import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
 import type { Logger } from "pino";
+import { checked } from "../options.ts";
 import { ApiError, apiError } from "./api-error.ts";
+import type { AnyRequest, CompletionContext, Noted } from "./completion.ts";
 import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
-import { type AnyRequest, type CompletionContext, complete, type Noted } from "./completions.ts";
+import { complete } from "./completions.ts";
 import { Metrics } from "./metrics.ts";
 import { modelOf } from "./model-lookup.ts";
 import { openApi } from "./openapi.ts";
 import type { ModelsReply } from "./page-api.ts";
+import { type ServeOptions, serveSchema } from "./serve-options.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { ServedModels } from "./served-models.ts";
 import type { ServedStudy } from "./served-study.ts";
@@ -21,7 +24,7 @@ import { type StaticFile, staticFiles } from "./static-files.ts";
 import { StatsHistory } from "./stats-history.ts";
 
 /** How requests are taken. */
-export interface AppOptions {
+export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | "patience"> {
   readonly models: ServedModels;
   readonly logger: Logger;
   /** This package's version. */
@@ -31,12 +34,6 @@ export interface AppOptions {
   readonly apiKeys?: readonly string[];
   /** Other origins whose pages may ask; none if empty. */
   readonly corsOrigins?: readonly string[];
-  /** Most bytes of a body; 4 MiB if not given. */
-  readonly maxBody?: number;
-  /** Most texts of a model that run or wait; 256 if not given. */
-  readonly maxQueue?: number;
-  /** Milliseconds in which a reader must take what was sent; 30,000 if not given. */
-  readonly patience?: number;
   /** Whether the server is ending: no new completions. */
   readonly draining?: () => boolean;
 }
@@ -48,8 +45,8 @@ interface Environment {
 
 /** The application. */
 export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
-  const { models, logger, version, study, apiKeys = [], corsOrigins = [], maxBody = 4 << 20 } = options;
-  const { maxQueue = 256, patience = 30_000, draining = () => false } = options;
+  const { models, logger, version, study, apiKeys = [], corsOrigins = [], draining = () => false } = options;
+  const { maxBody, maxQueue, patience } = checked(serveSchema, options, "serve");
   const metrics = new Metrics(models);
   const history = new StatsHistory(models);
   const context: CompletionContext = { models, metrics, maxQueue, patience };

@@ -1,7 +1,7 @@
 // The body of POST /v1/chat/completions.
 
 import { z } from "zod";
-import type { GenerateOptions } from "../generate/request.ts";
+import { type GenerateOptions, generateSchema } from "../generate/request.ts";
 import type { ChatMessage } from "../text/chat-template.ts";
 import { ApiError } from "./api-error.ts";
 import { commonFields, optionsOf } from "./request-fields.ts";
@@ -17,18 +17,15 @@ const message = z.strictObject({
   name: z.string().max(256).optional(),
 });
 
+const own = generateSchema.shape;
+
 /** Schema of the body. */
 export const chatRequest = z.strictObject({
   ...commonFields,
   messages: z.array(message).min(1),
-  max_completion_tokens: z.int().min(1).optional().meta({ description: "the newer name of max_tokens" }),
+  max_completion_tokens: own.maxTokens.meta({ description: "the newer name of max_tokens" }),
   logprobs: z.boolean().default(false).meta({ description: "log-probabilities of the tokens" }),
-  top_logprobs: z
-    .int()
-    .min(0)
-    .max(20)
-    .optional()
-    .meta({ description: "and of so many of the likeliest; needs logprobs" }),
+  top_logprobs: own.logprobs.meta({ description: "and of so many of the likeliest; needs logprobs" }),
 });
 
 export type ChatRequest = z.output<typeof chatRequest>;

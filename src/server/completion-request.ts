@@ -1,7 +1,7 @@
 // The body of POST /v1/completions.
 
 import { z } from "zod";
-import type { GenerateOptions, Prompt } from "../generate/request.ts";
+import { type GenerateOptions, generateSchema, type Prompt } from "../generate/request.ts";
 import { ApiError } from "./api-error.ts";
 import { commonFields, optionsOf } from "./request-fields.ts";
 
@@ -36,12 +36,9 @@ export const completionRequest = z.strictObject({
       anyOf: [text, tokens, severalOf(text), severalOf(tokens)],
     }),
   echo: z.boolean().default(false).meta({ description: "give the prompt back before what was written" }),
-  logprobs: z
-    .int()
-    .min(0)
-    .max(20)
-    .optional()
-    .meta({ description: "log-probabilities of the tokens, and of so many of the likeliest" }),
+  logprobs: generateSchema.shape.logprobs.meta({
+    description: "log-probabilities of the tokens, and of so many of the likeliest",
+  }),
 });
 
 export type CompletionRequest = z.output<typeof completionRequest>;

@@ -1,5 +1,5 @@
-// Server-sent events as the body of an answer. The next event is asked for when the last one has gone out, so a slow reader
-// holds nothing here; one that reads nothing for too long is given up.
+// Server-sent events as the body of an answer. The stream asks for an event when the last one has gone out, so a slow reader
+// holds nothing here. It gives up a reader that takes nothing for too long.
 
 const encoder = new TextEncoder();
 

@@ -6,16 +6,31 @@ import { ApiError } from "./api-error.ts";
 
 /** Fields of OpenAI's API that are understood and refused. */
 const unsupported = new Set([
-  ...["audio", "best_of", "function_call", "functions", "metadata", "modalities", "parallel_tool_calls", "prediction"],
-  ...["prompt_cache_key", "reasoning_effort", "safety_identifier", "service_tier", "store", "suffix", "tool_choice"],
-  ...["tools", "verbosity", "web_search_options"],
+  "audio",
+  "best_of",
+  "function_call",
+  "functions",
+  "metadata",
+  "modalities",
+  "parallel_tool_calls",
+  "prediction",
+  "prompt_cache_key",
+  "reasoning_effort",
+  "safety_identifier",
+  "service_tier",
+  "store",
+  "suffix",
+  "tool_choice",
+  "tools",
+  "verbosity",
+  "web_search_options",
 ]);
 
 /** Most values of a body, beside numbers in arrays (token ids) and the format asked for. */
 const mostValues = 4096;
 
-/** Deepest nesting of a body. */
-const deepest = 100;
+/** The deepest nesting of a body. */
+const mostLevels = 100;
 
 /** Reads a JSON body. @throws ApiError: 415 for another type, 400 for what is no UTF-8 or no JSON object. */
 export async function readBody(request: Request): Promise<Record<string, unknown>> {
@@ -60,7 +75,8 @@ export function checkBody<Schema extends z.ZodObject>(
     throw new ApiError(400, `${param}: is not a field of this request`, { param, code: "unknown_parameter" });
   }
   checkSize(body);
-  const parsed = schema.safeParse(Object.fromEntries(given));
+  const fields = Object.fromEntries(given);
+  const parsed = schema.safeParse(fields);
   if (parsed.success) return parsed.data;
   const { path, issue } = furthestIssue(parsed.error.issues[0] as z.core.$ZodIssue, []);
   const where = fieldName(path);
@@ -68,7 +84,7 @@ export function checkBody<Schema extends z.ZodObject>(
     const name = fieldName([...path, issue.keys[0] as string]);
     throw new ApiError(400, `${name}: is not a field of this request`, { param: name, code: "unknown_parameter" });
   }
-  const missing = issue.code === "invalid_type" && issue.input === undefined && /undefined/.test(issue.message);
+  const missing = issue.code === "invalid_type" && valueAt(fields, path) === undefined;
   const message = missing ? "must be given" : issue.message.slice(0, 300);
   throw new ApiError(400, `${where || "body"}: ${message}`, {
     ...(where && { param: where }),
@@ -88,7 +104,7 @@ function checkSize(body: Readonly<Record<string, unknown>>): void {
   for (let next = left.pop(); next; next = left.pop()) {
     const { value, field, depth } = next;
     if (typeof value !== "object" || value === null) continue;
-    if (depth > deepest) throw tooLarge(field, `is nested deeper than ${deepest} levels`);
+    if (depth > mostLevels) throw tooLarge(field, `is nested deeper than ${mostLevels} levels`);
     const isList = Array.isArray(value);
     for (const member of isList ? value : Object.values(value)) {
       if (isList && typeof member === "number") continue;
@@ -115,6 +131,11 @@ function furthestIssue(
   const inner = issue.errors.flatMap(([first]) => (first ? [furthestIssue(first, path)] : []));
   const furthest = inner.sort((a, b) => b.path.length - a.path.length)[0];
   return furthest && furthest.path.length > path.length ? furthest : { path, issue };
+}
+
+/** What a body has at a path; undefined, as JSON never is, if nothing. */
+function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], body);
 }
 
 /** `messages[0].content`. */

@@ -3,9 +3,10 @@
 
 import { randomInt } from "node:crypto";
 import { z } from "zod";
-import type { GenerateOptions } from "../generate/request.ts";
+import { type GenerateOptions, generateSchema } from "../generate/request.ts";
 
-const count = z.int().min(1);
+/** What is the engine's own: range, default and description. Other fields differ in one of them. */
+const own = generateSchema.shape;
 
 const jsonSchema = z.strictObject({
   name: z
@@ -30,8 +31,8 @@ export const commonFields = {
         .meta({ description: "the tokens used so far in every event (vLLM)" }),
     })
     .optional(),
-  n: count.max(128).default(1).meta({ description: "texts for each prompt" }),
-  max_tokens: count.optional().meta({ description: "most tokens to write; what the context holds if not given" }),
+  n: own.n,
+  max_tokens: own.maxTokens.meta({ description: "most tokens to write; what the context holds if not given" }),
   stop: z
     .union([z.string().min(1), z.array(z.string().min(1)).max(16)])
     .optional()
@@ -39,8 +40,8 @@ export const commonFields = {
   seed: z.int().optional().meta({ description: "the same seed, the same text; drawn if not given" }),
   temperature: z.number().min(0).max(2).default(1).meta({ description: "0 takes the likeliest token every time" }),
   top_p: z.number().min(0).max(1).default(1),
-  frequency_penalty: z.number().min(-2).max(2).default(0),
-  presence_penalty: z.number().min(-2).max(2).default(0),
+  frequency_penalty: own.frequencyPenalty,
+  presence_penalty: own.presencePenalty,
   logit_bias: z.record(z.string().regex(/^\d{1,9}$/, "must be a token id"), z.number().min(-100).max(100)).optional(),
   response_format: z
     .discriminatedUnion("type", [
@@ -50,12 +51,37 @@ export const commonFields = {
     ])
     .optional(),
   user: z.string().max(512).optional().meta({ description: "your name for who asks; it is logged, nothing else" }),
-  top_k: z.int().min(0).default(0).meta({ description: "only the k likeliest tokens; 0 for all (vLLM)" }),
-  min_p: z.number().min(0).max(1).default(0).meta({ description: "least part of the likeliest's probability (vLLM)" }),
+  top_k: own.topK.meta({ description: "only the k likeliest tokens; 0 for all (vLLM)" }),
+  min_p: own.minP.meta({ description: "least part of the likeliest's probability (vLLM)" }),
   repetition_penalty: z.number().positive().max(1000).default(1).meta({ description: "1 is off (vLLM)" }),
-  ignore_eos: z.boolean().default(false).meta({ description: "go on after the end of text (vLLM)" }),
+  ignore_eos: own.ignoreEnd.meta({ description: "go on after the end of text (vLLM)" }),
   stop_token_ids: z.array(z.int().min(0)).max(64).optional().meta({ description: "tokens that end it (vLLM)" }),
 };
+
+/** What the fields are called that are options of the engine. */
+const fieldNames: Readonly<Record<keyof GenerateOptions, string>> = {
+  n: "n",
+  maxTokens: "max_tokens",
+  stop: "stop",
+  stopTokens: "stop_token_ids",
+  ignoreEnd: "ignore_eos",
+  format: "response_format",
+  temperature: "temperature",
+  topK: "top_k",
+  topP: "top_p",
+  minP: "min_p",
+  repetitionPenalty: "repetition_penalty",
+  presencePenalty: "presence_penalty",
+  frequencyPenalty: "frequency_penalty",
+  logitBias: "logit_bias",
+  logprobs: "logprobs",
+  seed: "seed",
+};
+
+/** The field that gives an option of the engine; what is none goes by its own name, such as `prompt`. */
+export function fieldOf(option: string): string {
+  return Object.hasOwn(fieldNames, option) ? fieldNames[option as keyof GenerateOptions] : option;
+}
 
 const common = z.strictObject(commonFields);
 type Common = z.output<typeof common>;

@@ -8,7 +8,6 @@ import { type EngineOptions, engineOptions } from "../generate/engine-options.ts
 import { withContext } from "../model/config.ts";
 import { kvBytesPerToken, parameterCount, unsharedTwin } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
-import { blockSize as defaultBlockSize } from "../plan/kv-blocks.ts";
 import { ChatTemplate } from "../text/chat-template.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { ModelCard } from "./page-api.ts";
@@ -51,7 +50,7 @@ export class ServedModel {
 
   /** Reads what can be known without weights. @throws InputError if there is no run, or its files are damaged. */
   static async open(id: string, path: string, options: EngineOptions): Promise<ServedModel> {
-    const { kvDtype, weights, context, ropeScaling, blockSize = defaultBlockSize } = engineOptions(options);
+    const { kvDtype, weights, context, ropeScaling, blockSize } = engineOptions(options);
     const directory = await RunDirectory.open(path);
     const config = withContext(directory.config.model, context, ropeScaling);
     const tokenizer = directory.loadTokenizer();

@@ -1,10 +1,11 @@
-// All models that are served. Engines are started when first asked for and share one amount of memory for keys and values:
-// it moves to where sequences wait for it. Knows no HTTP.
+// All models that are served. Engines start when first asked for and share one amount of memory for keys and values: it
+// moves to where sequences wait for it. Knows no HTTP.
 
 import { InputError } from "../error.ts";
 import type { Engine } from "../generate/engine.ts";
 import type { EngineOptions } from "../generate/engine-options.ts";
 import { divide, equalShares, type KvDemand } from "./kv-budget.ts";
+import { serveSchema } from "./serve-options.ts";
 import { ServedModel } from "./served-model.ts";
 
 /** A run and what requests call it. */
@@ -28,8 +29,10 @@ export interface ServedModelsOptions {
   readonly patience?: number;
 }
 
+const standardLoaded = serveSchema.shape.maxLoaded.parse(undefined);
+
 /** Milliseconds between looks at who waits for memory. */
-const pace = 100;
+const balanceEveryMs = 100;
 
 /** A sequence that has waited too long, and has the memory it needs until it ends. */
 interface Claim {
@@ -57,7 +60,7 @@ export class ServedModels implements AsyncDisposable {
     this.kvMemory = kvMemory;
     this.#mostLoaded = mostLoaded;
     this.#patience = patience;
-    this.#timer = setInterval(() => this.#balance(), pace);
+    this.#timer = setInterval(() => this.#balance(), balanceEveryMs);
     this.#timer.unref();
   }
 
@@ -67,7 +70,7 @@ export class ServedModels implements AsyncDisposable {
    */
   static async open(
     runs: readonly ServedRun[],
-    { kvMemory, engine = {}, mostLoaded = 4, patience = 10_000 }: ServedModelsOptions,
+    { kvMemory, engine = {}, mostLoaded = standardLoaded, patience = 10_000 }: ServedModelsOptions,
   ): Promise<ServedModels> {
     const ids = runs.map(({ id }) => id);
     const twice = ids.find((id, i) => ids.indexOf(id) !== i);

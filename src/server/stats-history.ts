@@ -3,8 +3,8 @@
 import type { StatsReply, StatsSample } from "./page-api.ts";
 import type { ServedModels } from "./served-models.ts";
 
-/** Samples that are kept: ten minutes of them. */
-const most = 600;
+/** The most samples that are kept: ten minutes of them. */
+const keptSamples = 600;
 
 /** Samples of engines as time goes by. */
 export class StatsHistory implements Disposable {
@@ -36,6 +36,6 @@ export class StatsHistory implements Disposable {
       return [id, { running, waiting, kvBytesUsed, prefillTokens, decodeTokens }] as const;
     });
     this.#samples.push({ time: Date.now(), models: Object.fromEntries(entries) });
-    if (this.#samples.length > most) this.#samples.shift();
+    if (this.#samples.length > keptSamples) this.#samples.shift();
   }
 }

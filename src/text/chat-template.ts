@@ -45,7 +45,7 @@ export class ChatTemplate {
     try {
       return this.#template.render({ ...this.#names, messages: messages.map((message) => ({ ...message })) });
     } catch (error) {
-      throw new InputError(`messages: the model's chat template refuses them: ${(error as Error).message}`);
+      throw InputError.at("messages", `the model's chat template refuses them: ${(error as Error).message}`);
     }
   }
 }

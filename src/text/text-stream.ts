@@ -34,7 +34,7 @@ export class TextStream {
   /** @throws InputError for more than 64 stop texts, and for one that is empty, too long or has half a character. */
   constructor(tokenizer: Pick<Tokenizer, "bytesOf">, stop: readonly string[]) {
     if (stop.length > mostStops) {
-      throw new InputError(`stop: ${stop.length} texts; there can be at most ${mostStops}`);
+      throw InputError.at("stop", `${stop.length} texts; there can be at most ${mostStops}`);
     }
     for (const [i, text] of stop.entries()) checkStop(text, i);
     this.#detokenizer = new Detokenizer(tokenizer);
@@ -102,13 +102,13 @@ export class TextStream {
 }
 
 function checkStop(text: string, place: number): void {
-  const asked = `stop: text ${place}`;
-  if (text === "") throw new InputError(`${asked} is empty; leave it out for none`);
+  const asked = `text ${place}`;
+  if (text === "") throw InputError.at("stop", `${asked} is empty; leave it out for none`);
   if (text.length > longestStop) {
-    throw new InputError(`${asked} has ${text.length} UTF-16 units; it can have at most ${longestStop}`);
+    throw InputError.at("stop", `${asked} has ${text.length} UTF-16 units; it can have at most ${longestStop}`);
   }
   if (/\p{Surrogate}/u.test(text)) {
-    throw new InputError(`${asked}, ${JSON.stringify(text)}, has half a character, which no text has`);
+    throw InputError.at("stop", `${asked}, ${JSON.stringify(text)}, has half a character, which no text has`);
   }
 }
 

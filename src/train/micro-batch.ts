@@ -8,8 +8,8 @@ import { freeHostBytes } from "../runtime/host-memory.ts";
 import { adamw } from "./optimizer.ts";
 import { accumulateGraph, updateGraph } from "./step.ts";
 
-/** The largest share of free memory that a step is given; the estimate is not exact, and others need some. */
-const share = 0.8;
+/** The part of free memory that a step is given: the estimate is not exact, and others need some. */
+const usableFraction = 0.8;
 
 /** Bytes a step is expected to take: parameters, moments, gradients and what is alive at the fullest moment. */
 export function stepMemory(
@@ -38,7 +38,7 @@ export function fittingMicroBatch(
   for (let microBatch = batch; microBatch >= 1; microBatch--) {
     if (batch % microBatch !== 0) continue;
     needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute });
-    if (needed <= share * available) return microBatch;
+    if (needed <= usableFraction * available) return microBatch;
   }
   const advice = recompute
     ? "a smaller model or a shorter context"

@@ -1,24 +1,28 @@
 // AdamW (arXiv 1711.05101) with clipping by the global norm, as graph functions: gradients and moments in, new ones out.
 
+import { z } from "zod";
 import { add, div, min, mul, sqrt, sub, sumSquares } from "../graph/ops.ts";
 import { float, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { Parameter } from "../model/parameters.ts";
 import { scalar, type Tensors } from "../tensor/tensor.ts";
 
-/** AdamW's constants. */
-export interface AdamW {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
+/** AdamW's constants, the paper's where nothing else is said; epsilon, which it does not state, is PyTorch's. */
+export const adamwSchema = z.strictObject({
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.95),
+  epsilon: z.number().positive().default(1e-8),
   /** Decoupled decay, a fraction of the learning rate; matrices only, not norms, biases and embeddings. */
-  readonly weightDecay: number;
+  weightDecay: z.number().min(0).default(0.1),
   /** The global gradient norm above which gradients are scaled down. */
-  readonly clip: number;
-}
+  clip: z.number().positive().default(1),
+});
 
-/** The paper's constants; epsilon, which it does not state, is PyTorch's. */
-export const adamw: AdamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
+/** AdamW's constants. */
+export type AdamW = Readonly<z.output<typeof adamwSchema>>;
+
+/** The paper's constants. */
+export const adamw: AdamW = adamwSchema.parse({});
 
 /** The names of a parameter's moments, in graphs and checkpoints. */
 export const momentNames = (name: string) => ({ first: `optimizer.m.${name}`, second: `optimizer.v.${name}` });

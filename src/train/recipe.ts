@@ -4,100 +4,65 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { InputError } from "../error.ts";
-import { type Precision, precisions } from "../model/precision.ts";
-import { type AdamW, adamw } from "./optimizer.ts";
+import { precisions } from "../model/precision.ts";
+import { checked } from "../options.ts";
+import { adamwSchema } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 
 const count = z.int().min(1);
 const fraction = z.number().min(0).max(1);
 
-const schema = z.strictObject({
-  steps: count.max(1e9),
-  batch: count.max(1e6),
-  microBatch: count,
-  learningRate: z.number().positive().max(100),
-  warmup: fraction,
-  floor: fraction,
-  seed: z.int().min(0).max(0xffffffff),
-  optimizer: z.strictObject({
-    beta1: z.number().min(0).lt(1),
-    beta2: z.number().min(0).lt(1),
-    epsilon: z.number().positive(),
-    weightDecay: z.number().min(0),
-    clip: z.number().positive(),
-  }),
-  recompute: z.boolean(),
+/** A recipe's choices with their defaults: the paper's constants (§5.1) where it states them. */
+export const recipeSchema = z.strictObject({
+  /** Optimizer steps in all. */
+  steps: count.max(1e9).describe("optimizer steps"),
+  /** Sequences in a step. */
+  batch: count.max(1e6).default(16).describe("sequences in a step"),
+  /** Sequences computed at once; divides `batch`, whose gradients are summed over the micro-batches. All if not given. */
+  microBatch: count.max(1e6).optional().describe("sequences computed at once"),
+  /** The schedule's peak. */
+  learningRate: z.number().positive().max(100).default(2e-3).describe("the schedule's peak"),
+  /** Fraction of the steps in which the learning rate rises. */
+  warmup: fraction.default(0.05),
+  /** Fraction of the peak that the learning rate ends at. */
+  floor: fraction.default(0.1),
+  /** Fixes initial weights and the order of the data. */
+  seed: z.int().min(0).max(0xffffffff).default(0).describe("fixes weights and data order"),
+  optimizer: adamwSchema.prefault({}),
+  /** Compute layers' inner values again in the backward pass: less memory, more time. */
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe("compute activations again in the backward pass: less memory, more time"),
+  /** What matrices are multiplied in; float32 if not said. */
   precision: z.enum(precisions).optional(),
-  threads: count,
-  checkpointEvery: z.int().min(0),
-  validateEvery: z.int().min(0),
+  /** Threads of each operation; all cores if not given. */
+  threads: count.max(1024).default(availableParallelism).describe("threads of each operation"),
+  /** Steps between checkpoints; 0 for one at the end only. */
+  checkpointEvery: z.int().min(0).max(1e9).default(100).describe("0 for one at the end only"),
+  /** Steps between validations; 0 for none. */
+  validateEvery: z.int().min(0).max(1e9).default(100).describe("0 for never"),
 });
 
+/** What `recipe` takes: the length, and whatever should differ from the defaults. */
+export type RecipeOptions = Readonly<z.input<typeof recipeSchema>>;
+
 /** One training run's choices. */
-export interface Recipe {
-  /** Optimizer steps in all. */
-  readonly steps: number;
-  /** Sequences in a step. */
-  readonly batch: number;
-  /** Sequences computed at once; divides `batch`, whose gradients are summed over the micro-batches. */
+export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {
   readonly microBatch: number;
-  /** The schedule's peak. */
-  readonly learningRate: number;
-  /** Fraction of the steps in which the learning rate rises. */
-  readonly warmup: number;
-  /** Fraction of the peak that the learning rate ends at. */
-  readonly floor: number;
-  /** Fixes initial weights and the order of the data. */
-  readonly seed: number;
-  readonly optimizer: AdamW;
-  /** Compute layers' inner values again in the backward pass: less memory, more time. */
-  readonly recompute: boolean;
-  /** What matrices are multiplied in; float32 if not said. */
-  readonly precision?: Precision | undefined;
-  /** Threads of each operation. */
-  readonly threads: number;
-  /** Steps between checkpoints; 0 for one at the end only. */
-  readonly checkpointEvery: number;
-  /** Steps between validations; 0 for none. */
-  readonly validateEvery: number;
 }
 
-/** What `recipe` takes: the length, and whatever should differ from the defaults. */
-export type RecipeOptions = Pick<Recipe, "steps"> & Partial<Omit<Recipe, "optimizer">> & { optimizer?: Partial<AdamW> };
-
-/**
- * Resolves and checks a recipe. The paper's constants (§5.1) where it states them.
- * @throws InputError naming the first field that is wrong.
- */
+/** Resolves and checks a recipe. @throws InputError naming the first field that is wrong. */
 export function recipe(options: RecipeOptions): Recipe {
-  const batch = options.batch ?? 16;
-  const filled = {
-    batch,
-    microBatch: batch,
-    learningRate: 2e-3,
-    warmup: 0.05,
-    floor: 0.1,
-    seed: 0,
-    recompute: false,
-    threads: availableParallelism(),
-    checkpointEvery: 100,
-    validateEvery: 100,
-    ...Object.fromEntries(Object.entries(options).filter(([, set]) => set !== undefined)),
-    optimizer: { ...adamw, ...options.optimizer },
-  };
-  const parsed = schema.safeParse(filled);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`recipe: ${issue?.path.join(".") || "options"}: ${issue?.message}`);
-  }
-  const { microBatch } = parsed.data;
-  if (parsed.data.batch % microBatch !== 0) {
+  const { steps, batch, microBatch = batch, ...rest } = checked(recipeSchema, options, "recipe");
+  if (batch % microBatch !== 0) {
     const divisors = Array.from({ length: batch }, (_, i) => i + 1).filter((size) => batch % size === 0);
     throw new InputError(
       `recipe: micro-batches of ${microBatch} do not divide a batch of ${batch}; use ${divisors.join(", ")}`,
+      { option: "microBatch" },
     );
   }
-  return parsed.data;
+  return { steps, batch, microBatch, ...rest }; // in the schema's order, by which runs are told apart
 }
 
 /** The schedule of a recipe's learning rate. */

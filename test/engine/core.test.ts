@@ -4,7 +4,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { type CoreOptions, type CoreRequest, EngineCore } from "../../src/engine/core.ts";
+import { type CoreRequest, EngineCore } from "../../src/engine/core.ts";
+import type { CoreOptions } from "../../src/engine/core-options.ts";
 import { decode } from "../../src/engine/decode.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";

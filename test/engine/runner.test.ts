@@ -3,16 +3,18 @@
 
 import { describe, expect, test } from "vitest";
 import { BlockPool } from "../../src/engine/block-pool.ts";
-import { pagedGraph, Runner, type RunnerOptions } from "../../src/engine/runner.ts";
+import { Runner, servingGraph } from "../../src/engine/runner.ts";
 import { Scheduler } from "../../src/engine/scheduler.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
-import { PagedCache } from "../../src/kv/paged-cache.ts";
-import { poolNames, wholePool } from "../../src/kv/paged-store.ts";
+import type { Span } from "../../src/kv/kv-memory.ts";
+import type { Rounding } from "../../src/kv/kv-quantization.ts";
+import { poolArrays } from "../../src/kv/paged-inputs.ts";
+import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";
 import type { KvDtype } from "../../src/model/formats.ts";
 import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
-import type { Device } from "../../src/runtime/device.ts";
+import { type Buffers, type Device, readAll } from "../../src/runtime/device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/tiny.ts";
 import { cpu1, cpu2 } from "../runtime/program.ts";
@@ -44,19 +46,39 @@ interface Found {
   compared: number;
 }
 
+/** A memory that also keeps the new rows as they come, by name and block. */
+class Watched extends PagedMemory {
+  readonly rows = new Map<string, Float32Array[]>();
+
+  override async take(outputs: Buffers, spans: readonly Span[]): Promise<void> {
+    await super.take(outputs, spans);
+    for (const [name, { shape, data }] of Object.entries(await readAll(outputs))) {
+      const width = shape.at(-1) as number;
+      for (const { blocks, start, row, count } of spans) {
+        for (let t = 0; t < count; t++) {
+          const block = `${name} ${blocks[Math.floor((start + t) / blockSize)]}`;
+          if (!this.rows.has(block)) this.rows.set(block, []);
+          const from = (row + t) * width;
+          (this.rows.get(block) as Float32Array[])[(start + t) % blockSize] = (data as Float32Array).slice(
+            from,
+            from + width,
+          );
+        }
+      }
+    }
+  }
+}
+
 /** Feeds sequences that begin alike to a runner, with given tokens, and compares with full forwards. */
 async function compare(
   config: ModelConfig,
   weights: Tensors,
   kvDtype: KvDtype,
-  { device = cpu1, rounding }: Pick<RunnerOptions, "rounding"> & { device?: Device } = {},
+  { device = cpu1, rounding }: { device?: Device; rounding?: Rounding } = {},
 ): Promise<Found> {
-  const cache = new PagedCache(config, { blocks, blockSize, dtype: kvDtype });
-  using runner = await Runner.create(device, config, weights, cache, {
-    kvDtype,
-    blockSize,
-    ...(rounding && { rounding }),
-  });
+  const options = { blocks, blockSize, dtype: kvDtype, ...(rounding && { rounding }) };
+  const memory = new Watched(device, config, options);
+  using runner = await Runner.create(device, config, weights, memory);
   using full = await FullForward.create(config, weights, { rounded: kvDtype === "int8" });
   const scheduler = new Scheduler(new BlockPool(blocks), { blockSize, chunk: 8, maxSequences: 6, prefixCache: true });
   const start = randomTokens(config, [length], 2).data;
@@ -86,13 +108,13 @@ async function compare(
       found.compared++;
       if (sequence.length < length) sequence.push(text.tokens[sequence.length] as number);
       else {
-        found.rows = Math.max(found.rows, rowsOff(config, cache, sequence, expected[sequence.id] as never));
+        found.rows = Math.max(found.rows, rowsOff(config, memory, sequence, expected[sequence.id] as never));
         scheduler.remove(sequence);
       }
     }
   }
   found.relative = Math.sqrt(squares.differences / squares.logits);
-  expect(cache.bytes).toBe(blocks * blockSize * kvBytesPerToken(config, kvDtype));
+  expect(memory.bytes).toBe(blocks * blockSize * kvBytesPerToken(config, kvDtype));
   return found;
 }
 
@@ -100,30 +122,25 @@ function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.max(...Array.from(a, (x, i) => Math.abs(x - (b[i] as number))));
 }
 
-/** How far a sequence's cached rows are from those of a full forward (float32 pools only). */
+/** How far the rows in a sequence's blocks are from those of a full forward (float32 only). */
 function rowsOff(
-  { sharing, kvHeads, headDim }: ModelConfig,
-  cache: PagedCache,
+  config: ModelConfig,
+  memory: Watched,
   sequence: Sequence,
   expected: Record<string, Float32Array[]>,
 ): number {
+  if (memory.dtype !== "float32") return Number.NaN;
   let worst = 0;
-  for (const owner of owners(sharing)) {
-    const names = poolNames(owner);
-    const keys = cache.feeds[wholePool(names.keys)]?.data as Float32Array;
-    const values = cache.feeds[wholePool(names.values)]?.data as Float32Array;
-    if (!(keys instanceof Float32Array)) return Number.NaN;
+  for (const owner of owners(config.sharing)) {
+    const { keys, values } = poolArrays(owner, config, memory);
     for (let t = 0; t < sequence.length; t++) {
-      const slot = cache.slotOf(sequence.blocks[Math.floor(t / blockSize)] as number);
-      for (let i = 0; i < kvHeads * headDim; i++) {
-        const [head, d] = [Math.floor(i / headDim), i % headDim];
-        const key = ((slot * kvHeads + head) * headDim + d) * blockSize + (t % blockSize);
-        const value = ((slot * kvHeads + head) * blockSize + (t % blockSize)) * headDim + d;
-        worst = Math.max(worst, Math.abs((keys[key] as number) - (expected[`keys.${owner}`]?.[t]?.[i] as number)));
-        worst = Math.max(
-          worst,
-          Math.abs((values[value] as number) - (expected[`values.${owner}`]?.[t]?.[i] as number)),
-        );
+      const block = sequence.blocks[Math.floor(t / blockSize)];
+      for (const [{ rows }, right] of [
+        [keys, expected[`keys.${owner}`]],
+        [values, expected[`values.${owner}`]],
+      ] as const) {
+        const row = memory.rows.get(`${rows} ${block}`)?.[t % blockSize] as Float32Array;
+        worst = Math.max(worst, difference(row, right?.[t] as Float32Array));
       }
     }
   }
@@ -171,12 +188,14 @@ test("rounding to 7 bits, for processors without VNNI, is as good as it must be"
 
 test("the graph reads owners' pools and no others', and gives their rows", () => {
   for (const sharing of Object.values(sharings)) {
-    const graph = pagedGraph(tinyConfig(sharing), { kvDtype: "int8", blockSize });
-    const expected = owners(sharing).flatMap((owner) => Object.values(poolNames(owner)));
+    const config = tinyConfig(sharing);
+    const graph = servingGraph(config, new PagedMemory(cpu1, config, { blocks: 1, blockSize, dtype: "int8" }));
+    const arrays = ["k", "v", "k.scales", "v.scales"];
+    const named = (before: string, after = "") =>
+      owners(sharing).flatMap((owner) => arrays.map((array) => `${before}.${owner}.${array}${after}`));
     const inputs = graph.inputs.map(({ node }) => (node.attributes as { name: string }).name);
-    expect(inputs.filter((name) => name.startsWith("kv.")).sort()).toEqual(
-      expected.flatMap((name) => [name, wholePool(name)]).sort(),
-    );
-    expect(Object.keys(graph.outputs).sort()).toEqual([...expected, "logits"].sort());
+    const pools = inputs.filter((name) => name.startsWith("kv."));
+    expect(pools.sort()).toEqual([...named("kv"), ...named("kv", ".all")].sort());
+    expect(Object.keys(graph.outputs).sort()).toEqual(["logits", ...named("rows")].sort());
   }
 });

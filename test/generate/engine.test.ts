@@ -200,7 +200,12 @@ describe("mistakes", () => {
     await expect(collect("we", { stop: [""] })).rejects.toThrow(/stop/);
     await expect(collect("we", { maxTokens: 512 })).rejects.toThrow(/context of 512 must hold 512 more/);
     await expect(collect("x".repeat(1 << 20))).rejects.toThrow(/1048576 characters; the 512 tokens that fit/);
-    await expect(collect("we", { maxTokens: 512 })).rejects.toHaveProperty("name", "InputError");
+    await expect(collect("we", { maxTokens: 512 })).rejects.toMatchObject({
+      name: "InputError",
+      option: "prompt",
+      code: "context_length_exceeded",
+    });
+    await expect(collect("we", { topK: -1 })).rejects.toMatchObject({ name: "InputError", option: "topK" });
     expect((await going)[0]?.tokens).toHaveLength(50);
     expect((await idle()).blocks.used).toBe(0);
   });

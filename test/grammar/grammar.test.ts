@@ -84,7 +84,7 @@ describe("jsonSchema", () => {
     await expect(make).rejects.toThrow(InputError);
     await expect(make).rejects.toThrow("JSON schema: #/properties/a: multipleOf is not supported for integer");
     const none = compiler.jsonSchema(("xml" as unknown as { jsonSchema: object }).jsonSchema);
-    await expect(none).rejects.toThrow(new InputError('format: must be "json" or {jsonSchema}'));
+    await expect(none).rejects.toThrow(InputError.at("format", 'must be "json" or {jsonSchema}'));
   });
 });
 

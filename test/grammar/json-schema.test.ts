@@ -164,6 +164,8 @@ const cases: [name: string, schema: object, right: string[], wrong: string[]][] 
   ["escaped pointers", { $ref: "#/$defs/a~1b~0%25", $defs: { "a/b~%": { const: 1 } } }, ["1"], ["2"]],
 ];
 
+const refusal = (problem: string) => InputError.at("format", problem, { shown: "JSON schema" });
+
 describe("schemaGrammar", () => {
   it.each(cases)("takes %s", async (_, schema, right, wrong) => {
     for (const text of right) {
@@ -248,11 +250,11 @@ describe("schemaGrammar", () => {
     let schema: object = {};
     for (let i = 0; i < 50; i++) schema = { anyOf: [schema] };
     for (const wrong of [schema, { const: JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`) }]) {
-      expect(() => schemaGrammar(wrong)).toThrow(new InputError("JSON schema: is nested deeper than 100"));
+      expect(() => schemaGrammar(wrong)).toThrow(refusal("is nested deeper than 100"));
     }
     const pattern = `${"(".repeat(101)}a${")".repeat(101)}`;
     expect(() => schemaGrammar({ type: "string", pattern })).toThrow(
-      new InputError("JSON schema: #/pattern: has groups nested deeper than 100, which a grammar cannot follow"),
+      refusal("#/pattern: has groups nested deeper than 100, which a grammar cannot follow"),
     );
     const link = (i: number) => [`d${i}`, { properties: { a: { $ref: `#/$defs/d${i + 1}` } } }];
     const $defs = { ...Object.fromEntries(Array.from({ length: 99 }, (_, i) => link(i))), d99: {} };

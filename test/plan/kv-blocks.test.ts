@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PagedCache } from "../../src/kv/paged-cache.ts";
+import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import { kvBytesPerToken, unsharedTwin } from "../../src/model/cost.ts";
 import { type KvFormat, kvFormats } from "../../src/model/formats.ts";
 import { namedModel, scales } from "../../src/model/name.ts";
@@ -16,16 +16,17 @@ import {
   sequencesThatFit,
 } from "../../src/plan/kv-blocks.ts";
 import { type Heads, kvHeads, tinyConfig } from "../model/tiny.ts";
+import { cpu1 } from "../runtime/program.ts";
 
 const dtypes = Object.keys(kvFormats) as KvFormat[];
 
 describe.each(["float32", "int8"] as const)("%s", (dtype) => {
-  test("blocks take what the engine's cache allocates, for every sharing of 4 layers and MHA, GQA, MQA", () => {
+  test("blocks take what the engine's memory allocates, for every sharing of 4 layers and MHA, GQA, MQA", () => {
     for (const sharing of allSharings(4)) {
       for (const heads of Object.keys(kvHeads) as Heads[]) {
         const config = tinyConfig(sharing, heads);
-        const cache = new PagedCache(config, { blocks: 3, blockSize: 16, dtype });
-        expect(cache.bytes).toBe(3 * kvBlockBytes(config, dtype, 16));
+        const memory = new PagedMemory(cpu1, config, { blocks: 3, blockSize: 16, dtype });
+        expect(memory.bytes).toBe(3 * kvBlockBytes(config, dtype, 16));
       }
     }
   });

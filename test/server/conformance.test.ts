@@ -147,6 +147,17 @@ describe("what is refused", () => {
     expect(response.headers.get("x-request-id")).toMatch(/^[\w-]{36}$/);
   });
 
+  test.each([
+    [{ ...base, prompt: "we ".repeat(600) }, "context_length_exceeded", /^prompt: has \d+ tokens/],
+    [{ ...base, prompt: "x".repeat(50_000) }, "context_length_exceeded", /^prompt: has 50000 characters/],
+    [{ ...base, logit_bias: { 5000: 1 } }, null, /^logit_bias: must be for token ids/],
+    [{ prompt: "x" }, "missing_required_parameter", /^model: must be given$/],
+  ])("programs learn why: %#", async (body, code, words) => {
+    const { error } = await (await post(completions, body)).json();
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(words);
+  });
+
   test.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])(
     "content type %j",
     async (type) => {

@@ -3,7 +3,7 @@
 
 /** What to compile for. */
 export interface CompileTarget {
-  /** The ids of the devices that the partitioner spreads the module over; the first alone if not given. */
+  /** The places, among the client's devices, of those that the partitioner spreads the module over; the first alone if not given. */
   readonly devices?: readonly number[];
 }
 

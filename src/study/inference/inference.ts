@@ -3,6 +3,8 @@
 // by step, so that a machine that slows down does so for all.
 
 import { EngineCore } from "../../engine/core.ts";
+import { Runner } from "../../engine/runner.ts";
+import { PagedMemory } from "../../kv/paged-memory.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { kvBytesPerToken } from "../../model/cost.ts";
 import type { KvDtype, WeightDtype } from "../../model/formats.ts";
@@ -10,7 +12,8 @@ import { blockSize } from "../../plan/kv-blocks.ts";
 import type { Device } from "../../runtime/device.ts";
 import { mean, median } from "../../tensor/estimate.ts";
 import { Random } from "../../tensor/random.ts";
-import { randomRows, randomWeights } from "./synthetic.ts";
+import { RandomPast } from "./random-past.ts";
+import { randomWeights } from "./synthetic.ts";
 
 /** A model as it is measured. */
 export interface InferenceModel {
@@ -83,8 +86,11 @@ export interface InferenceProgress {
 const warmup = 3;
 
 interface Contender extends Case {
-  readonly core: EngineCore;
   readonly config: ModelConfig;
+  /** Reads prompts. */
+  readonly core: EngineCore;
+  /** Decodes after random pasts, in the same memory. */
+  readonly decoding: EngineCore;
 }
 
 /** Measures a plan, telling what it is about. */
@@ -118,8 +124,15 @@ export async function* measureInference(
   const contenders: Contender[] = [];
   try {
     for (const { name, config, kvDtype } of cases) {
-      const core = await create(device, plan, config, kvDtype, tokens * kvBytesPerToken(config, kvDtype));
-      contenders.push({ name, config, kvDtype, core });
+      const blocks = Math.floor(tokens / blockSize);
+      const memory = new PagedMemory(device, config, { blocks, blockSize, dtype: kvDtype });
+      const runner = await Runner.create(device, config, randomWeights(config), memory, plan.weights);
+      const core = new EngineCore(runner);
+      const decoding = new EngineCore(new RandomPast(device, runner), {
+        maxSequences: sequencesOf(plan),
+        chunk: memory.blocks * blockSize, // all pasts in one step
+      });
+      contenders.push({ name, config, kvDtype, core, decoding });
     }
     for (const batch of plan.batches) {
       for (const context of plan.contexts) {
@@ -155,12 +168,14 @@ function create(
   kvDtype: KvDtype,
   kvMemory: number,
 ): Promise<EngineCore> {
-  const { weights, batches } = plan;
-  const maxSequences = Math.max(256, ...batches);
+  const { weights } = plan;
+  const maxSequences = sequencesOf(plan);
   return EngineCore.create(device, config, randomWeights(config), { kvMemory, kvDtype, weights, maxSequences });
 }
 
-/** Steps of all contenders in turns, on caches that are filled with random rows. */
+const sequencesOf = ({ batches }: InferencePlan) => Math.max(256, ...batches);
+
+/** Steps of all contenders in turns, after random pasts; the first step computes token number `context`. */
 async function decodeSpeeds(
   contenders: readonly Contender[],
   batch: number,
@@ -168,26 +183,26 @@ async function decodeSpeeds(
   steps: number,
 ): Promise<DecodeSpeed[]> {
   const random = new Random(1);
-  for (const { core, config, kvDtype } of contenders) {
-    core.forgetPrefixes();
-    const restored = randomRows(config, kvDtype, context - 1);
+  for (const { decoding, config } of contenders) {
     for (let i = 0; i < batch; i++) {
-      const prompt = Int32Array.from({ length: context }, () => random.below(config.vocab));
-      core.add({ prompt, maxTokens: steps + warmup, sampling: { temperature: 0 }, restore: () => restored });
+      const prompt = Int32Array.from({ length: Math.max(1, context - 1) }, () => random.below(config.vocab));
+      decoding.add({ prompt, maxTokens: steps + warmup + 1, sampling: { temperature: 0 } });
     }
+    await decoding.step(); // the pasts
   }
   const times = contenders.map(() => [] as number[]);
   const shares = contenders.map(() => [] as number[]);
   for (let step = 0; step < steps + warmup; step++) {
-    for (const [i, { core }] of contenders.entries()) {
-      const [start, before] = [performance.now(), core.graphSeconds];
-      await core.step();
+    for (const [i, { decoding }] of contenders.entries()) {
+      const [start, before] = [performance.now(), decoding.graphSeconds];
+      await decoding.step();
       const ms = performance.now() - start;
       if (step < warmup) continue;
       times[i]?.push(ms);
-      shares[i]?.push(1 - ((core.graphSeconds - before) * 1000) / ms);
+      shares[i]?.push(1 - ((decoding.graphSeconds - before) * 1000) / ms);
     }
   }
+  for (const { decoding } of contenders) decoding.forgetPrefixes();
   return contenders.map(({ name, kvDtype }, i) => {
     const msPerStep = median(times[i] as number[]);
     const hostShare = median(shares[i] as number[]);

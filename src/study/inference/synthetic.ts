@@ -1,12 +1,10 @@
 // Weights and caches of random numbers, for measuring speed: what a model has learnt does not change how fast it is.
 
-import { poolNames } from "../../kv/paged-store.ts";
+import { fixedShape, type Type } from "../../graph/value.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import type { KvDtype } from "../../model/formats.ts";
 import { parameters } from "../../model/parameters.ts";
-import { owners } from "../../model/sharing.ts";
 import { Random } from "../../tensor/random.ts";
-import { sizeOf, type Tensors } from "../../tensor/tensor.ts";
+import { sizeOf, type Tensor, type Tensors } from "../../tensor/tensor.ts";
 
 /** Random numbers are drawn once, so many of them, and read from another place for every tensor. */
 const tableSize = 1 << 18;
@@ -34,24 +32,20 @@ export function randomWeights(config: ModelConfig, seed = 1): Tensors {
   );
 }
 
-/** Rows of `count` tokens for every owner's pool (see `pagedStore`). */
-export function randomRows(config: ModelConfig, dtype: KvDtype, count: number, seed = 2): Tensors {
-  const { kvHeads, headDim, sharing } = config;
+/** Rows of `count` tokens, of the types that a serving store's outputs have: float32, or 8-bit codes and their scales. */
+export function randomRows(types: Readonly<Record<string, Type>>, count: number, seed = 2): Tensors {
   const normal = table(seed);
-  const rows: Tensors = {};
-  for (const [i, owner] of owners(sharing).entries()) {
-    const names = poolNames(owner);
-    for (const [j, name] of [names.keys, names.values].entries()) {
-      const data = fill(new Float32Array(count * kvHeads * headDim), normal, (2 * i + j) * 7919, 1);
-      if (dtype === "float32") rows[name] = { dtype, shape: [count, kvHeads * headDim], data };
-      else rows[name] = { dtype, shape: [count, kvHeads, headDim], data: Int8Array.from(data, (x) => 30 * x) };
-    }
-    if (dtype === "float32") continue;
-    const thirtieth = 0x2844; // 1/30 as float16
-    for (const name of [names.keyScales, names.valueScales]) {
-      const data = new Uint16Array(count * kvHeads).fill(thirtieth);
-      rows[name] = { dtype: "float16", shape: [count, kvHeads, 1], data };
-    }
-  }
-  return rows;
+  return Object.fromEntries(
+    Object.entries(types).map(([name, { dtype, shape }], i): [string, Tensor] => {
+      const rows = [count, ...fixedShape(shape.slice(1), name)];
+      const size = sizeOf(rows);
+      if (dtype === "float16") return [name, { dtype, shape: rows, data: new Uint16Array(size).fill(thirtieth) }];
+      const data = fill(new Float32Array(size), normal, i * 7919, 1);
+      if (dtype === "float32") return [name, { dtype, shape: rows, data }];
+      return [name, { dtype: "int8", shape: rows, data: Int8Array.from(data, (x) => 30 * x) }];
+    }),
+  );
 }
+
+/** 1/30 as float16. */
+const thirtieth = 0x2844;

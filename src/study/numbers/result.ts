@@ -7,6 +7,7 @@ import { z } from "zod";
 import { InputError } from "../../error.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
 import { type Precision, precisions } from "../../model/precision.ts";
+import { checked } from "../../options.ts";
 
 /** How much text a side of a dataset holds. */
 export interface TextSize {
@@ -186,10 +187,7 @@ function parseResult(line: string, where: string): Result {
       `results: ${where} is not JSON; found "${line.slice(0, 40)}", expected a result on every line`,
     );
   }
-  const parsed = resultSchema.safeParse(JSON.parse(line));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new InputError(`results: ${where} is not a result: ${issue?.path.join(".") || "line"}: ${issue?.message}`);
+  return checked(resultSchema, JSON.parse(line), `results: ${where} is not a result`);
 }
 
 function isJson(line: string): boolean {

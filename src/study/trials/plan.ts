@@ -6,6 +6,7 @@ import { z } from "zod";
 import { InputError } from "../../error.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
+import { checked } from "../../options.ts";
 import type { RecipeOptions } from "../../train/recipe.ts";
 import { nearest } from "./nearest.ts";
 import { presets } from "./presets.ts";
@@ -58,13 +59,9 @@ export type StudyPlanInput = z.input<typeof schema>;
 
 /** Checks a plan and the names of its models. @throws InputError naming the first field that is wrong. */
 export function studyPlan(input: StudyPlanInput): StudyPlan {
-  const parsed = schema.safeParse(input);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`study plan: ${issue?.path.join(".") || "plan"}: ${issue?.message}`);
-  }
-  for (const name of parsed.data.models) planModel(parsed.data, name, parsed.data.data.vocab);
-  return parsed.data;
+  const plan = checked(schema, input, "study plan");
+  for (const name of plan.models) planModel(plan, name, plan.data.vocab);
+  return plan;
 }
 
 /** The plan of a preset's name or of a JSON file. @throws InputError with the nearest preset where it is neither. */

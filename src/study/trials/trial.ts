@@ -7,7 +7,7 @@ import { RunDirectory } from "../../checkpoint/run-directory.ts";
 import { EngineCore } from "../../engine/core.ts";
 import { decode } from "../../engine/decode.ts";
 import { Evaluation } from "../../eval/evaluation.ts";
-import { PagedCache } from "../../kv/paged-cache.ts";
+import { PagedMemory } from "../../kv/paged-memory.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../../model/cost.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
@@ -159,8 +159,8 @@ async function write(device: Device, weights: Tensors | undefined, { model, corp
     return { kvBytesPerToken: kvBytesPerToken(model, "float32"), sample: undefined }; // texts wait for a CPU
   }
   if (!weights || start.length >= model.context) {
-    const cache = new PagedCache(model, { blocks, blockSize, dtype: "float32" });
-    return { kvBytesPerToken: cache.bytes / (blocks * blockSize), sample: undefined };
+    const memory = new PagedMemory(device, model, { blocks, blockSize, dtype: "float32" });
+    return { kvBytesPerToken: memory.bytes / (blocks * blockSize), sample: undefined };
   }
   const kvMemory = blocks * kvBlockBytes(model, "float32");
   using core = await EngineCore.create(device, model, weights, { kvMemory });

@@ -36,7 +36,10 @@ export function runHere(trial: Trial, options: { directory: string; signal?: Abo
 
 /** Runs a trial in a process of its own. @throws InputError where it fails, or its process ends without a result. */
 export async function* runApart(request: TrialRequest, signal: AbortSignal | undefined): TrialRun {
-  const child = fork(new URL("./trial-process.js", import.meta.url), { serialization: "advanced" });
+  const child = fork(new URL("./trial-process.js", import.meta.url), {
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const stop = () => child.send("stop");
   signal?.addEventListener("abort", stop);
   try {
@@ -53,7 +56,7 @@ export async function* runApart(request: TrialRequest, signal: AbortSignal | und
     );
   } finally {
     signal?.removeEventListener("abort", stop);
-    child.kill();
+    child.kill("SIGKILL"); // it may be inside native code
   }
 }
 

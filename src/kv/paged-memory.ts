@@ -1,0 +1,105 @@
+// The KvMemory of processors whose memory is JavaScript's: the paged graph over pools that are read in place. How its blocks
+// are laid out for a step is tuned for the CPU, here.
+
+import type { ModelConfig } from "../model/config.ts";
+import type { KvDtype } from "../model/formats.ts";
+import { rotaryTables } from "../model/rotary.ts";
+import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { HostPools } from "./host-pools.ts";
+import type { KvMemory, ServingStore, Span } from "./kv-memory.ts";
+import type { StepInput } from "./paged-inputs.ts";
+import { type PagedOptions, pagedStore } from "./paged-store.ts";
+import { StepLayout } from "./step-layout.ts";
+
+/** What a block that a party reads costs beside its products, in rows of queries: it is gathered, then packed. */
+const readingCostInQueryRows = 32;
+
+/** The least rows of the rotary tables; they grow by doubling. */
+const leastTablePositions = 1024;
+
+/** The inputs that change with every step, also where its tokens read the same blocks as the last one's. */
+type Turn = "positions" | "rope.cos" | "rope.sin";
+
+/** A memory of `blocks` blocks. */
+export class PagedMemory implements KvMemory {
+  readonly #device: Device;
+  readonly #config: ModelConfig;
+  readonly #options: PagedOptions;
+  readonly #pools: HostPools;
+  readonly #layout: StepLayout;
+  #read: { layout: object; pools: object; buffers: Buffers } | undefined; // what the last step was fed, but turns
+  #tables: { positions: number; cos: Tensor; sin: Tensor } | undefined;
+
+  /** Allocates it. `rounding` is as fine as the device's integer sums allow, unless given. */
+  constructor(device: Device, config: ModelConfig, { blocks, ...options }: PagedOptions & { readonly blocks: number }) {
+    const rounding = device.traits.exactIntegerSums ? "full" : "reduced";
+    this.#device = device;
+    this.#config = config;
+    this.#options = { rounding, ...options };
+    this.#pools = new HostPools(config, { blocks, ...options });
+    const repeat = config.heads / config.kvHeads;
+    this.#layout = new StepLayout(this.#pools, { repeat, readingCost: readingCostInQueryRows });
+  }
+
+  get blocks(): number {
+    return this.#pools.blocks;
+  }
+
+  get blockSize(): number {
+    return this.#options.blockSize;
+  }
+
+  get dtype(): KvDtype {
+    return this.#options.dtype;
+  }
+
+  get bytes(): number {
+    return this.#pools.bytes;
+  }
+
+  store(): ServingStore {
+    return pagedStore(this.#config, this.#options);
+  }
+
+  inputs(spans: readonly Span[]): Buffers {
+    const layout = this.#layout.inputs(spans); // it moves blocks, so before the pools are read
+    const pools = this.#pools.feeds;
+    if (this.#read?.layout !== layout || this.#read.pools !== pools) {
+      const step: Record<Exclude<StepInput, Turn>, Tensor> = { ...layout, "own.mask": pools.mask };
+      this.#read = { layout, pools, buffers: putAll(this.#device, { ...step, ...pools.arrays }) };
+    }
+    return { ...this.#read.buffers, ...putAll(this.#device, this.#turns(spans)) };
+  }
+
+  async take(outputs: Buffers, spans: readonly Span[]): Promise<void> {
+    const rows = this.#pools.rowNames.map((name) => [name, outputs[name] as Buffer]);
+    this.#pools.write(await readAll(Object.fromEntries(rows)), spans);
+  }
+
+  resize(blocks: number, renumbered: ReadonlyMap<number, number>): void {
+    this.#read = undefined; // it would hold the old pools
+    this.#layout.forget();
+    this.#pools.resize(blocks, renumbered);
+  }
+
+  [Symbol.dispose](): void {} // arrays go when nobody holds them
+
+  /** Positions and the tables by which queries and keys are turned to them. */
+  #turns(spans: readonly Span[]): Record<Turn, Tensor> {
+    const count = spans.reduce((sum, span) => sum + span.count, 0);
+    const positions = new BigInt64Array(count);
+    let end = 0;
+    for (const { row, start, count } of spans) {
+      for (let t = 0; t < count; t++) positions[row + t] = BigInt(start + t);
+      end = Math.max(end, start + count);
+    }
+    const known = this.#tables?.positions ?? 0;
+    if (!this.#tables || end > known) {
+      const grown = Math.max(end, 2 * known, leastTablePositions);
+      this.#tables = { positions: grown, ...rotaryTables(this.#config, grown) };
+    }
+    const { cos, sin } = this.#tables;
+    return { positions: { dtype: "int64", shape: [1, count], data: positions }, "rope.cos": cos, "rope.sin": sin };
+  }
+}

@@ -1,0 +1,71 @@
+// The two ways to tell a completion: whole, when it has ended, or as events while it is written.
+
+import type { Chunk } from "../generate/request.ts";
+import { usageObject } from "./answers.ts";
+import { apiError } from "./api-error.ts";
+import type { Completion } from "./completion.ts";
+import { eventStream, eventStreamHeaders } from "./event-stream.ts";
+
+/** Tells all of it in one object. */
+export async function tellWhole(completion: Completion): Promise<Response> {
+  const { head, asked, written } = completion;
+  for await (const _ of completion.chunks()); // the completion writes them down
+  return Response.json({
+    ...head,
+    object: asked.objects.whole,
+    choices: written.map((text, index) => asked.choice(index, text)),
+    usage: usageObject(completion.usage),
+    system_fingerprint: null,
+  });
+}
+
+/** Tells it as server-sent events to a reader that must take each within `patience` milliseconds. */
+export async function tellEvents(completion: Completion, patience: number): Promise<Response> {
+  const chunks = completion.chunks();
+  const first = await chunks.next(); // awaited, so that what is wrong with a request is told by its status
+  const events = eventsOf(completion, first, chunks);
+  const onGone = () => {
+    completion.abandon();
+    void events.return(); // a stream that nobody began to read has nobody else to end it
+    void chunks.return();
+  };
+  return new Response(eventStream(events, { patience, onGone }), { headers: eventStreamHeaders });
+}
+
+/** The events, without their `data:`. */
+async function* eventsOf(
+  completion: Completion,
+  first: IteratorResult<Chunk, void>,
+  chunks: AsyncGenerator<Chunk, void>,
+): AsyncGenerator<string, void> {
+  const { head, request, asked } = completion;
+  const { include_usage: last = false, continuous_usage_stats: always = false } = request.stream_options ?? {};
+  const usage = () => usageObject(completion.usage);
+  // There is an event for every token of everybody: what is the same in all of them is written once.
+  const same = JSON.stringify({ ...head, object: asked.objects.event, system_fingerprint: null }).slice(0, -1);
+  const event = (choice: object) => {
+    const used = always ? `,"usage":${JSON.stringify(usage())}` : last ? ',"usage":null' : "";
+    return `${same},"choices":[${JSON.stringify(choice)}]${used}}`;
+  };
+  const opened = new Set<number>();
+  const offsets = completion.written.map(() => 0); // characters of the tokens told
+  try {
+    for (let next = first; !next.done; next = await chunks.next()) {
+      const { index, text, logprobs = [], finishReason } = next.value;
+      if (!opened.has(index)) {
+        opened.add(index);
+        const opening = asked.opening(index);
+        if (opening) yield event(opening);
+      }
+      if (text === "" && logprobs.length === 0 && !finishReason) continue; // part of a character, or of a stop text
+      yield event(asked.delta(index, { text, logprobs, finishReason }, offsets[index] as number));
+      for (const token of logprobs) offsets[index]! += token.text.length;
+    }
+    if (last) yield JSON.stringify({ ...head, object: asked.objects.event, choices: [], usage: usage() });
+  } catch (error) {
+    yield JSON.stringify(apiError(error).body);
+  } finally {
+    await chunks.return();
+  }
+  yield "[DONE]";
+}
