@@ -16,14 +16,34 @@ import type { Plugin } from "./pjrt/plugins.ts";
 
 /** A plugin's device of number `card`. @throws InputError where the plugin does not start or has no such device. */
 export async function openXla(plugin: Plugin, card: number): Promise<Device> {
-  const client = await PjrtClient.open(plugin.path, plugin.name === "cuda" ? { visible_devices: [card] } : {});
-  const found = client.devices[plugin.name === "cuda" ? 0 : card];
-  if (found) return new XlaDevice(client, found, card === 0 ? plugin.name : `${plugin.name}:${card}`);
+  const name = card === 0 ? plugin.name : `${plugin.name}:${card}`;
+  const alone = plugin.name === "cuda";
+  if (alone) showOneCard(name, card);
+  const client = await PjrtClient.open(plugin.path);
+  const found = client.devices[alone ? 0 : card];
+  if (found) return new XlaDevice(client, found, name);
   const count = client.devices.length;
   client[Symbol.dispose]();
   throw new InputError(
     `device: ${plugin.name} has ${count} ${count === 1 ? "card" : "cards"}; there is none of number ${card}`,
   );
+}
+
+/** The card that this process uses, and the cards that it was allowed. */
+let shown: { readonly name: string; readonly allowed: readonly string[] } | undefined;
+
+/**
+ * Lets CUDA see one card only, for XLA takes most of the memory of every card that it sees. The number counts the cards
+ * that the process was started with.
+ * @throws InputError where the process uses another card already.
+ */
+function showOneCard(name: string, card: number): void {
+  if (shown && shown.name !== name) {
+    throw new InputError(`device: this process computes on ${shown.name}; use another process for ${name}`);
+  }
+  const allowed = shown?.allowed ?? process.env.CUDA_VISIBLE_DEVICES?.split(",") ?? [];
+  shown = { name, allowed };
+  process.env.CUDA_VISIBLE_DEVICES = allowed[card] ?? String(card);
 }
 
 class XlaDevice implements Device {
