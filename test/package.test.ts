@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,4 +33,13 @@ it("the packed package installs elsewhere, runs its command and is imported", ()
   expect(
     execFileSync(process.execPath, ["--input-type=module", "-e", program], { cwd: elsewhere, encoding: "utf8" }).trim(),
   ).toBe("10240");
+});
+
+it("no install of this project runs ONNX Runtime's download of CUDA libraries", () => {
+  const read = (name: string) => JSON.parse(readFileSync(join(root, name), "utf8"));
+  const locked = read("package-lock.json").packages["node_modules/onnxruntime-node"];
+  // npm of every version runs only the scripts of packages that the lockfile marks. npm writes the mark when it updates
+  // the package: remove the line "hasInstallScript" again.
+  expect(locked.version).toBe(read("package.json").dependencies["onnxruntime-node"]);
+  expect(locked).not.toHaveProperty("hasInstallScript");
 });
