@@ -75,6 +75,13 @@ describe.skipIf(!hasPlugin)("a plugin", async () => {
     expect(sum.memory).toMatchObject({ arguments: 16, aliased: 8 });
   });
 
+  it("reads hundreds of buffers at once", async () => {
+    const buffers = Array.from({ length: 400 }, (_, i) => client.upload(vector(Float32Array.of(i)), first()));
+    const read = await Promise.all(buffers.map((buffer) => buffer.download()));
+    expect(read.map(({ data }) => data[0])).toEqual(buffers.map((_, i) => i));
+    for (const buffer of buffers) buffer[Symbol.dispose]();
+  });
+
   it("names the line of text that is wrong", async () => {
     await expect(client.compile(adding.replace("stablehlo.add", "stablehlo.ad"))).rejects.toThrow(
       /Client_Compile: \[2\] .*:3:10: error: .*stablehlo.ad/s,

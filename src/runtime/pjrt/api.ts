@@ -73,6 +73,9 @@ let koffi: Koffi | undefined;
 /** Bytes of the stacks that calls run on: a compiler needs more than koffi gives. */
 const stackBytes = 16 << 20;
 
+/** Calls on other threads at a time; Node has four threads for them, and koffi refuses too many. */
+const mostAsyncCalls = 16;
+
 async function loadKoffi(): Promise<Koffi> {
   if (koffi) return koffi;
   try {
@@ -110,6 +113,7 @@ export class PjrtApi {
   readonly #tableBytes: number;
   readonly #prototype: unknown;
   readonly #calls = new Map<CallName, NativeCall>();
+  readonly #running = new Set<Promise<unknown>>(); // calls on other threads
 
   private constructor(koffi: Koffi, table: bigint, prototype: unknown, sizes: { bytes: number; version: string }) {
     this.#koffi = koffi;
@@ -198,12 +202,18 @@ export class PjrtApi {
 
   /** Calls on another thread, so that the event loop lives meanwhile. @throws PjrtError */
   async callAsync(name: CallName, args: Args): Promise<Args> {
-    const error = await new Promise<bigint>((resolve, reject) =>
+    while (this.#running.size >= mostAsyncCalls) await Promise.race(this.#running);
+    const call = new Promise<bigint>((resolve, reject) =>
       this.#function(name).async(args.bytes, (failure, result) =>
         failure ? reject(failure) : resolve(BigInt(result)),
       ),
     );
-    this.#check(name, error);
+    const settled = call.then(
+      () => this.#running.delete(settled),
+      () => this.#running.delete(settled),
+    );
+    this.#running.add(settled);
+    this.#check(name, await call);
     return args;
   }
 
