@@ -208,7 +208,7 @@ export class PjrtApi {
         failure ? reject(failure) : resolve(BigInt(result)),
       ),
     );
-    const settled = call.then(
+    const settled: Promise<unknown> = call.then(
       () => this.#running.delete(settled),
       () => this.#running.delete(settled),
     );
