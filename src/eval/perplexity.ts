@@ -37,7 +37,9 @@ export function* rollingWindows(
   context: number,
   prefix: number,
 ): Generator<Window & { scored: number }> {
-  const all = Int32Array.of(prefix, ...Array.from(tokens));
+  const all = new Int32Array(1 + tokens.length);
+  all[0] = prefix;
+  all.set(tokens, 1);
   for (let start = 0; start < tokens.length; start += context) {
     const end = Math.min(tokens.length, start + context);
     const from = Math.max(0, end - context);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { perplexity, rollingWindows, streamLoss } from "../../src/eval/perplexity.ts";
 import { Scorer } from "../../src/eval/scorer.ts";
 import { namedModel } from "../../src/model/name.ts";
@@ -42,6 +42,13 @@ describe("rolling windows", () => {
       for (const [i, { inputs }] of ours.entries()) expect(Array.from(inputs)).toEqual(harness[i]?.inputs);
     }
   });
+});
+
+test("a book is cut like any document", () => {
+  const tokens = Int32Array.from({ length: 1_000_003 }, (_, i) => i % 50);
+  const windows = [...rollingWindows(tokens, 1000, 49)];
+  expect(windows).toHaveLength(1001);
+  expect(windows.reduce((sum, { scored }) => sum + scored, 0)).toBe(1_000_003);
 });
 
 describe("perplexity", () => {
