@@ -87,6 +87,7 @@ export function trainCommand(): Command {
 async function runTrain(flags: Flags): Promise<void> {
   const stored = flags.resume ? recipe((await RunDirectory.open(flags.out)).config.recipe as Recipe) : undefined;
   await using device = await openAsked({ threads: stored?.threads, ...flags });
+  if (stored) precisionOn(device, stored.precision ?? "float32"); // a run goes on in the numbers it began in
   const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags, device));
   using _lock = run.lock();
   using data = corpus.data;
