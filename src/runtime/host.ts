@@ -5,10 +5,10 @@ import { inputName, replacedInputs } from "../graph/replaced.ts";
 import { specialize } from "../graph/specialize.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
-import type { DType } from "../tensor/dtype.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
-import type { Buffer, Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
+import type { Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
 import { numbersOf, tensorOf } from "./host-arrays.ts";
+import { cleared, HostBuffer } from "./host-buffer.ts";
 import { freeHostBytes } from "./host-memory.ts";
 import { type HostOperation, hostOperations } from "./host-operations.ts";
 
@@ -35,8 +35,7 @@ class HostDevice implements Device {
   }
 
   async clear(buffers: Buffers): Promise<Buffers> {
-    for (const buffer of Object.values(buffers)) (buffer as HostBuffer).tensor.data.fill(0 as never);
-    return buffers;
+    return cleared(buffers);
   }
 
   async compile(graph: Graph, { constants = {} }: CompileOptions = {}): Promise<Program> {
@@ -44,28 +43,6 @@ class HostDevice implements Device {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-class HostBuffer implements Buffer {
-  readonly tensor: Tensor;
-
-  constructor(tensor: Tensor) {
-    this.tensor = tensor;
-  }
-
-  get dtype(): DType {
-    return this.tensor.dtype;
-  }
-
-  get shape(): readonly number[] {
-    return this.tensor.shape;
-  }
-
-  async read(): Promise<Tensor> {
-    return this.tensor;
-  }
-
-  [Symbol.dispose](): void {} // memory is JavaScript's
 }
 
 /** A graph without named dimensions, and which node reads a value last. */

@@ -7,9 +7,9 @@ import { integerMatmul } from "../graph/ops.ts";
 import { replacedInputs } from "../graph/replaced.ts";
 import { constant, type Graph, input, trace } from "../graph/trace.ts";
 import { toOnnx } from "../onnx/model.ts";
-import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Buffer, Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
+import type { Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
+import { cleared, HostBuffer } from "./host-buffer.ts";
 import { freeHostBytes } from "./host-memory.ts";
 
 /** How to use the CPU. */
@@ -55,8 +55,7 @@ class CpuDevice implements Device {
   }
 
   async clear(buffers: Buffers): Promise<Buffers> {
-    for (const buffer of Object.values(buffers)) (buffer as CpuBuffer).tensor.data.fill(0 as never);
-    return buffers;
+    return cleared(buffers);
   }
 
   async compile(graph: Graph, options?: CompileOptions): Promise<Program> {
@@ -86,28 +85,14 @@ async function compileForCpu(
   return new CpuProgram(session, replacedInputs(graph));
 }
 
-class CpuBuffer implements Buffer {
-  readonly tensor: Tensor;
+/** A tensor as ONNX Runtime takes it. */
+class CpuBuffer extends HostBuffer {
   readonly ort: OrtTensor;
 
   constructor(tensor: Tensor, ort: OrtTensor) {
-    this.tensor = tensor;
+    super(tensor);
     this.ort = ort;
   }
-
-  get dtype(): DType {
-    return this.tensor.dtype;
-  }
-
-  get shape(): readonly number[] {
-    return this.tensor.shape;
-  }
-
-  async read(): Promise<Tensor> {
-    return this.tensor;
-  }
-
-  [Symbol.dispose](): void {} // memory is JavaScript's
 }
 
 // Tensors that are fed again and again, caches and tables, are wrapped once.
