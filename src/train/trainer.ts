@@ -50,12 +50,12 @@ export class Trainer implements Disposable {
   #sums: Buffers;
   #step = 0;
 
-  private constructor(device: Device, config: ModelConfig, recipe: Recipe, programs: StepPrograms) {
+  private constructor(device: Device, config: ModelConfig, recipe: Recipe, made: Made) {
     this.config = config;
     this.recipe = recipe;
     this.#device = device;
-    this.#update = programs.update;
-    this.#accumulate = programs.accumulate;
+    this.#update = made.update;
+    this.#accumulate = made.accumulate;
     const list = parameters(config);
     const zeroed = (names: (name: string) => string[]) =>
       putAll(
@@ -64,9 +64,9 @@ export class Trainer implements Disposable {
           list.flatMap(({ name, shape }) => names(name).map((named) => [named, zeros("float32", shape)])),
         ),
       );
-    this.#weights = putAll(device, initialize(config, new Random(recipe.seed).split("weights")));
+    this.#weights = putAll(device, made.weights);
     this.#moments = zeroed((name) => Object.values(momentNames(name)));
-    this.#sums = programs.accumulate ? zeroed((name) => [sumName(name)]) : {};
+    this.#sums = made.accumulate ? zeroed((name) => [sumName(name)]) : {};
   }
 
   /** Compiles a recipe's step for a model and draws its initial weights. */
@@ -81,8 +81,11 @@ export class Trainer implements Disposable {
       ...stepTraits(device.traits),
       precision: recipe.precision,
     };
+    const compiling = device.compile(updateGraph(config, options));
+    const weights = initialize(config, new Random(recipe.seed).split("weights")); // while the runtime compiles
     return new Trainer(device, config, recipe, {
-      update: await device.compile(updateGraph(config, options)),
+      weights,
+      update: await compiling,
       accumulate: accumulate > 1 ? await device.compile(accumulateGraph(config, options)) : undefined,
     });
   }
@@ -170,7 +173,9 @@ function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
   return { attention, block: attentionBlock, logitElements };
 }
 
-interface StepPrograms {
+/** What a trainer begins with. */
+interface Made {
+  readonly weights: Tensors;
   readonly update: Program;
   /** Of every micro-batch but the last; none where a step is one micro-batch. */
   readonly accumulate: Program | undefined;
