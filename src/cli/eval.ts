@@ -1,10 +1,12 @@
 // `crosslayer eval`: how well a run predicts text.
 
+import { isDeepStrictEqual } from "node:util";
 import { Command, Option } from "commander";
 import { integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
+import { documentsOf } from "../eval/evaluation.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer, type WindowScorer } from "../eval/scorer.ts";
 import { engineSchema } from "../generate/engine-options.ts";
@@ -12,16 +14,20 @@ import { engineSchema } from "../generate/engine-options.ts";
 import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import type { Precision } from "../model/precision.ts";
 import { putAll } from "../runtime/device.ts";
-import { openSource } from "../text/source.ts";
+import { isPrepared, openPrepared } from "../text/prepared.ts";
+import { openSource, type Source } from "../text/source.ts";
 import { isValidation } from "../text/split.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { option } from "./option.ts";
 
+type Side = "validation" | "test" | "all";
+
 interface Flags extends DeviceFlags {
   data?: string;
   field?: string;
-  split?: "validation" | "all";
+  split?: Side;
   kvDtype?: KvDtype;
   weights?: WeightDtype;
   json?: boolean;
@@ -40,8 +46,8 @@ export function evalCommand(): Command {
     .addOption(
       new Option(
         "--split <side>",
-        "which documents (default: validation of the run's own data, all of any other)",
-      ).choices(["validation", "all"]),
+        "which documents (default: validation of the run's own data, all of any other; test is of prepared text)",
+      ).choices(["validation", "test", "all"]),
     )
     .addOption(option(engineSchema, "kvDtype", "<type>", kvDtypeWords))
     .addOption(option(engineSchema, "weights", "<type>", weightsWords))
@@ -57,17 +63,12 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
   const field = flags.field ?? (spec === own.source ? own.field : undefined);
-  const source = openSource(spec, { field });
   const side = flags.split ?? (spec === own.source ? "validation" : "all");
   const { tensors } = await run.loadModel();
   const tokenizer = run.loadTokenizer();
-  const fraction = own.validationFraction ?? 0.05;
-  async function* documents(): AsyncGenerator<ScoredDocument> {
-    for await (const text of source.documents()) {
-      if (side === "validation" && !isValidation(text, fraction)) continue;
-      yield { tokens: tokenizer.encode(text), bytes: countBytes(text), words: countWords(text) };
-    }
-  }
+  const documents = isPrepared(spec)
+    ? shardDocuments(spec, side, run.tokenizer)
+    : textDocuments(openSource(spec, { field }), side, tokenizer, own.validationFraction ?? 0.05);
   const { model } = run.config;
   const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
@@ -77,7 +78,7 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
   using plain = byEngine ? undefined : await Scorer.create(device, model, { precision });
   const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
-  const found = await perplexity(scorer, documents(), {
+  const found = await perplexity(scorer, documents, {
     context: model.context,
     prefix: tokenizer.prefix.at(-1) ?? tokenizer.endOfText,
   });
@@ -105,4 +106,33 @@ async function runEval(path: string, flags: Flags): Promise<void> {
       `  perplexity per word   ${found.wordPerplexity.toFixed(2)}`,
     ].join("\n"),
   );
+}
+
+/** The documents of a source, those held out or all. @throws InputError for the test side, which only prepared text has. */
+async function* textDocuments(
+  source: Source,
+  side: Side,
+  tokenizer: Tokenizer,
+  fraction: number,
+): AsyncGenerator<ScoredDocument> {
+  if (side === "test")
+    throw new InputError("eval: --split test is of text that `crosslayer prepare` made; try validation");
+  for await (const text of source.documents()) {
+    if (side === "validation" && !isValidation(text, fraction)) continue;
+    yield { tokens: tokenizer.encode(text), bytes: countBytes(text), words: countWords(text) };
+  }
+}
+
+/** The documents of a side of prepared text. @throws InputError where the run has another tokenizer. */
+async function* shardDocuments(directory: string, side: Side, runTokenizer: unknown): AsyncGenerator<ScoredDocument> {
+  const { data, tokenizer } = await openPrepared(directory);
+  using _data = data;
+  if (!isDeepStrictEqual(tokenizer.json, runTokenizer)) {
+    throw new InputError(
+      `eval: ${directory} was prepared by another tokenizer than the run's; prepare it by the run's`,
+    );
+  }
+  const { train, validation, test } = data;
+  const shards = side === "all" ? [train, validation, test] : [side === "test" ? test : validation];
+  for (const shard of shards) if (shard) yield* documentsOf(shard);
 }

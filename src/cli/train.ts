@@ -3,15 +3,17 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { z } from "zod";
-import { countText, integerText } from "../charts/quantity.ts";
+import { bytesText, countText, integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { Evaluation } from "../eval/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { kvBytesPerToken, parameterCount } from "../model/cost.ts";
+import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
+import type { Precision } from "../model/precision.ts";
 import { checked } from "../options.ts";
 import { type Buffers, type Device, putAll } from "../runtime/device.ts";
+import { peakFlops } from "../runtime/peak-flops.ts";
 import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
@@ -99,6 +101,7 @@ async function runTrain(flags: Flags): Promise<void> {
   const { precision } = resolved;
   using evaluation = await Evaluation.create(device, model, data.validation, { precision });
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
+  const load = loadOf(device, model, precision);
   await interruptible(async (signal) => {
     const validate = (weights: Buffers) => evaluation.quick(weights);
     const steps = train({ device, model, recipe: resolved, batches, directory: run, validate, signal });
@@ -123,9 +126,28 @@ async function runTrain(flags: Flags): Promise<void> {
       const { step, loss, tokensPerSecond } = next.value;
       if (next.value.validation !== undefined) validation = `  val ${next.value.validation.toFixed(3)}`;
       bar ??= progress("training", resolved.steps, step - 1);
-      bar.update(step, `loss ${loss.toFixed(3)}${validation}  ${integerText(tokensPerSecond)} tok/s`);
+      bar.update(
+        step,
+        `loss ${loss.toFixed(3)}${validation}  ${integerText(tokensPerSecond)} tok/s${load(tokensPerSecond)}`,
+      );
     }
   });
+}
+
+/** How busy a card is: its share of the published peak in bfloat16 (MFU), and the memory in use; nothing where unknown. */
+function loadOf(
+  device: Device,
+  model: ModelConfig,
+  precision: Precision | undefined,
+): (tokensPerSecond: number) => string {
+  const peak = precision === "bfloat16" ? peakFlops(device.kind) : undefined;
+  const flops = 3 * flopsPerToken(model, model.context / 2); // a token attends to half of the context on average
+  return (tokensPerSecond) => {
+    const used = device.memory?.().peak;
+    const share =
+      peak === undefined ? "" : `  MFU ${((100 * tokensPerSecond * flops) / peak).toFixed(1)}% of ${peak / 1e12} TF/s`;
+    return `${share}${used === undefined ? "" : `  ${bytesText(used)}`}`;
+  };
 }
 
 interface Prepared {
@@ -143,6 +165,7 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
   }
   if (flags.steps !== undefined && flags.tokens !== undefined)
     throw new InputError("give --steps or --tokens, not both");
+  const precision = precisionOn(device, flags.precision);
   const before = chosenModel(flags.model, flags, { vocab: flags.vocab, context: flags.context }); // fails early
   const corpus = await openCorpus({
     source: flags.data,
@@ -160,7 +183,6 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
     flags.tokens === undefined ? (flags.steps ?? standardSteps) : Math.ceil(flags.tokens / (batch * model.context));
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
-  const precision = precisionOn(device, flags.precision);
   const available = device.freeBytes();
   const fits = () =>
     device.traits.memory === "device" ? batch : fittingMicroBatch(model, { batch, recompute, available });

@@ -43,7 +43,7 @@ export class Evaluation implements Disposable {
   /** Every document of the shard, or of another, by rolling windows (see `perplexity`). */
   async full(weights: Buffers, shard = this.#shard): Promise<Perplexity> {
     const prefix = (shard.document(0).tokens[0] ?? 0) as number; // a shard's documents begin with end-of-text
-    return perplexity(this.#scorer.with(weights), documents(shard), {
+    return perplexity(this.#scorer.with(weights), documentsOf(shard), {
       context: this.#context,
       prefix,
     });
@@ -54,7 +54,8 @@ export class Evaluation implements Disposable {
   }
 }
 
-function* documents(shard: Shard): Generator<ScoredDocument> {
+/** The documents of a shard, as they are scored: without the end-of-text that they begin with. */
+export function* documentsOf(shard: Shard): Generator<ScoredDocument> {
   for (let i = 0; i < shard.documents; i++) {
     const { tokens, bytes, words } = shard.document(i);
     yield { tokens: tokens.subarray(1), bytes, words };
