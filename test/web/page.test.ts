@@ -75,7 +75,9 @@ describe.skipIf(!browserPath)("the page", () => {
     });
     for (const question of ["Who?", "When?"]) {
       await page.getByLabel("Message").fill(question);
+      const asked = page.waitForRequest(/\/v1\/chat\/completions$/); // until then the last answer says that it is done
       await page.getByLabel("Message").press("Enter");
+      await asked;
       await page.getByText(/^Done: \d+ tokens$/).waitFor();
       expect(await page.getByLabel("Message").inputValue()).toBe("");
     }
