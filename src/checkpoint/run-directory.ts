@@ -1,19 +1,23 @@
 // One training run on disk: its config, tokenizer, metrics, last checkpoint and final weights. Every file but the metrics
-// is replaced whole, so a kill at any moment leaves a run that can be continued. Knows no training.
+// is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
+// they were made with, so that one that was changed since is found, by name. Knows no training.
 
 import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
-import { encodeJson, readJson } from "../files/json-file.ts";
+import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
+import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
-import { checkRunConfig, type RunConfig, readRunConfig, runFormat } from "./run-config.ts";
+import { checkRunConfig, encodeRunConfig, notAsWritten, type RunConfig, readStoredConfig } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
+import { digestOf } from "./sealed-json.ts";
 import { pickWeights, type Weights } from "./weights.ts";
 
 const files = {
@@ -39,12 +43,14 @@ export class RunDirectory {
   readonly config: RunConfig;
   /** The parsed tokenizer.json. */
   readonly tokenizer: unknown;
+  readonly #tokenizerDigest: string;
   readonly #metrics: MetricsLog;
 
-  private constructor(path: string, config: RunConfig, tokenizer: unknown) {
+  private constructor(path: string, config: RunConfig, tokenizer: unknown, tokenizerDigest: string) {
     this.path = path;
     this.config = config;
     this.tokenizer = tokenizer;
+    this.#tokenizerDigest = tokenizerDigest;
     this.#metrics = new MetricsLog(join(path, files.metrics));
   }
 
@@ -64,21 +70,33 @@ export class RunDirectory {
     } catch (error) {
       throw fileError("create", path, error);
     }
-    await writeAtomic(join(path, files.tokenizer), [encodeJson(tokenizer)]);
-    await writeAtomic(join(path, files.config), [encodeJson({ format: runFormat, ...checked })]); // last: makes it a run
-    return new RunDirectory(path, checked, tokenizer);
+    const bytes = encodeJson(tokenizer);
+    const digest = digestOf(bytes);
+    await writeAtomic(join(path, files.tokenizer), [bytes]);
+    await writeAtomic(join(path, files.config), [encodeRunConfig(checked, digest)]); // last: makes it a run
+    return new RunDirectory(path, checked, tokenizer, digest);
   }
 
-  /** Opens the run at `path`. @throws InputError if there is none, or its files are damaged. */
+  /** Opens the run at `path`. @throws InputError if there is none, or its config or tokenizer is not as it was written. */
   static async open(path: string): Promise<RunDirectory> {
     if (!RunDirectory.exists(path)) {
       throw new InputError(`${path}: no run here (no ${files.config}); make one with crosslayer train --out ${path}`);
     }
-    return new RunDirectory(
-      path,
-      await readRunConfig(join(path, files.config)),
-      await readJson(join(path, files.tokenizer)),
-    );
+    const configPath = join(path, files.config);
+    const tokenizerPath = join(path, files.tokenizer);
+    const { config, tokenizerDigest, seal } = await readStoredConfig(configPath);
+    const bytes = await readFile(tokenizerPath).catch((error) => {
+      throw fileError("read", tokenizerPath, error);
+    });
+    const run = new RunDirectory(path, config, parseJson(tokenizerPath, bytes.toString("utf8")), digestOf(bytes));
+    if (seal === "broken") {
+      await run.checkCheckpoint(); // what was changed, if the weights can tell
+      throw notAsWritten(configPath);
+    }
+    if (tokenizerDigest !== undefined && tokenizerDigest !== run.#tokenizerDigest) {
+      throw run.#otherTokenizer("the run was begun with", tokenizerDigest);
+    }
+    return run;
   }
 
   /** The model's tokenizer. @throws InputError if it cannot be read, or has tokens that the model does not score. */
@@ -111,7 +129,19 @@ export class RunDirectory {
   /** Replaces the checkpoint; a kill meanwhile leaves the one before. */
   async saveCheckpoint(tensors: Tensors, state: Readonly<Record<string, number | string>>): Promise<void> {
     const texts = Object.fromEntries(Object.entries(state).map(([key, value]) => [key, String(value)]));
-    await writeAtomic(join(this.path, files.checkpoint), encodeChecked(tensors, texts));
+    await writeAtomic(join(this.path, files.checkpoint), encodeChecked(tensors, { ...texts, ...this.#origin() }));
+  }
+
+  /**
+   * Whether the run's weights, the last checkpoint's or the final ones, say what they were made with; undefined where
+   * there are none. Reads no tensors.
+   * @throws InputError if they were made with another config or tokenizer: says which field, and both values.
+   */
+  async checkCheckpoint(): Promise<boolean | undefined> {
+    const path = [files.checkpoint, files.model].map((name) => join(this.path, name)).find((file) => existsSync(file));
+    if (path === undefined) return undefined;
+    await using file = await openSafetensors(path);
+    return this.#checkOrigin(path, file.metadata);
   }
 
   /** The last checkpoint, if there is one. @throws InputError where a byte is not as written. */
@@ -119,8 +149,9 @@ export class RunDirectory {
     const path = join(this.path, files.checkpoint);
     if (!existsSync(path)) return undefined;
     await using file = await openSafetensors(path);
-    const { checksum: _, ...state } = file.metadata;
+    const { checksum: _, config: __, tokenizer: ___, ...state } = file.metadata;
     const tensors = await readChecked(file);
+    this.#checkOrigin(path, file.metadata);
     const weights = Object.entries(tensors).filter(([name]) => isWeight(name));
     pickWeights(path, this.config.model, Object.fromEntries(weights)); // another model's would fail later, and worse
     return { tensors, state };
@@ -133,7 +164,10 @@ export class RunDirectory {
 
   /** Writes the final weights. */
   async saveModel(weights: Tensors): Promise<void> {
-    await writeAtomic(join(this.path, files.model), encodeChecked(weights, { name: this.config.name }));
+    await writeAtomic(
+      join(this.path, files.model),
+      encodeChecked(weights, { name: this.config.name, ...this.#origin() }),
+    );
   }
 
   /** The weights: the final ones, or the last checkpoint's. @throws InputError if they are not the config's. */
@@ -146,6 +180,7 @@ export class RunDirectory {
     const tensors = hasChecksum(file)
       ? await readChecked(file, isWeight)
       : Object.fromEntries(await Promise.all(names.map(async (name) => [name, await file.read(name)] as const)));
+    this.#checkOrigin(path, file.metadata);
     return pickWeights(path, this.config.model, tensors);
   }
 
@@ -162,6 +197,30 @@ export class RunDirectory {
   /** Forgets the metrics of steps after `step`, which will be done again. */
   async truncateMetrics(step: number): Promise<void> {
     await this.#metrics.truncate(step);
+  }
+
+  /** What weights are made with, as their file says it. */
+  #origin(): Readonly<Record<"config" | "tokenizer", string>> {
+    return { config: JSON.stringify(this.config), tokenizer: this.#tokenizerDigest };
+  }
+
+  /** Whether the metadata of weights says what they were made with. @throws InputError if that is something else. */
+  #checkOrigin(path: string, { config, tokenizer }: Readonly<Record<string, string>>): boolean {
+    if (config === undefined || tokenizer === undefined) return false;
+    const found = firstDifference(parseJson(path, config), JSON.parse(JSON.stringify(this.config)));
+    if (found) {
+      throw new InputError(
+        `${path}: was made with ${found.path} ${shown(found.was)}, ${files.config} has ${shown(found.is)}; restore ${files.config}, or begin another run`,
+      );
+    }
+    if (tokenizer !== this.#tokenizerDigest) throw this.#otherTokenizer(`${path} was made with`, tokenizer);
+    return true;
+  }
+
+  #otherTokenizer(of: string, digest: string): InputError {
+    const [was, is] = [digest, this.#tokenizerDigest].map((text) => text.slice(0, 12));
+    const path = join(this.path, files.tokenizer);
+    return new InputError(`${path}: is not the tokenizer that ${of} (sha256 ${was}…, found ${is}…); restore it`);
   }
 }
 
