@@ -2,7 +2,7 @@
 // is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
 // they were made with, so that one that was changed since is found, by name. Knows no training.
 
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
@@ -170,9 +170,17 @@ export class RunDirectory {
     );
   }
 
+  /** What tells the run's weights from others: their checksum, or the size of a file that has none. Reads no tensors. */
+  async weightsMark(): Promise<string | undefined> {
+    const path = this.#first(files.model, files.checkpoint);
+    if (path === undefined) return undefined;
+    await using file = await openSafetensors(path);
+    return file.metadata.checksum ?? `${statSync(path).size} bytes`;
+  }
+
   /** The weights: the final ones, or the last checkpoint's. @throws InputError if they are not the config's. */
   async loadModel(): Promise<Weights> {
-    const path = [files.model, files.checkpoint].map((name) => join(this.path, name)).find((file) => existsSync(file));
+    const path = this.#first(files.model, files.checkpoint);
     if (path === undefined)
       throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
     await using file = await openSafetensors(path);
@@ -197,6 +205,11 @@ export class RunDirectory {
   /** Forgets the metrics of steps after `step`, which will be done again. */
   async truncateMetrics(step: number): Promise<void> {
     await this.#metrics.truncate(step);
+  }
+
+  /** The path of the first of these files that is there. */
+  #first(...names: readonly string[]): string | undefined {
+    return names.map((name) => join(this.path, name)).find((file) => existsSync(file));
   }
 
   /** What weights are made with, as their file says it. */
