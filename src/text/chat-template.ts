@@ -3,6 +3,7 @@
 
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../error.ts";
+import { withinTime } from "./time-limit.ts";
 
 /** What somebody said. */
 export interface ChatMessage {
@@ -10,6 +11,9 @@ export interface ChatMessage {
   readonly content: string;
   readonly name?: string;
 }
+
+/** Milliseconds that a template may take. */
+const renderMs = 1000;
 
 /** What a base model reads: a transcript in which the assistant is next. */
 const transcript =
@@ -42,8 +46,13 @@ export class ChatTemplate {
 
   /** The text after which the assistant speaks. @throws InputError, with the template's words, if it refuses them. */
   render(messages: readonly ChatMessage[]): string {
+    const names = { ...this.#names, messages: messages.map((message) => ({ ...message })) };
     try {
-      return this.#template.render({ ...this.#names, messages: messages.map((message) => ({ ...message })) });
+      return withinTime(
+        renderMs,
+        () => this.#template.render(names),
+        () => new Error("it does not come to an end"),
+      );
     } catch (error) {
       throw InputError.at("messages", `the model's chat template refuses them: ${(error as Error).message}`);
     }
