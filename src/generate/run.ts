@@ -5,8 +5,6 @@ import { EngineCore } from "../engine/core.ts";
 import { withContext } from "../model/config.ts";
 import { kvBytesPerToken } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
-import { checkMemory } from "../plan/memory-amount.ts";
-import { freeHostBytes } from "../runtime/host-memory.ts";
 import { cpuName, openDevice } from "../runtime/open-device.ts";
 import { type EngineInfo, engineOptions } from "./engine-options.ts";
 import type { EngineStart } from "./messages.ts";
@@ -15,7 +13,6 @@ import { TextEngine } from "./text-engine.ts";
 /** Opens a run. @throws InputError if there is none, it has no weights, or the options are wrong. */
 export async function openRun({ run, options }: EngineStart): Promise<{ engine: TextEngine; info: EngineInfo }> {
   const { kvDtype, weights, context, ropeScaling, threads, ...resolved } = engineOptions(options);
-  checkMemory("kvMemory", resolved.kvMemory, freeHostBytes());
   const directory = await RunDirectory.open(run);
   const config = withContext(directory.config.model, context, ropeScaling);
   const { tensors } = await directory.loadModel();
