@@ -90,9 +90,14 @@ function checkRope({ headDim, ropeDim = headDim, ropeScaling, noRope = [], layer
   if (ropeDim % 2 !== 0 || ropeDim > headDim) {
     throw new InputError(`model: ropeDim must be even and at most headDim ${headDim}, found ${ropeDim}`);
   }
-  if (ropeScaling?.type === "factors" && ropeScaling.factors.length !== ropeDim / 2) {
-    const found = ropeScaling.factors.length;
-    throw new InputError(`model: ropeScaling.factors needs a factor for each of ${ropeDim / 2} pairs, found ${found}`);
+  if (ropeScaling?.type === "longrope") {
+    for (const list of ["shortFactors", "longFactors"] as const) {
+      const found = ropeScaling[list].length;
+      if (found === ropeDim / 2) continue;
+      throw new InputError(
+        `model: ropeScaling.${list} needs a factor for each of ${ropeDim / 2} pairs, found ${found}`,
+      );
+    }
   }
   const beyond = noRope.find((layer) => layer >= layers);
   if (beyond !== undefined) throw new InputError(`model: noRope names layer ${beyond}; layers are 0 to ${layers - 1}`);

@@ -27,13 +27,14 @@ const plainFrequency = (dim: number, theta: number) => (pair: number) => theta *
 
 const factor = z.number().min(1);
 const originalContext = z.int().min(1);
+const pairFactors = z.array(z.number().positive()).readonly();
 
 /**
  * How positions beyond those of training are brought into their range, a schema a kind. "linear" divides positions by the
  * factor (arXiv 2306.15595); "ntk" slows the slow pairs by it and leaves the fast ones (theta · factor^(D/(D−2)),
  * "NTK-aware"); "dynamic" does so as far as the context is beyond the original one; "llama3" slows pairs whose waves are
  * long in the original context by the factor; "yarn" slows them by a ramp and sharpens attention (arXiv 2309.00071);
- * "factors" slows each pair by its own (LongRoPE, arXiv 2402.13753).
+ * "longrope" slows each pair by a factor of its own, by one list in the original context and another beyond (arXiv 2402.13753).
  */
 export const ropeScalingSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("linear"), factor }),
@@ -54,7 +55,8 @@ export const ropeScalingSchema = z.discriminatedUnion("type", [
     amplitude: z.number().positive(),
   }),
   z.strictObject({
-    ...{ type: z.literal("factors"), factors: z.array(z.number().positive()).readonly() },
+    ...{ type: z.literal("longrope"), originalContext },
+    ...{ shortFactors: pairFactors, longFactors: pairFactors },
     amplitude: z.number().positive(),
   }),
 ]);
@@ -97,10 +99,10 @@ const ropeKinds: Kinds = {
       },
     };
   },
-  factors: ({ factors, amplitude }, { dim, theta }) => ({
-    amplitude,
-    frequency: (pair) => plainFrequency(dim, theta)(pair) / (factors[pair] as number),
-  }),
+  longrope: ({ originalContext, shortFactors, longFactors, amplitude }, { dim, theta, context }) => {
+    const factors = context > originalContext ? longFactors : shortFactors;
+    return { amplitude, frequency: (pair) => plainFrequency(dim, theta)(pair) / (factors[pair] as number) };
+  },
 };
 
 /** How any context can be made longer than that of training, by a factor alone. */
