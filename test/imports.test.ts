@@ -77,7 +77,7 @@ const paths = imports.filter(({ kind }) => kind === "file");
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(source, from), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
-  const statements = /\b(?:import|export)\b\s*(type\b)?\s*(?:[\w*{}\s,$]*?\bfrom\b)?\s*["']([^"']+)["']/g;
+  const statements = /(?<!["'])\b(?:import|export)\b\s*(type\b)?\s*(?:[\w*{}\s,$]*?\bfrom\b)?\s*["']([^"']+)["']/g;
   const calls = /\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g;
   return [
     ...[...text.matchAll(statements)].map(([, type, to]) => imported(from, to as string, type !== undefined)),
