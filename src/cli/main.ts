@@ -6,6 +6,7 @@ import pc from "picocolors";
 import { InputError } from "../error.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
+import { convertCommand } from "./convert.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
@@ -41,6 +42,7 @@ for (const command of [
   studyCommand,
   trainCommand,
   importCommand,
+  convertCommand,
   evalCommand,
   generateCommand,
   serveCommand,
