@@ -14,6 +14,8 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly recipe: unknown;
   readonly data: unknown;
+  /** JSON of what it was made from, where weights did not begin at random. */
+  readonly origin?: unknown;
 }
 
 /** A run's `config.json` as it was found. */
@@ -28,11 +30,11 @@ export interface StoredConfig {
 export const runFormat = 1;
 
 /** The fields of a `config.json`; runs from before lack the last two. */
-const fields = ["format", "name", "model", "recipe", "data", "tokenizer", "checksum"];
+const fields = ["format", "name", "model", "recipe", "data", "origin", "tokenizer", "checksum"];
 
 /** A run's config with its model checked and resolved. @throws InputError if the model is wrong. */
-export function checkRunConfig({ name, model, recipe, data }: RunConfig): RunConfig {
-  return { name, model: modelConfig(model), recipe, data };
+export function checkRunConfig({ name, model, recipe, data, origin }: RunConfig): RunConfig {
+  return { name, model: modelConfig(model), recipe, data, ...(origin === undefined ? {} : { origin }) };
 }
 
 /** The bytes of a `config.json`, which knows its own checksum and its tokenizer's. */
@@ -58,7 +60,7 @@ export async function readStoredConfig(path: string): Promise<StoredConfig> {
   const json = parseJson(path, bytes.toString("utf8"));
   const fail = (problem: string) => new InputError(`${path}: ${problem}`);
   if (!isObject(json)) throw fail("must be a JSON object");
-  const { format, name, model, recipe, data, tokenizer } = json;
+  const { format, name, model, recipe, data, origin, tokenizer } = json;
   if (format !== runFormat) {
     throw fail(`format must be ${runFormat}, found ${JSON.stringify(format)}; is it from another version?`);
   }
@@ -68,7 +70,7 @@ export async function readStoredConfig(path: string): Promise<StoredConfig> {
   const extra = Object.keys(json).find((key) => !fields.includes(key));
   if (extra !== undefined) throw fail(`has an unknown field ${JSON.stringify(extra)}; the file is damaged`);
   try {
-    const config = checkRunConfig({ name, model: model as unknown as ModelConfig, recipe, data });
+    const config = checkRunConfig({ name, model: model as unknown as ModelConfig, recipe, data, origin });
     const seal = sealOf(bytes);
     return { config, tokenizerDigest: tokenizer, seal: seal === "absent" && "checksum" in json ? "broken" : seal };
   } catch (error) {

@@ -2,7 +2,7 @@
 // is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
 // they were made with, so that one that was changed since is found, by name. Knows no training.
 
-import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
@@ -10,14 +10,16 @@ import { removeStale, writeAtomic } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
 import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
+import type { ModelConfig } from "../model/config.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { checkRunConfig, encodeRunConfig, notAsWritten, type RunConfig, readStoredConfig } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { digestOf } from "./sealed-json.ts";
+import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { pickWeights, type Weights } from "./weights.ts";
 
 const files = {
@@ -26,6 +28,8 @@ const files = {
   metrics: "metrics.jsonl",
   checkpoint: "checkpoint.safetensors",
   model: "model.safetensors",
+  texts: "tokenizer_config.json",
+  chatTemplate: "chat_template.jinja",
 } as const;
 
 /** What the names of an optimizer's tensors begin with, in checkpoints. */
@@ -37,20 +41,32 @@ export interface Checkpoint {
   readonly state: Readonly<Record<string, string>>;
 }
 
+/** What a run may have beside its config and tokenizer when it begins. */
+export interface RunParts {
+  readonly texts?: TextSettings;
+  /** How its model's chats are written, in Jinja. */
+  readonly chatTemplate?: string | undefined;
+  /** Writes the final weights to a path: the run is finished when it begins. */
+  readonly writeModel?: (path: string) => Promise<void>;
+}
+
 /** A run's directory. */
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
   /** The parsed tokenizer.json. */
   readonly tokenizer: unknown;
+  /** The tokens that begin and end its texts, as far as its maker said. */
+  readonly texts: TextSettings;
   readonly #tokenizerDigest: string;
   readonly #metrics: MetricsLog;
 
-  private constructor(path: string, config: RunConfig, tokenizer: unknown, tokenizerDigest: string) {
+  private constructor(path: string, config: RunConfig, tokenizer: TokenizerFile, texts: TextSettings) {
     this.path = path;
     this.config = config;
-    this.tokenizer = tokenizer;
-    this.#tokenizerDigest = tokenizerDigest;
+    this.tokenizer = tokenizer.json;
+    this.texts = texts;
+    this.#tokenizerDigest = tokenizer.digest;
     this.#metrics = new MetricsLog(join(path, files.metrics));
   }
 
@@ -60,21 +76,35 @@ export class RunDirectory {
   }
 
   /** Begins a run at `path`, which is made if need be. @throws InputError if there is a run already, or no writing. */
-  static async create(path: string, config: RunConfig, tokenizer: unknown): Promise<RunDirectory> {
+  static async create(
+    path: string,
+    config: RunConfig,
+    tokenizer: unknown,
+    { texts, chatTemplate, writeModel }: RunParts = {},
+  ): Promise<RunDirectory> {
     if (RunDirectory.exists(path)) {
       throw new InputError(`${path}: holds a run already; continue it with --resume, or choose another directory`);
     }
     const checked = checkRunConfig(config);
+    const isNew = !existsSync(path);
     try {
       mkdirSync(path, { recursive: true });
     } catch (error) {
       throw fileError("create", path, error);
     }
+    try {
+      await writeModel?.(join(path, files.model));
+    } catch (error) {
+      if (isNew) rmdirSync(path); // nothing is in it
+      throw error;
+    }
     const bytes = encodeJson(tokenizer);
     const digest = digestOf(bytes);
     await writeAtomic(join(path, files.tokenizer), [bytes]);
+    if (texts) await writeAtomic(join(path, files.texts), [encodeJson(texts)]);
+    if (chatTemplate !== undefined) await writeAtomic(join(path, files.chatTemplate), [Buffer.from(chatTemplate)]);
     await writeAtomic(join(path, files.config), [encodeRunConfig(checked, digest)]); // last: makes it a run
-    return new RunDirectory(path, checked, tokenizer, digest);
+    return new RunDirectory(path, checked, { json: tokenizer, digest }, texts ?? noTextSettings);
   }
 
   /** Opens the run at `path`. @throws InputError if there is none, or its config or tokenizer is not as it was written. */
@@ -82,18 +112,16 @@ export class RunDirectory {
     if (!RunDirectory.exists(path)) {
       throw new InputError(`${path}: no run here (no ${files.config}); make one with crosslayer train --out ${path}`);
     }
-    const configPath = join(path, files.config);
-    const tokenizerPath = join(path, files.tokenizer);
+    const [configPath, textsPath] = [files.config, files.texts].map((name) => join(path, name)) as [string, string];
     const { config, tokenizerDigest, seal } = await readStoredConfig(configPath);
-    const bytes = await readFile(tokenizerPath).catch((error) => {
-      throw fileError("read", tokenizerPath, error);
-    });
-    const run = new RunDirectory(path, config, parseJson(tokenizerPath, bytes.toString("utf8")), digestOf(bytes));
+    const tokenizer = await readTokenizerFile(join(path, files.tokenizer));
+    const texts = existsSync(textsPath) ? await readTextSettings(textsPath) : noTextSettings;
+    const run = new RunDirectory(path, config, tokenizer, texts);
     if (seal === "broken") {
       await run.checkCheckpoint(); // what was changed, if the weights can tell
       throw notAsWritten(configPath);
     }
-    if (tokenizerDigest !== undefined && tokenizerDigest !== run.#tokenizerDigest) {
+    if (tokenizerDigest !== undefined && tokenizerDigest !== tokenizer.digest) {
       throw run.#otherTokenizer("the run was begun with", tokenizerDigest);
     }
     return run;
@@ -102,11 +130,16 @@ export class RunDirectory {
   /** The model's tokenizer. @throws InputError if it cannot be read, or has tokens that the model does not score. */
   loadTokenizer(): Tokenizer {
     try {
-      return loadTokenizer(this.tokenizer, { modelVocab: this.config.model.vocab });
+      return loadTokenizer(this.tokenizer, tokenizerOptions(this.config.model, this.texts));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new InputError(`${this.path}: ${error.message}`, { cause: error });
     }
+  }
+
+  /** How its model's chats are written, in Jinja; undefined where nobody said. */
+  async chatTemplate(): Promise<string | undefined> {
+    return readFile(join(this.path, files.chatTemplate), "utf8").catch(() => undefined);
   }
 
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */
@@ -235,6 +268,26 @@ export class RunDirectory {
     const path = join(this.path, files.tokenizer);
     return new InputError(`${path}: is not the tokenizer that ${of} (sha256 ${was}…, found ${is}…); restore it`);
   }
+}
+
+/** A tokenizer.json, parsed, and the hash of its bytes. */
+interface TokenizerFile {
+  readonly json: unknown;
+  readonly digest: string;
+}
+
+async function readTokenizerFile(path: string): Promise<TokenizerFile> {
+  try {
+    const bytes = await readFile(path);
+    return { json: parseJson(path, bytes.toString("utf8")), digest: digestOf(bytes) };
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
+}
+
+/** How a run's tokenizer is read. */
+export function tokenizerOptions({ vocab }: Pick<ModelConfig, "vocab">, texts: TextSettings): TokenizerOptions {
+  return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token };
 }
 
 function isWeight(name: string): boolean {

@@ -3,6 +3,7 @@
 
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../error.ts";
+import { rewriteStrips, stripCharacters, stripName } from "./jinja-strip.ts";
 import { withinTime } from "./time-limit.ts";
 
 /** What somebody said. */
@@ -39,6 +40,7 @@ export class ChatTemplate {
     this.#names = { bos_token: tokens.begin, eos_token: tokens.end, add_generation_prompt: true };
     try {
       this.#template = new Template(source ?? transcript);
+      rewriteStrips(this.#template.parsed);
     } catch (error) {
       throw new InputError(`chat template: cannot be read: ${(error as Error).message}`);
     }
@@ -48,9 +50,10 @@ export class ChatTemplate {
   render(messages: readonly ChatMessage[]): string {
     const names = { ...this.#names, messages: messages.map((message) => ({ ...message })) };
     try {
+      const values = { ...names, [stripName]: stripCharacters };
       return withinTime(
         renderMs,
-        () => this.#template.render(names),
+        () => this.#template.render(values),
         () => new Error("it does not come to an end"),
       );
     } catch (error) {

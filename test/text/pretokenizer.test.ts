@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/error.ts";
 import { ChatTemplate } from "../../src/text/chat-template.ts";
+import { normalizer } from "../../src/text/normalizer.ts";
 import { pretokenizer, pretokenizerSchema } from "../../src/text/pretokenizer.ts";
 
 const cutterOf = (Regex: string) =>
@@ -31,9 +32,16 @@ describe("a pattern", () => {
     expect(() => piecesOf(pattern, text)).toThrow(/does not come to an end on a text of \d+ characters/);
   });
 
+  test("of a normalizer is bounded, too", () => {
+    const replace = (Regex: string) => normalizer([{ type: "Replace", pattern: { Regex }, content: "" }]);
+    expect(replace("l+")("hello")).toBe("heo");
+    expect(() => replace("(")).toThrow(InputError);
+    expect(() => replace("(?:a|aa)+!")("a".repeat(200))).toThrow(/does not come to an end on a text of 200 characters/);
+  });
+
   test("that is none is an error when the tokenizer is read", () => {
     expect(() => cutterOf("(a")).toThrow(InputError);
-    expect(() => cutterOf("(a")).toThrow(/pre_tokenizer: "\(a"/);
+    expect(() => cutterOf("(a")).toThrow(/pattern "\(a": /);
   });
 
   test("of a model in use cuts long texts whole, a mistake of the caller passes through", () => {
