@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The public API for Node: what a program imports from "crosslayer". Re-exports only.
 
 export { sharingPicture } from "./charts/sharing-picture.ts";

@@ -1,7 +1,8 @@
 // A chart's layout and what is written around its marks: titles, legend, leader lines, labels at the ends of lines. All
 // in pixels.
 
-import { type DrawingOptions, overlay, paper, type Shape, textAt, textWidth } from "./drawing.ts";
+import { overlay, type Shape, textAt, textWidth } from "./drawing.ts";
+import { type DrawingOptions, paper } from "./drawing-options.ts";
 import { type Box, distance, spread } from "./label-placement.ts";
 
 /** Size of text on charts, in pixels. */

@@ -3,20 +3,7 @@
 
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-
-/** How a drawing sits on its page. */
-export interface DrawingOptions {
-  /** Pixels; default 720. */
-  width?: number;
-  /** No background, and the page's text colour: for inlining where light and dark are handled. Default: a white card. */
-  transparent?: boolean;
-}
-
-/** Type in every drawing: fonts that are there already. */
-export const fontFamily = "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif";
-
-/** What lies behind marks, for outlines around text. */
-export const paper = ({ transparent }: DrawingOptions) => (transparent ? "var(--surface, #ffffff)" : "#ffffff");
+import { type DrawingOptions, fontFamily, paper } from "./drawing-options.ts";
 
 /** Pixels that `text` takes at `size` pixels in the widest of the fonts. */
 export function textWidth(text: string, size: number): number {

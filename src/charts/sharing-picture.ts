@@ -3,7 +3,7 @@
 
 import { group, owners, type Sharing } from "../model/sharing.ts";
 import { borrowPath } from "./borrow-path.ts";
-import { type DrawingOptions, fontFamily, paper } from "./drawing.ts";
+import { type DrawingOptions, fontFamily, paper } from "./drawing-options.ts";
 import { escaped } from "./markup.ts";
 import { colorOf } from "./palette.ts";
 import { caption } from "./sharing-caption.ts";

@@ -38,7 +38,7 @@ export function checkRunConfig({ name, model, recipe, data, origin }: RunConfig)
 }
 
 /** The bytes of a `config.json`, which knows its own checksum and its tokenizer's. */
-export function encodeRunConfig(config: RunConfig, tokenizerDigest: string): Buffer {
+export function encodeRunConfig(config: RunConfig, tokenizerDigest: string): Uint8Array {
   return encodeSealed({ format: runFormat, ...config, tokenizer: tokenizerDigest });
 }
 

@@ -16,7 +16,7 @@ export function digestOf(bytes: Uint8Array | string): string {
 }
 
 /** An object as the bytes of a JSON file that people can read, with its checksum. */
-export function encodeSealed(value: object): Buffer {
+export function encodeSealed(value: object): Uint8Array {
   const bytes = encodeJson({ ...value, checksum: blank });
   bytes.write(digestOf(bytes), bytes.lastIndexOf(blank), "latin1");
   return bytes;

@@ -6,9 +6,9 @@ import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
-import type { Logger } from "pino";
 import { checked } from "../options.ts";
 import { ApiError, apiError } from "./api-error.ts";
+import { apiPage } from "./api-page.ts";
 import type { AnyRequest, CompletionContext, Noted } from "./completion.ts";
 import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
 import { complete } from "./completions.ts";
@@ -20,13 +20,14 @@ import { type ServeOptions, serveSchema } from "./serve-options.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { ServedModels } from "./served-models.ts";
 import type { ServedStudy } from "./served-study.ts";
+import type { ServerLog } from "./server-log.ts";
 import { type StaticFile, staticFiles } from "./static-files.ts";
 import { StatsHistory } from "./stats-history.ts";
 
 /** How requests are taken. */
 export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | "patience"> {
   readonly models: ServedModels;
-  readonly logger: Logger;
+  readonly logger: ServerLog;
   /** This package's version. */
   readonly version: string;
   readonly study?: ServedStudy;
@@ -40,7 +41,7 @@ export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | 
 
 /** What handlers know of a request. */
 interface Environment {
-  Variables: { requestId: string; log: Logger };
+  Variables: { requestId: string; log: ServerLog };
 }
 
 /** The application. */
@@ -50,7 +51,8 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   const metrics = new Metrics(models);
   const history = new StatsHistory(models);
   const context: CompletionContext = { models, metrics, maxQueue, patience };
-  const files = staticFiles();
+  const description = openApi(version, apiKeys.length > 0);
+  const files = staticFiles(apiPage(description));
   const app = new Hono<Environment>();
 
   app.use(async (c, next) => {
@@ -114,7 +116,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     const { type, body } = await metrics.text();
     return c.body(body, 200, { "content-type": type });
   });
-  app.get("/openapi.json", (c) => c.json(openApi(version, apiKeys.length > 0)));
+  app.get("/openapi.json", (c) => c.json(description));
 
   app.get("/api/models", (c) => {
     const cards = models.all.map(({ card }) => card);
@@ -160,7 +162,7 @@ function modelObject({ id, created, card }: ServedModel) {
 }
 
 /** Logs the end of a completion: what it took, nothing that was said. */
-function noteTo(log: Logger) {
+function noteTo(log: ServerLog) {
   return ({ error, ...noted }: Noted) => {
     const told = error === undefined ? undefined : apiError(error);
     if (told && told.status >= 500) log.error({ ...noted, err: error }, "completion failed");

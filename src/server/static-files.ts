@@ -1,8 +1,7 @@
-// Files that the server gives out: the built page and the viewer of the API's description, read once when it starts. What
-// is asked for is looked up in that list, so no path of a request ever reaches the disk.
+// Files that the server gives out: the built page and the API's description, read once when it starts. What is asked for is
+// looked up in that list, so no path of a request ever reaches the disk.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -35,17 +34,11 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-const apiPage = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>crosslayer: API</title>
-<link rel="icon" href="/icon.svg"><script type="module" src="/docs/rapidoc.js"></script></head>
-<body><rapi-doc spec-url="/openapi.json" render-style="view" theme="light" primary-color="#2a5fc9" show-header="false"
-load-fonts="false" regular-font="system-ui, sans-serif" allow-server-selection="false"></rapi-doc></body>
-</html>
-`;
-
-/** The page's files by their URLs' paths, as the build made them; none where it was not built. */
-export function staticFiles(): ReadonlyMap<string, StaticFile> {
+/**
+ * Files by their URLs' paths: the page's, as the build made them, none where it was not built, and the API's description.
+ * @param docs the description, in HTML.
+ */
+export function staticFiles(docs: string): ReadonlyMap<string, StaticFile> {
   const root = new URL("../../dist/web/", import.meta.url);
   const files = new Map<string, StaticFile>();
   const add = (path: string, name: string, content: Buffer) => {
@@ -55,9 +48,7 @@ export function staticFiles(): ReadonlyMap<string, StaticFile> {
   for (const name of pageFiles(fileURLToPath(root))) {
     add(name === "index.html" ? "/" : `/${name}`, name, readFileSync(new URL(name, root)));
   }
-  const viewer = createRequire(import.meta.url).resolve("rapidoc/dist/rapidoc-min.js");
-  add("/docs/rapidoc.js", "rapidoc.js", readFileSync(viewer));
-  add("/docs", "docs.html", Buffer.from(apiPage));
+  add("/docs", "docs.html", Buffer.from(docs));
   return files;
 }
 

@@ -38,7 +38,7 @@ export function rowsAt({ tokens, bytesPerToken }: Pick<ShardHeader, "tokens" | "
 }
 
 /** The header's bytes, all but the checksum. */
-export function encodeHeader(header: ShardHeader): Buffer {
+export function encodeHeader(header: ShardHeader): Uint8Array {
   const buffer = Buffer.alloc(checkedHeaderBytes);
   buffer.write(magic, "latin1");
   buffer.writeUInt32LE(version, 8);
@@ -54,7 +54,8 @@ export function encodeHeader(header: ShardHeader): Buffer {
  * Reads a header and holds it to the file's size.
  * @throws InputError for what is no shard, another version's, or not as long as it says.
  */
-export function decodeHeader(buffer: Buffer, fileBytes: number, path: string): ShardHeader {
+export function decodeHeader(bytes: Uint8Array, fileBytes: number, path: string): ShardHeader {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const fail = (found: string): never => {
     throw new InputError(`${path}: ${found}; prepare the data again`);
   };
@@ -63,13 +64,20 @@ export function decodeHeader(buffer: Buffer, fileBytes: number, path: string): S
   const vocab = buffer.readUInt32LE(12);
   const bytesPerToken = buffer.readUInt32LE(16);
   if (vocab < 1 || bytesPerToken !== bytesPerTokenOf(vocab) || buffer.readUInt32LE(20) !== 0) fail("damaged header");
-  const [tokens, documents, bytes, words] = [24, 32, 40, 48].map((at) => Number(buffer.readBigUInt64LE(at))) as [
+  const [tokens, documents, textBytes, words] = [24, 32, 40, 48].map((at) => Number(buffer.readBigUInt64LE(at))) as [
     number,
     number,
     number,
     number,
   ];
-  const header: ShardHeader = { vocab, bytesPerToken: bytesPerToken as 2 | 4, tokens, documents, bytes, words };
+  const header: ShardHeader = {
+    vocab,
+    bytesPerToken: bytesPerToken as 2 | 4,
+    tokens,
+    documents,
+    bytes: textBytes,
+    words,
+  };
   const expected = rowsAt(header) + documents * rowBytes;
   if (expected !== fileBytes) fail(`${fileBytes} bytes, the header says ${expected}`);
   return header;

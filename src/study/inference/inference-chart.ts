@@ -2,7 +2,8 @@
 // serves. Knows no files.
 
 import * as Plot from "@observablehq/plot";
-import { type DrawingOptions, draw } from "../../charts/drawing.ts";
+import { draw } from "../../charts/drawing.ts";
+import type { DrawingOptions } from "../../charts/drawing-options.ts";
 import { colorOf } from "../../charts/palette.ts";
 import { bytesText, countText, integerText } from "../../charts/quantity.ts";
 import type { InferenceResults } from "./inference.ts";

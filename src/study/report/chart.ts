@@ -13,7 +13,8 @@ import {
   titles,
 } from "../../charts/annotation.ts";
 import { ends } from "../../charts/axis.ts";
-import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
+import { draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
+import type { DrawingOptions } from "../../charts/drawing-options.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
 import { lossPlot } from "../../charts/loss-plot.ts";
 import { colorOf } from "../../charts/palette.ts";

@@ -1,0 +1,16 @@
+// How drawings sit on their page, and what they have in common. Apart from drawing.ts, so that who draws without Plot needs
+// none of its types.
+
+/** How a drawing sits on its page. */
+export interface DrawingOptions {
+  /** Pixels; default 720. */
+  width?: number;
+  /** No background, and the page's text colour: for inlining where light and dark are handled. Default: a white card. */
+  transparent?: boolean;
+}
+
+/** Type in every drawing: fonts that are there already. */
+export const fontFamily = "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif";
+
+/** What lies behind marks, for outlines around text. */
+export const paper = ({ transparent }: DrawingOptions) => (transparent ? "var(--surface, #ffffff)" : "#ffffff");
