@@ -18,6 +18,7 @@ function childOf(first: () => To, began: (answer: From) => void = () => {}) {
   const ends: string[] = [];
   const child = new Child<To, From>({
     program: new URL("./echo-process.mjs", import.meta.url),
+    longestTurn: 60,
     first,
     began,
     receive: ({ said }) => heard.push(said ?? ""),
