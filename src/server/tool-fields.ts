@@ -37,7 +37,10 @@ const choice = z.union(
 export const toolFields = {
   tools: z.array(tool).max(128).optional().meta({ description: "functions that the model may call" }),
   tool_choice: choice.optional().meta({ description: "auto if not given: the model chooses; required: it must call" }),
-  parallel_tool_calls: z.boolean().default(true).meta({ description: "whether several may be called at once" }),
+  parallel_tool_calls: z
+    .boolean()
+    .optional()
+    .meta({ description: "whether several may be called at once; if not given, one where a call is forced" }),
 };
 
 const fields = z.object(toolFields);
@@ -57,7 +60,7 @@ export interface AskedTools {
  * @throws ApiError for a choice of what there is not.
  */
 export function askedTools(
-  { tools = [], tool_choice: choice = "auto", parallel_tool_calls: several }: Fields,
+  { tools = [], tool_choice: choice = "auto", parallel_tool_calls: parallel }: Fields,
   form: ToolFormName,
   format: AskedFormat | undefined,
 ): AskedTools | undefined {
@@ -73,6 +76,7 @@ export function askedTools(
   if (choice === "none") return undefined;
   const callable = tools.filter((tool) => names?.includes(tool.function.name) ?? true);
   const strict = callable.some((tool) => tool.function.strict);
+  const several = parallel ?? !forced; // a model that must call and is small may never stop
   const base = { form, tools: callable.map(({ function: { name, parameters } }) => ({ name, parameters })), several };
   const offered = tools.map(({ type, function: { strict: _, ...told } }) => ({ type, function: told }));
   if (forced) return { offered, calls: { ...base, beside: "nothing" } };

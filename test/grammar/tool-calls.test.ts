@@ -1,7 +1,6 @@
 // What a text that calls tools may be: calls in a form, of tools that there are, with arguments of their schemas.
 
 import { describe, expect, test } from "vitest";
-import { toolCallsGrammar } from "../../src/grammar/tool-calls.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { ToolCallReader } from "../../src/text/tool-call-reader.ts";
 import { compiler, randomText, takes } from "./bytewise.ts";
