@@ -2,7 +2,6 @@
 
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
@@ -56,7 +55,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   const { maxBody, maxQueue, patience } = checked(serveSchema, options, "serve");
   const metrics = new Metrics(models);
   const history = new StatsHistory(models);
-  const context: CompletionContext = { models, metrics, maxQueue, patience };
+  const context: CompletionContext = { models, metrics, maxBody, maxQueue, patience };
   const files = staticFiles();
   const app = new Hono<Environment>();
 
@@ -96,16 +95,6 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
       await next();
     });
   }
-  app.use(
-    bodyLimit({
-      maxSize: maxBody,
-      onError: () => {
-        const headers = { connection: "close" }; // the rest of the body is not read
-        throw new ApiError(413, `body: is larger than the ${maxBody} bytes that this server takes`, { headers });
-      },
-    }),
-  );
-
   app.get("/v1/models", (c) => c.json({ object: "list", data: models.all.map(modelObject) }));
   app.get("/v1/models/:id{.+}", (c) => c.json(modelObject(modelOf(c.req.param("id"), models))));
   const completion =
@@ -118,7 +107,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     };
   app.post("/v1/completions", completion(textCompletion));
   app.post("/v1/chat/completions", completion(chatCompletion));
-  app.post("/detokenize", (c) => detokenize(c.req.raw, models));
+  app.post("/detokenize", (c) => detokenize(c.req.raw, models, maxBody));
   app.get("/version", (c) => c.json({ version }));
 
   app.get("/health", (c) => {

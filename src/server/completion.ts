@@ -21,6 +21,8 @@ export type AnyRequest = z.output<typeof completionRequest> | z.output<typeof ch
 export interface CompletionContext {
   readonly models: ServedModels;
   readonly metrics: Metrics;
+  /** Most bytes of a body. */
+  readonly maxBody: number;
   /** Most texts of a model that run or wait; more are told to come again. */
   readonly maxQueue: number;
   /** Milliseconds in which a reader must take what was sent. */

@@ -24,8 +24,8 @@ export const detokenizeRequest = z.strictObject({
 });
 
 /** Answers a request. @throws ApiError */
-export async function detokenize(http: Request, models: ServedModels): Promise<Response> {
-  const { model, tokens } = checkBody(detokenizeRequest, await readBody(http));
+export async function detokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {
+  const { model, tokens } = checkBody(detokenizeRequest, await readBody(http, maxBody));
   return Response.json({ prompt: await textOf(tokens, modelOf(model, models).tokenizer) });
 }
 

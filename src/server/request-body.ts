@@ -5,18 +5,27 @@ import type { z } from "zod";
 import { ApiError } from "./api-error.ts";
 import { isIdle, isRefused } from "./idle-fields.ts";
 import { BodyError, jsonBody } from "./json-body.ts";
+import { serveSchema } from "./serve-options.ts";
 
 /** Fields whose value is taken as it is, for null means something in it: JSON schemas, and what is only handed on. */
 const asItIs = new Set(["schema", "parameters", "json", "guided_json", "metadata", "prompt", "tokens"]);
 
-/** Reads a JSON body. @throws ApiError: 415 for another type, 400 for what is no UTF-8 or no JSON object. */
-export async function readBody(request: Request): Promise<Record<string, unknown>> {
+/** Most bytes of a body where no other limit is given. */
+const usualBytes = serveSchema.shape.maxBody.parse(undefined);
+
+/**
+ * Reads a JSON body.
+ * @throws ApiError: 415 for another type, 413 for one that is too large, 400 for what is no UTF-8 or no JSON object.
+ */
+export async function readBody(request: Request, mostBytes = usualBytes): Promise<Record<string, unknown>> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     throw new ApiError(415, `content-type: must be application/json, found ${type || "none"}`);
   }
-  const bytes = await request.arrayBuffer().catch((cause) => {
-    if (cause instanceof ApiError) throw cause; // larger than the limit
+  if (Number(request.headers.get("content-length") ?? 0) > mostBytes) throw tooLarge(mostBytes);
+  const whole = request.headers.has("transfer-encoding") ? readWithin(request, mostBytes) : request.arrayBuffer();
+  const bytes = await whole.catch((cause) => {
+    if (cause instanceof ApiError) throw cause;
     throw new ApiError(400, "body: ended before it was whole", { cause });
   });
   return jsonBody(bytes).catch((error) => {
@@ -52,6 +61,29 @@ export function checkBody<Schema extends z.ZodObject>(
     ...(where && { param: where }),
     code: missing ? "missing_required_parameter" : "invalid_value",
   });
+}
+
+/** Bytes that do not say how many they are. */
+async function readWithin(request: Request, mostBytes: number): Promise<ArrayBuffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > mostBytes) throw tooLarge(mostBytes);
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes.buffer;
+}
+
+function tooLarge(mostBytes: number): ApiError {
+  const headers = { connection: "close" }; // the rest of the body is not read
+  return new ApiError(413, `body: is larger than the ${mostBytes} bytes that this server takes`, { headers });
 }
 
 function unsupported(name: string): ApiError {
