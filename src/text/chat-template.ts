@@ -4,6 +4,7 @@
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../error.ts";
 import type { ChatMessage, Tool } from "./chat-message.ts";
+import { rewriteStrips, stripCharacters, stripName } from "./jinja-strip.ts";
 import { type ToolFormName, toolFormOf } from "./tool-form.ts";
 import { plainMessages } from "./tool-messages.ts";
 
@@ -36,6 +37,7 @@ export class ChatTemplate {
     this.#names = { bos_token: tokens.begin, eos_token: tokens.end, add_generation_prompt: true };
     try {
       this.#template = new Template(source ?? transcript);
+      rewriteStrips(this.#template.parsed);
     } catch (error) {
       throw new InputError(`chat template: cannot be read: ${(error as Error).message}`);
     }
@@ -49,7 +51,8 @@ export class ChatTemplate {
     const told = this.#takesTools ? messages : plainMessages(messages, tools);
     const offered = { tools: this.#takesTools && tools.length > 0 ? structuredClone(tools) : null }; // as transformers does
     try {
-      return this.#template.render({ ...this.#names, ...offered, messages: structuredClone(told) });
+      const values = { ...this.#names, ...offered, [stripName]: stripCharacters };
+      return this.#template.render({ ...values, messages: structuredClone(told) });
     } catch (error) {
       throw InputError.at("messages", `the model's chat template refuses them: ${(error as Error).message}`);
     }
