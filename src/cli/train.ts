@@ -10,16 +10,18 @@ import { Evaluation } from "../eval/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
+import { parameterLayouts } from "../model/parameter-layouts.ts";
 import type { Precision } from "../model/precision.ts";
 import { checked } from "../options.ts";
 import { type Buffers, type Device, putAll } from "../runtime/device.ts";
 import { peakFlops } from "../runtime/peak-flops.ts";
 import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
+import { type CardStep, checkOnCard, fittingOnCard } from "../train/card-memory.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
 import { train } from "../train/training.ts";
-import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
+import { type DeviceFlags, deviceOptions, openAsked, precisionOn, shardOption } from "./device-options.ts";
 import { interruptible } from "./interrupt.ts";
 import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
@@ -67,7 +69,7 @@ export function trainCommand(): Command {
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
-  return deviceOptions(modelOptions(command))
+  return shardOption(deviceOptions(modelOptions(command)))
     .addOption(option(recipeSchema, "steps", "<count>", { told: String(standardSteps) }))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
     .addOption(option(recipeSchema, "batch", "<sequences>", { told: "standard" }))
@@ -99,12 +101,13 @@ async function runTrain(flags: Flags): Promise<void> {
       `${countText(resolved.steps * resolved.batch * model.context)} tokens to train on`,
   );
   const { precision } = resolved;
-  using evaluation = await Evaluation.create(device, model, data.validation, { precision });
+  const { shard } = flags;
+  using evaluation = await Evaluation.create(device, model, data.validation, { precision, shard });
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   const load = loadOf(device, model, precision);
   await interruptible(async (signal) => {
     const validate = (weights: Buffers) => evaluation.quick(weights);
-    const steps = train({ device, model, recipe: resolved, batches, directory: run, validate, signal });
+    const steps = train({ device, model, recipe: resolved, shard, batches, directory: run, validate, signal });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {
@@ -118,7 +121,9 @@ async function runTrain(flags: Flags): Promise<void> {
           console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
           return;
         }
-        const { perplexity, bitsPerByte } = await evaluation.full(putAll(device, next.value.weights));
+        const { perplexity, bitsPerByte } = await evaluation.full(
+          putAll(device, next.value.weights, parameterLayouts(model, device.traits.mesh, shard)),
+        );
         console.log(`validation perplexity ${perplexity.toFixed(2)}, ${bitsPerByte.toFixed(4)} bits per byte`);
         console.log(`written to ${flags.out}; try: crosslayer generate ${flags.out} "…"`);
         return;
@@ -140,7 +145,7 @@ function loadOf(
   model: ModelConfig,
   precision: Precision | undefined,
 ): (tokensPerSecond: number) => string {
-  const peak = precision === "bfloat16" ? peakFlops(device.kind) : undefined;
+  const peak = precision === "bfloat16" ? peakFlops(device) : undefined;
   const flops = 3 * flopsPerToken(model, model.context / 2); // a token attends to half of the context on average
   return (tokensPerSecond) => {
     const used = device.memory?.().peak;
@@ -148,6 +153,17 @@ function loadOf(
       peak === undefined ? "" : `  MFU ${((100 * tokensPerSecond * flops) / peak).toFixed(1)}% of ${peak / 1e12} TF/s`;
     return `${share}${used === undefined ? "" : `  ${bytesText(used)}`}`;
   };
+}
+
+/** The micro-batch that was asked for, or the largest that fits. @throws InputError where none does, on a card or the CPU. */
+async function microBatchOn(device: Device, step: CardStep, asked: number | undefined): Promise<number> {
+  if (device.traits.memory === "device") {
+    if (asked === undefined) return fittingOnCard(device, step);
+    await checkOnCard(device, step, asked);
+    return asked;
+  }
+  const { batch, recompute } = step.recipe;
+  return asked ?? fittingMicroBatch(step.config, { batch, recompute, available: device.freeBytes() });
 }
 
 interface Prepared {
@@ -183,10 +199,12 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
     flags.tokens === undefined ? (flags.steps ?? standardSteps) : Math.ceil(flags.tokens / (batch * model.context));
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
-  const available = device.freeBytes();
-  const fits = () =>
-    device.traits.memory === "device" ? batch : fittingMicroBatch(model, { batch, recompute, available });
-  const microBatch = flags.microBatch ?? fits();
+  const options = { batch, optimizer: recipeSchema.shape.optimizer.parse(undefined), recompute, precision };
+  const microBatch = await microBatchOn(
+    device,
+    { config: model, recipe: options, shard: flags.shard },
+    flags.microBatch,
+  );
   const asked = {
     steps,
     batch,
