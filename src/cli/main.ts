@@ -1,61 +1,15 @@
 #!/usr/bin/env node
-// The `crosslayer` command: one file per subcommand. A user's mistake prints its message alone; a defect keeps its stack.
+// The `crosslayer` command. A user's mistake, and what the system refuses, prints its message alone; a defect keeps its
+// stack. Loads the commands itself, so that a system that does not even let their files be opened is told so, too.
 
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
-import { ownVersion } from "../study/trials/versions.ts";
-import { benchCommand } from "./bench.ts";
-import { convertCommand } from "./convert.ts";
-import { devicesCommand } from "./devices.ts";
-import { evalCommand } from "./eval.ts";
-import { generateCommand } from "./generate.ts";
-import { importCommand } from "./import.ts";
-import { inspectCommand } from "./inspect.ts";
-import { planCommand } from "./plan.ts";
-import { prepareCommand } from "./prepare.ts";
-import { serveCommand } from "./serve.ts";
-import { studyCommand } from "./study.ts";
-import { tokenizerCommand } from "./tokenizer.ts";
-import { trainCommand } from "./train.ts";
+import { systemError } from "../files/file-error.ts";
+import { kebabCase } from "../options.ts";
 
-const program = new Command("crosslayer")
-  .description("Language models whose layers share one KV cache: train them, compare them, run them.")
-  .version(ownVersion())
-  .exitOverride()
-  .showHelpAfterError("(--help shows what there is)")
-  .addHelpText(
-    "after",
-    `
-Start with
-  crosslayer study --preset demo              train three models, see what sharing saves and costs
-  crosslayer inspect H128-MQA-CLA2 --scale 1b what a model of the paper's would take
-  crosslayer train --data sotu --out runs/x   train one model
-  crosslayer import ./SmolLM2-135M --out runs/y   bring a model of your own
-  crosslayer generate runs/x "My fellow"      let it write
-  crosslayer serve runs/x                     by the OpenAI API, with a page that shows what sharing saves
-  crosslayer plan H128-MQA-CLA2 --scale 1b --memory 24GB   how many sequences fit
-  crosslayer bench --quick                    what sharing saves when serving`,
-  );
-
-for (const command of [
-  studyCommand,
-  trainCommand,
-  importCommand,
-  convertCommand,
-  evalCommand,
-  generateCommand,
-  serveCommand,
-  inspectCommand,
-  planCommand,
-  benchCommand,
-  tokenizerCommand,
-  prepareCommand,
-  devicesCommand,
-]) {
-  program.addCommand(command());
-}
-for (const command of program.commands) command.copyInheritedSettings(program);
+/** Files that may be open at a time where nothing is ever short of them. */
+const enoughFiles = 1024;
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
@@ -63,11 +17,24 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program.parseAsync();
+  const { commandLine } = await import("./program.ts");
+  await (await commandLine(process.argv[2])).parseAsync();
 } catch (error) {
+  const told = tooFewFiles(error) ?? systemError(error);
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (error instanceof InputError) {
-    console.error(`${pc.red("error:")} ${error.message}`);
+  else if (told instanceof InputError) {
+    console.error(`${pc.red("error:")} ${told.inWordsOf((name) => `--${kebabCase(name)}`)}`);
     process.exitCode = 1;
   } else throw error;
+}
+
+/** What a failure means where so few files may be open that a program does not load; Node calls some of them missing. */
+function tooFewFiles(error: unknown): InputError | undefined {
+  if (!["EMFILE", "ERR_MODULE_NOT_FOUND"].includes((error as NodeJS.ErrnoException | undefined)?.code ?? "")) return;
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
+  const most = Number(report.userLimits?.open_files?.soft ?? Number.NaN);
+  if (!(most < enoughFiles)) return;
+  return new InputError(`too many files are open: ${most} are allowed; raise the limit (ulimit -n ${enoughFiles})`, {
+    cause: error,
+  });
 }

@@ -12,6 +12,7 @@ import type { Device } from "../runtime/device.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { corpusRecord, corpusRecordSchema, reopenCorpus } from "../text/corpus-record.ts";
 import { openTokenizer } from "../text/tokenizer-file.ts";
+import { checkOnCard, fittingOnCard } from "../train/card-memory.ts";
 import { checkMicroBatch, fittingMicroBatch } from "../train/micro-batch.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
 import { type DeviceFlags, precisionOn } from "./device-options.ts";
@@ -65,18 +66,15 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
   const before = chosenModel(flags.model, flags, { vocab: asked.vocab, context: asked.context }); // fails early
   const batch = recipeSchema.shape.batch.parse(flags.batch);
   const recompute = flags.recompute ?? false;
-  const available = device.freeBytes();
-  const isOnDevice = device.traits.memory === "device";
-  const fits = (model: ModelConfig) => (isOnDevice ? batch : fittingMicroBatch(model, { batch, recompute, available }));
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
-  const recipeOf = (model: ModelConfig) =>
-    recipe({
-      steps: flags.tokens === undefined ? asked.steps : Math.ceil(flags.tokens / (batch * model.context)),
-      microBatch: flags.microBatch ?? fits(model),
-      ...{ batch, recompute, precision, learningRate, seed, threads, checkpointEvery, validateEvery },
-    });
-  const early = recipeOf(before); // too
-  if (flags.microBatch !== undefined && !isOnDevice) checkMicroBatch(before, early, available);
+  const recipeOf = async (model: ModelConfig) => {
+    const asked = { batch, recompute, precision, learningRate, seed, threads, checkpointEvery, validateEvery };
+    const steps =
+      flags.tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(flags.tokens / (batch * model.context));
+    const whole = recipe({ steps, microBatch: flags.microBatch, ...asked });
+    return { ...whole, microBatch: await microBatchOn(device, model, whole, flags) };
+  };
+  const early = await recipeOf(before); // too
   const corpus = await openCorpus({
     source: flags.data,
     field: flags.field,
@@ -88,7 +86,7 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
   });
   const { vocab } = corpus.tokenizer;
   const model = vocab === before.vocab ? before : { ...before, vocab };
-  const resolved = model === before ? early : recipeOf(model);
+  const resolved = model === before ? early : await recipeOf(model);
   const config = { name: modelName(model), model, recipe: resolved, data: corpusRecord(corpus) };
   return { run: await RunDirectory.create(flags.out, config, corpus.tokenizer.json), corpus, model, resolved };
 }
@@ -135,15 +133,27 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
     differs("model", chosenModel(flags.model, flags, model), model);
   }
   const resolved = resumedRecipe(flags, stored);
-  if (flags.microBatch !== undefined && device.traits.memory !== "device") {
-    checkMicroBatch(model, resolved, device.freeBytes());
-  }
+  if (flags.microBatch !== undefined) await microBatchOn(device, model, resolved, flags);
   const corpus = await reopenCorpus(data, {
     tokenizer: join(flags.out, "tokenizer.json"),
     directory: join(flags.out, "data"),
     ...corpusProgress(data.source),
   });
   return { run, corpus, model, resolved };
+}
+
+/** The micro-batch that was asked for, or the largest that fits. @throws InputError where it, or any, does not. */
+async function microBatchOn(device: Device, model: ModelConfig, recipe: Recipe, { microBatch, shard }: TrainFlags) {
+  if (device.traits.memory === "device") {
+    const step = { config: model, recipe, shard };
+    if (microBatch === undefined) return fittingOnCard(device, step);
+    await checkOnCard(device, step, microBatch);
+    return microBatch;
+  }
+  const available = device.freeBytes();
+  if (microBatch === undefined) return fittingMicroBatch(model, { ...recipe, available });
+  checkMicroBatch(model, recipe, available);
+  return microBatch;
 }
 
 /** The recipe with what may change from one part of a run to the next: it is the machine's, or changes no step. */

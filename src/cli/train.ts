@@ -7,13 +7,14 @@ import { Evaluation } from "../eval/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
+import { parameterLayouts } from "../model/parameter-layouts.ts";
 import type { Precision } from "../model/precision.ts";
 import { type Buffers, type Device, putAll } from "../runtime/device.ts";
 import { peakFlops } from "../runtime/peak-flops.ts";
 import { Batches } from "../text/batches.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
 import { train } from "../train/training.ts";
-import { deviceOptions, openAsked, precisionOn } from "./device-options.ts";
+import { deviceOptions, openAsked, precisionOn, shardOption } from "./device-options.ts";
 import { interruptible } from "./interrupt.ts";
 import { modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
@@ -29,7 +30,7 @@ export function trainCommand(): Command {
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
-  return deviceOptions(modelOptions(command))
+  return shardOption(deviceOptions(modelOptions(command)))
     .addOption(option(recipeSchema, "steps", "<count>", { told: String(standard.steps) }))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
     .addOption(option(recipeSchema, "batch", "<sequences>", { told: "standard" }))
@@ -69,12 +70,13 @@ async function runTrain(flags: TrainFlags): Promise<void> {
       `${countText(resolved.steps * resolved.batch * model.context)} tokens to train on`,
   );
   const { precision } = resolved;
-  using evaluation = await Evaluation.create(device, model, data.validation, { precision });
+  const { shard } = flags;
+  using evaluation = await Evaluation.create(device, model, data.validation, { precision, shard });
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   const load = loadOf(device, model, precision);
   await interruptible(async (signal) => {
     const validate = (weights: Buffers) => evaluation.quick(weights);
-    const steps = train({ device, model, recipe: resolved, batches, directory: run, validate, signal });
+    const steps = train({ device, model, recipe: resolved, shard, batches, directory: run, validate, signal });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {
@@ -88,7 +90,9 @@ async function runTrain(flags: TrainFlags): Promise<void> {
           console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
           return;
         }
-        const { perplexity, bitsPerByte } = await evaluation.full(putAll(device, next.value.weights));
+        const { perplexity, bitsPerByte } = await evaluation.full(
+          putAll(device, next.value.weights, parameterLayouts(model, device.traits.mesh, shard)),
+        );
         console.log(`validation perplexity ${perplexity.toFixed(2)}, ${bitsPerByte.toFixed(4)} bits per byte`);
         console.log(`written to ${flags.out}; try: crosslayer generate ${flags.out} "…"`);
         return;
@@ -110,7 +114,7 @@ function loadOf(
   model: ModelConfig,
   precision: Precision | undefined,
 ): (tokensPerSecond: number) => string {
-  const peak = precision === "bfloat16" ? peakFlops(device.kind) : undefined;
+  const peak = precision === "bfloat16" ? peakFlops(device) : undefined;
   const flops = 3 * flopsPerToken(model, model.context / 2); // a token attends to half of the context on average
   return (tokensPerSecond) => {
     const used = device.memory?.().peak;

@@ -41,3 +41,17 @@ export function fileError(action: string, path: string, error: unknown): unknown
   const known = code === undefined ? undefined : advice[code];
   return known ? new InputError(`cannot ${action} ${path}: ${known} (${code})`, { cause: error }) : error;
 }
+
+/**
+ * As `fileError` for an error that nobody has said anything of: what was done, and to what, is the system's word. Memory
+ * that cannot be had is told, too.
+ */
+export function systemError(error: unknown): unknown {
+  const { syscall, path, message } = error as NodeJS.ErrnoException;
+  if (error instanceof RangeError && /allocation failed|Invalid (?:typed )?array (?:buffer )?length/i.test(message)) {
+    return new InputError(`memory: there is less than this needs (${message}); ask for less, or free some`, {
+      cause: error,
+    });
+  }
+  return error instanceof InputError ? error : fileError(syscall ?? "use", path ?? "a file", error);
+}
