@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { Command, Option } from "commander";
 import { integerText } from "../charts/quantity.ts";
-import { RunDirectory } from "../checkpoint/run-directory.ts";
+import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { documentsOf } from "../eval/evaluation.ts";
@@ -20,8 +20,10 @@ import { openSource, type Source } from "../text/source.ts";
 import { Sides } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
+import { askedRun } from "./asked-run.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { option } from "./option.ts";
+import { documentProgress } from "./progress.ts";
 
 type Side = "validation" | "test" | "all";
 
@@ -69,7 +71,7 @@ function ownText(run: RunDirectory): Partial<CorpusRecord> {
 }
 
 async function runEval(path: string, flags: Flags): Promise<void> {
-  const run = await RunDirectory.open(path);
+  const run = await askedRun(path);
   const own = ownText(run);
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
@@ -94,7 +96,7 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
   using plain = byEngine ? undefined : await Scorer.create(device, model, { precision });
   const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
-  const found = await perplexity(scorer, documents, {
+  const found = await perplexity(scorer, counted(documents, documentProgress(`scoring ${spec}`)), {
     context: model.context,
     prefix: tokenizer.prefix.at(-1) ?? tokenizer.endOfText,
   });
@@ -122,6 +124,18 @@ async function runEval(path: string, flags: Flags): Promise<void> {
       `  perplexity per word   ${found.wordPerplexity.toFixed(2)}`,
     ].join("\n"),
   );
+}
+
+/** The same documents, each told to `onDocument` as the n-th. */
+async function* counted(
+  documents: AsyncIterable<ScoredDocument>,
+  onDocument: (documents: number) => void,
+): AsyncGenerator<ScoredDocument> {
+  let count = 0;
+  for await (const document of documents) {
+    onDocument(++count);
+    yield document;
+  }
 }
 
 /** The documents of a source, those held out or all. @throws InputError for the test side, which only prepared text has. */

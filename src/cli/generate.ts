@@ -4,12 +4,12 @@ import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { bytesText, integerText } from "../charts/quantity.ts";
-import { RunDirectory } from "../checkpoint/run-directory.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { Engine, EngineCrash } from "../generate/engine.ts";
 import { engineOptions } from "../generate/engine-options.ts";
 import type { Chunk, GenerateOptions, TokenLogprob } from "../generate/request.ts";
+import { askedRun, checkNoStudy } from "./asked-run.ts";
 import {
   type EngineFlags,
   engineFlags,
@@ -47,6 +47,7 @@ export function generateCommand(): Command {
 }
 
 async function runGenerate(path: string, argument: string | undefined, flags: Flags): Promise<void> {
+  checkNoStudy(path);
   const given = [argument, flags.prompt, flags.file].filter((text) => text !== undefined);
   if (given.length > 1) throw new InputError("generate: give one of a prompt, --prompt and --file");
   if (flags.out !== undefined && flags.file === undefined) throw new InputError("generate: --out needs --file");
@@ -67,7 +68,7 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
 
 /** What rows are made with, as far as their texts depend on it. @throws InputError if there is no run. */
 async function aboutRows(path: string, flags: Flags, options: GenerateOptions): Promise<object> {
-  const run = await RunDirectory.open(path);
+  const run = await askedRun(path);
   const { kvDtype, weights, context, ropeScaling } = engineOptions(engineOptionsOf(flags));
   return {
     run: { name: run.config.name, weights: await run.weightsMark() },

@@ -10,6 +10,7 @@ import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts
 import { modelName } from "../model/model-name.ts";
 import { scales } from "../model/name.ts";
 import { owners } from "../model/sharing.ts";
+import { checkNoStudy } from "./asked-run.ts";
 import { chosenModel, type ModelFlags, modelOptions, standardSizes } from "./model-options.ts";
 import { whole } from "./numbers.ts";
 
@@ -33,6 +34,7 @@ export function inspectCommand(): Command {
 }
 
 async function runInspect(target: string | undefined, flags: Flags): Promise<void> {
+  if (target !== undefined) checkNoStudy(target);
   const run = target !== undefined && RunDirectory.exists(target) ? await RunDirectory.open(target) : undefined;
   const model = run
     ? run.config.model

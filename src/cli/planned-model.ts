@@ -8,6 +8,7 @@ import { isObject, readJson } from "../files/json-file.ts";
 import { readHuggingFaceConfig } from "../foreign/hugging-face-config.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
 import { parseSharing } from "../model/name.ts";
+import { checkNoStudy } from "./asked-run.ts";
 import { chosenModel, type ModelFlags, standardSizes } from "./model-options.ts";
 
 /** A model to plan for. */
@@ -55,6 +56,7 @@ function configFile(target: string): string | undefined {
     return undefined;
   }
   if (!statSync(target).isDirectory()) return target;
+  checkNoStudy(target);
   const path = join(target, "config.json");
   if (existsSync(path)) return path;
   throw new InputError(

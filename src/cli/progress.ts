@@ -12,8 +12,9 @@ export interface Progress {
   stop(): void;
 }
 
-/** Seconds between lines where there is no terminal. */
+/** Seconds between lines where there is no terminal, and before the first. */
 const lineEverySeconds = 10;
+const firstLineSeconds = 1;
 
 /** Starts progress of `label` at `start` of `total` steps. */
 export function progress(label: string, total: number, start = 0): Progress {
@@ -37,28 +38,37 @@ function bar(label: string, total: number, start: number): Progress {
 
 function lines(label: string, total: number, start: number): Progress {
   const left = timeLeft(total, start);
-  let last = performance.now();
+  let next = performance.now() + firstLineSeconds * 1000;
   return {
     update(done, note) {
       const now = performance.now();
-      if (done < total && now - last < lineEverySeconds * 1000) return;
-      last = now;
+      if (done < total && now < next) return;
+      next = now + lineEverySeconds * 1000;
       console.error(`${label} ${integerText(done)}/${integerText(total)}  ${note}  ${left(done)} left`);
     },
     stop() {},
   };
 }
 
-/** Progress of text that is made ready, whose length nobody knows: what is being done, then a line now and then. */
+/** Progress of reading documents whose number nobody knows: a line now and then. */
+export function documentProgress(label: string): (documents: number) => void {
+  let last = performance.now();
+  return (documents) => {
+    const now = performance.now();
+    if (now - last < lineEverySeconds * 1000) return;
+    last = now;
+    console.error(`${label}: ${integerText(documents)} documents`);
+  };
+}
+
+/** Progress of text that is made ready: what is being done, then a line now and then. */
 export function corpusProgress(source: string): Required<Pick<CorpusOptions, "onProgress">> {
-  let last = 0;
+  const doing = { tokenizer: `training a tokenizer on ${source}`, tokens: `reading ${source}` };
+  const told = { tokenizer: documentProgress(doing.tokenizer), tokens: documentProgress(doing.tokens) };
   return {
     onProgress(stage, documents) {
-      const now = performance.now();
-      if (documents > 0 && now - last < lineEverySeconds * 1000) return;
-      last = now;
-      const doing = stage === "tokenizer" ? `training a tokenizer on ${source}` : `reading ${source}`;
-      console.error(documents > 0 ? `${doing}: ${integerText(documents)} documents` : doing);
+      if (documents === 0) console.error(doing[stage]);
+      else told[stage](documents);
     },
   };
 }

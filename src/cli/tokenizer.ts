@@ -7,7 +7,7 @@ import { InputError } from "../error.ts";
 import { trainTokenizer } from "../text/dataset.ts";
 import { openSource } from "../text/source.ts";
 import { between, whole } from "./numbers.ts";
-import { progress } from "./progress.ts";
+import { documentProgress, progress } from "./progress.ts";
 
 interface Flags {
   data: string;
@@ -38,12 +38,13 @@ export function tokenizerCommand(): Command {
 async function runTrain({ data, field, vocab, out, validationFraction, force }: Flags): Promise<void> {
   if (existsSync(out) && !force) throw new InputError(`${out}: is there already; use --force to write over it`);
   const start = performance.now();
-  const bar = progress("merges", vocab - 257);
+  const bar = progress("tokens", vocab, 257);
   const tokenizer = await trainTokenizer({
     source: openSource(data, { field }),
     vocab,
     path: out,
     validationFraction,
+    onDocument: documentProgress(`reading ${data}`),
     onProgress: ({ done }) => bar.update(done, ""),
   }).finally(() => bar.stop());
   console.log(`${out}: ${integerText(tokenizer.vocab)} tokens in ${durationText((performance.now() - start) / 1000)}`);

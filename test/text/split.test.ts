@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../src/error.ts";
-import { isValidation, Sides, splitPoint } from "../../src/text/split.ts";
+import { isValidation, parts, Sides, splitPoint } from "../../src/text/split.ts";
 
 const documents = Array.from({ length: 4000 }, (_, i) => `document ${i}`);
 
@@ -65,5 +65,42 @@ describe("Sides", () => {
   it("says where no fraction would do", () => {
     expect(() => check(["same", "same"], 0.5)).toThrow("at least two different documents");
     expect(() => check([], 0.5)).toThrow("at least two different documents");
+  });
+});
+
+describe("a text that is one document", () => {
+  const text = Array.from({ length: 900 }, (_, i) => `word${i} 👍${i % 20 === 0 ? "\n" : " "}`).join("");
+  const divided = async (documents: readonly string[], fraction: number) => {
+    const sides = new Sides("book", fraction);
+    const found: { text: string; heldOut: boolean }[] = [];
+    async function* given() {
+      yield* documents;
+    }
+    for await (const one of sides.divide(given())) found.push(one);
+    sides.check();
+    return found;
+  };
+
+  it("is held out at its tail, which begins after white space", async () => {
+    for (const fraction of [0.05, 0.1, 0.5]) {
+      const [head, tail, ...more] = await divided([text], fraction);
+      expect([head?.heldOut, tail?.heldOut, more.length]).toEqual([false, true, 0]);
+      expect((head?.text ?? "") + tail?.text).toBe(text);
+      expect((tail?.text.length ?? 0) / text.length).toBeCloseTo(fraction, 1);
+      expect(head?.text).toMatch(/\s$/);
+    }
+  });
+
+  it("is not cut within a character where it has no white space", () => {
+    for (const place of [0.1, 0.30001, 0.5]) {
+      for (const part of parts("👍".repeat(1000), [place])) expect(part).not.toMatch(/\p{Surrogate}/u);
+    }
+  });
+
+  it("is whole where it is short, and one of several is never cut", async () => {
+    await expect(divided(["short"], 0.1)).rejects.toThrow(/or one of 1000 characters or more/);
+    await expect(divided([text], 0)).rejects.toThrow(InputError);
+    const both = await divided([text, `${text}!`, "a", "b", "c", "d"], 0.5);
+    expect(both.map((one) => one.text)).toEqual([text, `${text}!`, "a", "b", "c", "d"]);
   });
 });

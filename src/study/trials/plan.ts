@@ -6,10 +6,10 @@ import { z } from "zod";
 import { InputError } from "../../error.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
-import { checked } from "../../options.ts";
-import type { RecipeOptions } from "../../train/recipe.ts";
+import { type RecipeOptions, recipe, recipeSchema } from "../../train/recipe.ts";
 import { matchedNames } from "./matched.ts";
 import { nearest } from "./nearest.ts";
+import { planMistake, unknownKey } from "./plan-mistake.ts";
 import { presets } from "./presets.ts";
 
 const size = z.int().min(1);
@@ -69,7 +69,10 @@ export type StudyPlanInput = z.input<typeof schema>;
  * @throws InputError naming the first field that is wrong.
  */
 export function studyPlan(input: StudyPlanInput): StudyPlan {
-  const plan = checked(schema, input, "study plan");
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw planMistake(schema, parsed.error.issues);
+  const plan = parsed.data;
+  checkRecipe(plan);
   for (const name of plan.models) planModel(plan, name, plan.data.vocab);
   const both = plan.tuningSeeds?.find((seed) => plan.seeds.includes(seed));
   if (both !== undefined) {
@@ -85,6 +88,16 @@ export function studyPlan(input: StudyPlanInput): StudyPlan {
     );
   }
   return plan.match ? matched(plan) : plan;
+}
+
+/** What a plan's recipe may say: what a run's may, but for what the plan itself says of its runs. */
+const recipeKeys = Object.keys(recipeSchema.shape).filter((key) => !["learningRate", "seed"].includes(key));
+
+/** Throws InputError where the recipe of a plan's runs is wrong. */
+function checkRecipe(plan: StudyPlan): void {
+  const unknown = Object.keys(plan.recipe).find((key) => !recipeKeys.includes(key));
+  if (unknown !== undefined) throw unknownKey(`recipe.${unknown}`, recipeKeys);
+  recipe(planRecipe(plan));
 }
 
 function matched({ match: _, ...plan }: StudyPlan): StudyPlan {
@@ -115,7 +128,7 @@ export async function loadPlan(nameOrPath: string): Promise<StudyPlan> {
     return studyPlan(JSON.parse(text) as StudyPlanInput);
   } catch (error) {
     if (error instanceof SyntaxError) throw new InputError(`${nameOrPath}: is not JSON: ${error.message}`);
-    throw error;
+    throw error instanceof InputError ? new InputError(`${nameOrPath}: ${error.message}`, { cause: error }) : error;
   }
 }
 

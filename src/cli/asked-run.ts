@@ -1,0 +1,28 @@
+// The run that a command is asked about, opened; of a study, which is none, its runs are told.
+
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
+import { trialsPath } from "../study/trials/sweep.ts";
+
+/** The most runs of a study that are told. */
+const mostTold = 20;
+
+/** Opens the run at `path`. @throws InputError if there is none, with the runs of the study that is there. */
+export async function askedRun(path: string): Promise<RunDirectory> {
+  checkNoStudy(path);
+  return RunDirectory.open(path);
+}
+
+/** Throws InputError where `path` is a study's directory. */
+export function checkNoStudy(path: string): void {
+  if (RunDirectory.exists(path) || !existsSync(trialsPath(path))) return;
+  const runs = readdirSync(trialsPath(path))
+    .map((name) => join(trialsPath(path), name))
+    .filter((trial) => RunDirectory.exists(trial))
+    .sort();
+  const more = runs.length > mostTold ? [`and ${runs.length - mostTold} more`] : [];
+  const told = runs.length === 0 ? "it has no runs yet" : "name one of its runs:";
+  throw new InputError([`${path}: is a study; ${told}`, ...runs.slice(0, mostTold), ...more].join("\n  "));
+}
