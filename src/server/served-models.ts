@@ -43,6 +43,8 @@ const reviveAfterMs = { first: 1000, most: 30_000 };
 interface Claim {
   readonly model: ServedModel;
   readonly sequence: number;
+  /** What it takes to be let in. */
+  readonly blocks: number;
 }
 
 /** The models of a server. */
@@ -207,19 +209,22 @@ export class ServedModels implements AsyncDisposable {
   /** The claim that stands, or a new one: of sequences that no fair share holds, the one that has waited longest. */
   #claimOf(models: readonly LoadedModel[]): Claim | undefined {
     const now = performance.now();
-    const overdue: { model: ServedModel; sequence: number; since: number }[] = [];
+    const overdue: (Claim & { since: number })[] = [];
     for (const model of models) {
       if (model.engine.failure) continue;
       const { wanted, runningIds, blocks } = model.engine.stats();
       const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
-      if (claimed !== undefined && (claimed === wanted.next || runningIds.includes(claimed))) return this.#claim;
+      if (this.#claim && claimed !== undefined && (claimed === wanted.next || runningIds.includes(claimed))) {
+        // What it took to be let in it still takes when its prompt is half read.
+        return { ...this.#claim, blocks: Math.max(this.#claim.blocks, claimed === wanted.next ? wanted.first : 0) };
+      }
       if (wanted.next === undefined) this.#next.delete(model);
       else if (this.#next.get(model)?.sequence !== wanted.next) {
         this.#next.set(model, { sequence: wanted.next, since: now });
       }
       const waiting = this.#next.get(model);
       if (waiting && wanted.first > blocks.total && now - waiting.since > this.#patience)
-        overdue.push({ model, ...waiting });
+        overdue.push({ model, ...waiting, blocks: wanted.first });
     }
     return overdue.sort((a, b) => a.since - b.since)[0];
   }
@@ -229,14 +234,14 @@ export class ServedModels implements AsyncDisposable {
     const { blocks, wanted, runningIds, kvBytes } = engine.stats();
     const block = kvBytes / blocks.total;
     if (engine.failure) return { allotted, block, used: 0, wanted: 0, claim: 0 }; // it holds nothing
-    const claimed = this.#claim?.model === model ? this.#claim.sequence : undefined;
-    const runs = claimed !== undefined && runningIds.includes(claimed);
+    const claim = this.#claim?.model === model ? this.#claim : undefined;
+    const runs = claim !== undefined && runningIds.includes(claim.sequence);
     return {
       allotted: Math.max(allotted, kvBytes),
       block,
       used: blocks.used * block,
       wanted: wanted.blocks * block,
-      claim: claimed === undefined ? 0 : (1 + (runs ? blocks.used : wanted.first)) * block,
+      claim: claim === undefined ? 0 : (1 + Math.max(claim.blocks, runs ? blocks.used : wanted.first)) * block,
     };
   }
 }

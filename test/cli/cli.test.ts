@@ -94,8 +94,7 @@ describe("crosslayer train, eval and generate", () => {
 
     const metrics = join(at("stopped"), "metrics.jsonl");
     const whenTraining = async (act: () => void) => {
-      for (let i = 0; i < 400 && !(existsSync(metrics) && readFileSync(metrics, "utf8").length > 500); i++)
-        await pause(20);
+      while (!(existsSync(metrics) && readFileSync(metrics, "utf8").length > 500)) await pause(20);
       act();
     };
     const first = await crosslayer(["train", "--out", at("stopped"), ...data], (child) => {

@@ -17,10 +17,17 @@ export function crosslayer(args: string[], started: (child: ChildProcess) => voi
   return node([main, ...args], started);
 }
 
+/** Children that have not ended: none outlives the tests, whatever becomes of the one that started it. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** Starts Node with `args`. */
 export function node(args: string[], started: (child: ChildProcess) => void = () => {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { env: { ...process.env, NO_COLOR: "1" } });
+    running.add(child);
     let [out, err] = ["", ""];
     child.stdout.on("data", (chunk) => {
       out += chunk;
@@ -29,7 +36,10 @@ export function node(args: string[], started: (child: ChildProcess) => void = ()
       err += chunk;
     });
     child.on("error", reject);
-    child.on("close", (status) => resolve({ status, out, err }));
+    child.on("close", (status) => {
+      running.delete(child);
+      resolve({ status, out, err });
+    });
     started(child);
   });
 }

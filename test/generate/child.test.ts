@@ -123,10 +123,10 @@ describe("a child process", () => {
     try {
       await child.start();
       process.kill(child.processId as number, "SIGSTOP");
-      await expect.poll(() => child.silent, { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => child.silent).toBe(true);
       expect(child.failure).toBeUndefined();
       const why = "echo: its process has given no sign of life for 6 s";
-      await expect.poll(() => ends, { timeout: 20_000 }).toEqual([why]);
+      await expect.poll(() => ends).toEqual([why]);
       await child.restart();
       expect([child.silent, child.failure]).toEqual([false, undefined]);
     } finally {
@@ -140,10 +140,10 @@ describe("a child process", () => {
     try {
       await child.start(); // it may begin as slowly as it must
       child.send({ say: "quick", busy: 500 });
-      await expect.poll(() => heard, { timeout: 10_000 }).toEqual(["quick"]);
+      await expect.poll(() => heard).toEqual(["quick"]);
       child.send({ say: "slow", busy: 60_000 });
       const why = "echo: its process has computed for 2 s without an end";
-      await expect.poll(() => ends, { timeout: 20_000 }).toEqual([why]);
+      await expect.poll(() => ends).toEqual([why]);
       expect(heard).toEqual(["quick"]);
     } finally {
       await child.close();

@@ -49,7 +49,7 @@ async function collect(
 }
 
 const idle = async (on = engine) => {
-  for (let i = 0; i < 100 && on.stats().running + on.stats().waiting > 0; i++) await pause(20);
+  while (on.stats().running + on.stats().waiting > 0) await pause(20);
   return on.stats();
 };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -241,7 +241,7 @@ test("a process that dies rejects what is open with the cause, and can be starte
   const options = { maxTokens: 300, ignoreEnd: true, seed: 1 };
   const open = [collect("we", options, fragile), collect("the", { ...options, n: 2 }, fragile)];
   const settled = Promise.allSettled(open);
-  await pause(50);
+  await expect.poll(() => fragile.stats().running).toBe(3);
   process.kill(fragile.processId as number, "SIGKILL");
   for (const result of await settled) {
     expect(result).toMatchObject({ status: "rejected", reason: { message: "engine: its process ended by SIGKILL" } });

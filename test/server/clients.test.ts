@@ -70,7 +70,7 @@ describe("openai", () => {
   test("abandons a stream, and the engine with it", async () => {
     const stream = await client().completions.create({ model: "shared", prompt: "we", max_tokens: 480, stream: true });
     for await (const _ of stream) break;
-    await expect.poll(() => it.served.get("shared")?.engine?.stats().running, { timeout: 5000 }).toBe(0);
+    await expect.poll(() => it.served.get("shared")?.engine?.stats().running).toBe(0);
   });
 
   test("throws its own errors", async () => {

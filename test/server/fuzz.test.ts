@@ -179,6 +179,6 @@ test(`${count} requests are answered as promised`, { timeout: 300_000 }, async (
       engine.stats().waiting,
       engine.stats().blocks.used,
     ]);
-  await expect.poll(busy, { timeout: 10_000 }).toEqual(it.served.loaded.map(() => [0, 0, 0, 0]));
+  await expect.poll(busy).toEqual(it.served.loaded.map(() => [0, 0, 0, 0]));
   expect((await fetch(`${it.url}/health`)).status).toBe(200);
 });

@@ -123,9 +123,9 @@ describe("connections", () => {
     const socket = connect({ port: Number(new URL(it.url).port), host: "127.0.0.1", allowHalfOpen: true });
     socket.on("error", () => {});
     socket.end(post(body({ max_tokens: 480, n: 64 })));
-    await expect.poll(running, { timeout: 5000, interval: 2 }).toBeGreaterThan(0);
+    await expect.poll(running, { interval: 2 }).toBeGreaterThan(0);
     socket.destroy();
-    await expect.poll(running, { timeout: 10_000 }).toBe(0);
+    await expect.poll(running).toBe(0);
     const ended = lines.map((line) => JSON.parse(line)).findLast(({ msg }) => msg === "completion");
     expect(ended).toMatchObject({ reason: "abort" });
   });
@@ -165,7 +165,7 @@ describe("connections", () => {
   });
 
   test("leave nothing behind", async () => {
-    await expect.poll(running, { timeout: 10_000 }).toBe(0);
+    await expect.poll(running).toBe(0);
     expect(it.served.get("shared")?.requests).toBe(0);
   });
 });

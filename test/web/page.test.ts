@@ -97,7 +97,7 @@ describe.skipIf(!browserPath)("the page", () => {
     const id = await page.getByLabel("Model", { exact: true }).inputValue();
     await complete(page, "The", Math.min(400, cardOf(id).config.context - 16), "0");
     const text = page.locator(".texts .assistant");
-    await expect.poll(async () => (await text.innerText()).length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(async () => (await text.innerText()).length).toBeGreaterThan(0);
     expect(await page.getByText("Writing", { exact: true }).count()).toBe(1);
     if (how === "Stop") await page.getByRole("button", { name: "Stop" }).click();
     else await page.keyboard.press("Escape");
@@ -114,7 +114,7 @@ describe.skipIf(!browserPath)("the page", () => {
     const { page, problems } = window;
     await page.getByLabel("Side by side").check();
     await complete(page, "Fellow citizens", 8);
-    await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 30_000 }).toBe(2);
+    await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count()).toBe(2);
     const ids = [await page.getByLabel("Left model").inputValue(), await page.getByLabel("Right model").inputValue()];
     expect(new Set(ids).size).toBe(Math.min(2, server.models.length));
     const shown: { bytes: number; pixels: number }[] = [];
@@ -166,7 +166,7 @@ describe.skipIf(!browserPath)("the page", () => {
     expect(await fits("1")).toBe(cached + free);
     expect(await fits("1000000000")).toBe(0);
     const line = page.locator('figure svg[role=img] path[stroke="#3b74d9"]'); // hidden, for Playwright, where it is flat
-    await expect.poll(() => line.count(), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => line.count()).toBe(1);
     expect(problems).toEqual([]);
   });
 
@@ -262,7 +262,7 @@ describe.skipIf(!browserPath)("the page", () => {
     const dashed = plot.locator("[stroke-dasharray='5 4'] path").first();
     const before = await dashed.getAttribute("d");
     for (let step = 41; step <= 60; step++) trainOn(server.studyDirectory, step);
-    await expect.poll(() => dashed.getAttribute("d"), { timeout: 15_000 }).not.toBe(before);
+    await expect.poll(() => dashed.getAttribute("d")).not.toBe(before);
     expect(problems).toEqual([]);
   });
 
@@ -286,7 +286,7 @@ describe.skipIf(!browserPath)("the page", () => {
     const { page, problems } = window;
     await page.getByLabel("Side by side").check();
     await complete(page, "Fellow citizens", 8);
-    await expect.poll(() => page.getByText(/^Done/).count(), { timeout: 30_000 }).toBe(2);
+    await expect.poll(() => page.getByText(/^Done/).count()).toBe(2);
     for (const view of views) {
       await page.getByRole("navigation").getByRole("link", { name: heading[view] }).click();
       await settled(page, view);
@@ -303,7 +303,7 @@ describe.skipIf(!browserPath)("the page", () => {
       const { page, problems } = window;
       await page.getByLabel("Side by side").check();
       await complete(page, "Fellow citizens", 4);
-      await expect.poll(() => page.getByText(/^Done/).count(), { timeout: 30_000 }).toBe(2);
+      await expect.poll(() => page.getByText(/^Done/).count()).toBe(2);
       for (const view of views) {
         await page.getByRole("navigation").getByRole("link", { name: heading[view] }).click();
         await settled(page, view);

@@ -50,7 +50,7 @@ describe.skipIf(!browserPath)("pictures of the page", () => {
     await pickers.nth(1).selectOption(ids.find((id) => id.startsWith(shared.split("-CLA2")[0] as string)) as string);
     await page.locator("textarea").fill("Fellow citizens of the Senate and House of Representatives:");
     await page.locator("textarea").press("Control+Enter");
-    await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count()).toBe(2);
     await page.locator("textarea").blur();
     const picture = await page.screenshot({ path: join(target, "chat.png") });
     expect(picture.length).toBeGreaterThan(20_000);
