@@ -1,5 +1,6 @@
 // The two ways to tell a completion: whole, when it has ended, or as events while it is written.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Chunk } from "../generate/request.ts";
 import { usageObject } from "./answers.ts";
 import { apiError } from "./api-error.ts";
@@ -10,13 +11,15 @@ import { eventStream, eventStreamHeaders } from "./event-stream.ts";
 export async function tellWhole(completion: Completion): Promise<Response> {
   const { head, asked, written, fingerprint } = completion;
   for await (const _ of completion.chunks()); // the completion writes them down
-  return Response.json({
-    ...head,
-    object: asked.objects.whole,
-    choices: written.map((text, index) => asked.choice(index, text)),
-    usage: usageObject(completion.usage),
-    system_fingerprint: fingerprint,
-  });
+  const choices: string[] = [];
+  for (const [index, text] of written.entries()) {
+    choices.push(JSON.stringify(asked.choice(index, text)));
+    await nextTurn(); // many texts with log-probabilities are megabytes: others are served in between
+  }
+  const before = JSON.stringify({ ...head, object: asked.objects.whole }).slice(0, -1);
+  const after = JSON.stringify({ usage: usageObject(completion.usage), system_fingerprint: fingerprint }).slice(1);
+  const body = `${before},"choices":[${choices.join(",")}],${after}`;
+  return new Response(body, { headers: { "content-type": "application/json" } });
 }
 
 /** Tells it as server-sent events to a reader that must take each within `patience` milliseconds. */
