@@ -18,9 +18,10 @@ export class ToldLogprobs {
 
   /** The chunk with the log-probabilities of the tokens whose text has begun to be given out. */
   with(chunk: Chunk): Chunk {
-    for (const logprob of chunk.logprobs ?? []) {
+    for (const [i, logprob] of (chunk.logprobs ?? []).entries()) {
       this.#held.push({ logprob, begin: this.#length });
-      this.#length += this.#detokenizer.push(logprob.token).length;
+      const isWritten = i < chunk.tokens.length; // the token that ended the text is not
+      if (isWritten) this.#length += this.#detokenizer.push(logprob.token).length;
     }
     this.#given += chunk.text.length;
     const whole = chunk.finishReason !== undefined && this.#given >= this.#length; // nothing was cut off
