@@ -64,13 +64,13 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
       delta: (index, { text, logprobs: news, finishReason }, offset) => ({
         index,
         text,
-        logprobs: wants ? completionLogprobs(news, offset) : null,
+        logprobs: wants ? completionLogprobs(news, offset, model.tokenizer) : null,
         finish_reason: finishReasonOf(finishReason),
       }),
       choice: (index, written) => ({
         index,
         text: echoed(index) + written.text,
-        logprobs: wants ? completionLogprobs(written.logprobs, 0) : null,
+        logprobs: wants ? completionLogprobs(written.logprobs, 0, model.tokenizer) : null,
         finish_reason: finishReasonOf(written.finishReason),
       }),
     };
