@@ -18,7 +18,8 @@ import { recipeSchema } from "../train/recipe.ts";
 import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
-import { type Progress, progress } from "./progress.ts";
+import { corpusProgress, type Progress, progress } from "./progress.ts";
+import { mergeCommand } from "./study-merge.ts";
 
 interface Flags {
   preset?: string;
@@ -38,6 +39,7 @@ export function studyCommand(): Command {
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
     .option("--device <names>", "cuda, or cuda:0,1 for a run on each card at a time (default: cpu)")
+    .addCommand(mergeCommand())
     .action(runStudy);
 }
 
@@ -74,10 +76,7 @@ async function watch(plan: StudyPlan, directory: string, { threads, device }: Fl
     signal,
     threads,
     devices: device === undefined || device === "cpu" ? undefined : deviceNames(device),
-    onCorpus: (stage) =>
-      console.error(
-        stage === "tokenizer" ? `training a tokenizer on ${plan.data.source}` : `reading ${plan.data.source}`,
-      ),
+    onCorpus: corpusProgress(plan.data.source).onProgress,
   });
   let bar: Progress | undefined;
   for (;;) {
