@@ -39,6 +39,10 @@ const turnEndings = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_
 export interface TokenizerOptions {
   /** The text of the token between documents; found among the usual ones if not given. */
   endOfText?: string;
+  /** The text of that token where no usual one is there. */
+  otherEnd?: string | undefined;
+  /** Ids that end what a model writes, beside those that are found. */
+  ends?: readonly number[];
   /** How many tokens the model scores, if more than the tokenizer has (a padded vocabulary). */
   modelVocab?: number;
 }
@@ -50,7 +54,8 @@ export interface TokenizerOptions {
  */
 export function loadTokenizer(json: unknown, options: TokenizerOptions = {}): Tokenizer {
   const tables = readTokenizerJson(json);
-  const sought = options.endOfText === undefined ? endings : [options.endOfText];
+  const sought = options.endOfText === undefined ? [...endings] : [options.endOfText];
+  if (options.endOfText === undefined && options.otherEnd !== undefined) sought.push(options.otherEnd);
   const ending = sought.flatMap((content) => tables.added.filter((token) => token.content === content))[0];
   if (!ending) {
     const listed = tables.added.map(({ content }) => content).join(" ") || "none";
@@ -60,7 +65,10 @@ export function loadTokenizer(json: unknown, options: TokenizerOptions = {}): To
   if (!(modelVocab >= tables.bytes.length)) {
     throw new InputError(`tokenizer: has ${tables.bytes.length} tokens, of which the model scores only ${modelVocab}`);
   }
-  return new ByteLevelTokenizer(json as object, tables, ending.id, modelVocab);
+  const beyond = options.ends?.find((id) => id >= modelVocab);
+  if (beyond !== undefined)
+    throw new InputError(`tokenizer: no token ${beyond} to end a text; there are ${modelVocab}`);
+  return new ByteLevelTokenizer(json as object, tables, { endOfText: ending.id, ends: options.ends ?? [], modelVocab });
 }
 
 const noBytes = new Uint8Array(0);
@@ -81,14 +89,18 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly #cut: Pretokenizer;
   readonly #bpe: Bpe;
 
-  constructor(json: object, tables: TokenizerTables, endOfText: number, modelVocab: number) {
+  constructor(
+    json: object,
+    tables: TokenizerTables,
+    { endOfText, ends, modelVocab }: { endOfText: number; ends: readonly number[]; modelVocab: number },
+  ) {
     const { bytes, byteTokens, merges, ids, added } = tables;
     this.json = json;
     this.vocab = bytes.length;
     this.endOfText = endOfText;
     this.special = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
     this.prefix = tables.prefix.length > 0 ? tables.prefix : [endOfText];
-    this.ends = new Set([endOfText, ...turnEndings.flatMap((content) => this.special.get(content) ?? [])]);
+    this.ends = new Set([endOfText, ...ends, ...turnEndings.flatMap((content) => this.special.get(content) ?? [])]);
     this.#modelVocab = modelVocab;
     this.#bytes = bytes;
     this.#added = new Map(added.map(({ content, id }) => [content, id]));
