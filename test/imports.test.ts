@@ -14,7 +14,7 @@ const floors = [
   ["study/report", "study/inference"],
   ["study/trials"],
   ["study/numbers"],
-  ["eval", "generate"],
+  ["eval", "generate", "export"],
   ["train", "engine"],
   ["kv"],
   ["foreign"],

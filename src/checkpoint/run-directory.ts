@@ -15,7 +15,7 @@ import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/to
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { checkRunConfig, type RunConfig, readRunConfig, runFormat } from "./run-config.ts";
-import { openSafetensors } from "./safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
 import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { pickWeights, type Weights } from "./weights.ts";
 
@@ -176,15 +176,34 @@ export class RunDirectory {
 
   /** The weights: the final ones, or the last checkpoint's. @throws InputError if they are not the config's. */
   async loadModel(): Promise<Weights> {
-    const path = [files.model, files.checkpoint].map((name) => join(this.path, name)).find((file) => existsSync(file));
-    if (path === undefined)
-      throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
+    const path = this.#weightsPath();
     await using file = await openSafetensors(path);
     const names = file.names.filter(isWeight);
     const tensors = hasChecksum(file)
       ? await readChecked(file, isWeight)
       : Object.fromEntries(await Promise.all(names.map(async (name) => [name, await file.read(name)] as const)));
     return pickWeights(path, this.config.model, tensors);
+  }
+
+  /** The file of these weights, for reading one at a time. @throws InputError if they are damaged or not the config's. */
+  async openWeights(): Promise<SafetensorsFile> {
+    const path = this.#weightsPath();
+    const file = await openSafetensors(path);
+    try {
+      if (hasChecksum(file)) await readChecked(file, () => false);
+      const known = file.names.filter(isWeight).map((name) => [name, file.info(name)] as const);
+      pickWeights(path, this.config.model, Object.fromEntries(known));
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  #weightsPath(): string {
+    const path = [files.model, files.checkpoint].map((name) => join(this.path, name)).find((file) => existsSync(file));
+    if (path !== undefined) return path;
+    throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
   }
 
   /** Adds a row to the metrics. */

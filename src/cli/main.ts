@@ -8,6 +8,7 @@ import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
+import { exportCommand } from "./export.ts";
 import { generateCommand } from "./generate.ts";
 import { importCommand } from "./import.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -41,6 +42,7 @@ for (const command of [
   studyCommand,
   trainCommand,
   importCommand,
+  exportCommand,
   evalCommand,
   generateCommand,
   serveCommand,
