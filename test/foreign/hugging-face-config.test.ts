@@ -257,7 +257,7 @@ describe("what is left out is said", () => {
       },
       "4 of 6 layers attend to the last 512 tokens only",
     ],
-    [{ model_type: "qwen3" }, "Its norms of queries and keys are not counted"],
+    [{ model_type: "afm7" }, "Its norms of queries and keys are not counted"],
     [{ quantization_config: { bits: 4 } }, "The weights are quantised on disk"],
     [{ max_position_embeddings: undefined }, "The config does not say how long texts may be; 2048 tokens are taken."],
   ])("%j", (config, note) => {
