@@ -15,7 +15,7 @@ import { laidOut } from "./laid-out.ts";
 import { trainingFiles } from "./lm-engine.ts";
 import { weightsIn } from "./model-weights.ts";
 import { checkNewFolder, newFolder } from "./new-folder.ts";
-import { type Target, type TargetName, targetNames, targets, usualTarget } from "./targets.ts";
+import { cutsAlike, type Target, type TargetName, targetNames, targets, usualTarget } from "./targets.ts";
 import { type TokenFiles, type TokenIds, tokenFiles } from "./token-files.ts";
 
 /** What an export leaves open. */
@@ -68,7 +68,7 @@ async function exportCheckpoint(
   more: (run: RunDirectory, words: Readonly<Record<string, unknown>>) => Readonly<Record<string, string>>,
 ): Promise<Exported> {
   const { model } = run.config;
-  const name = asked ?? usualTarget(model);
+  const name = asked ?? usualTarget(model, run.tokenizer);
   const target: Target = targets[name];
   const reason = target.unsuited(model);
   if (reason !== undefined) {
@@ -82,13 +82,13 @@ async function exportCheckpoint(
   const weights = withDtype(adapted, dtype);
   const tensors = laidOut(weights, layouts[target.layout]);
   const config = configOf(target, target.words(weights.config), tokens.ids, dtypeOf(tensors));
-  return newFolder(out, async (folder) => {
+  return await newFolder(out, async (folder) => {
     const bytes = await writeCheckpoint(folder, tensors, { ...watch, shardBytes });
     await writeTokens(folder, tokens);
     for (const [path, text] of Object.entries(more(run, config))) await writeText(folder, path, text);
     for (const code of target.code ?? []) copyFileSync(codePath(code), join(folder, code));
     await writeAtomic(join(folder, "config.json"), [encodeJson(config)]);
-    return { target: name, bytes, notes: "folded" in adapted ? foldNotes(adapted.folded) : [] };
+    return { target: name, bytes, notes: [...foldNotes("folded" in adapted ? adapted.folded : 0), ...cutNotes(name, run.tokenizer)] };
   });
 }
 
@@ -121,8 +121,16 @@ async function writeText(folder: string, path: string, text: string): Promise<vo
 
 function foldNotes(folded: number): string[] {
   if (folded === 0) return [];
+  const layers = folded === 1 ? "a layer" : `${folded} layers`;
   return [
-    `The norms of keys and values are folded into the projections of ${folded} layers, in float32: Llama has one norm for both.`,
+    `The norms of keys and values are folded into the projections of ${layers}, in float32: theirs has one for both.`,
+  ];
+}
+
+function cutNotes(name: TargetName, tokenizer: unknown): string[] {
+  if (cutsAlike(targets[name], tokenizer)) return [];
+  return [
+    `AutoTokenizer of transformers 5 cuts texts of ${name} by a pattern of its own, not this tokenizer's; PreTrainedTokenizerFast.from_pretrained does as tokenizer.json says.`,
   ];
 }
 

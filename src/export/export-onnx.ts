@@ -63,7 +63,7 @@ export async function exportOnnx(
   signal?.throwIfAborted();
   const slots = owners(model.sharing).length;
   const count = new Set(made.external.map(({ path }) => path)).size;
-  return newFolder(out, async (folder) => {
+  return await newFolder(out, async (folder) => {
     mkdirSync(join(folder, "onnx"));
     const bytes = await writeOnnx(join(folder, "onnx"), name, made, { onProgress, signal });
     await writeTokens(folder, tokens);

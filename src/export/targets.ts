@@ -23,10 +23,13 @@ export interface Target {
   words(config: ModelConfig): Words;
   /** Python files that transformers runs, beside the weights. */
   readonly code?: readonly string[];
+  /** The pattern by which transformers (since 5) cuts its texts, whatever their tokenizer.json says. */
+  readonly cut?: string;
 }
 
 /** What an architecture of Hugging Face's has that others have not. */
 interface Features {
+  /** "all": of queries, keys, values and attention's output, or of none. "qkv": of all but the output, always. */
   readonly attentionBias?: "all" | "qkv";
   readonly mlpBias?: boolean;
   readonly headNorms?: ModelConfig["headNorms"];
@@ -45,7 +48,12 @@ function huggingFace(
   return {
     layout,
     unsuited: (config) => unsuited(config, features),
-    adapted: withSharedNorms,
+    adapted: async (weights) => {
+      const { folded, ...shared } = await withSharedNorms(weights);
+      const { qkv, output, mlp } = weights.config.biases;
+      const isMixed = features.attentionBias === "all" && qkv !== output;
+      return { ...(isMixed ? withBiases(shared, { qkv: true, output: true, mlp }) : shared), folded };
+    },
     words: (config) => ({
       ...{ model_type: type, architectures: [architecture] },
       ...commonWords(config),
@@ -76,12 +84,10 @@ function unsuited(config: ModelConfig, features: Features): string | undefined {
   return reasons.find((reason) => typeof reason === "string");
 }
 
-function biasProblem(has: { qkv: boolean; output: boolean }, kind: Features["attentionBias"]): string | false {
+function biasProblem({ qkv, output }: { qkv: boolean; output: boolean }, kind: Features["attentionBias"]) {
+  if (kind === "all" || (kind === "qkv" ? qkv && !output : !qkv && !output)) return undefined;
   const told = (is: boolean) => (is ? "has" : "has no");
-  const both = `it ${told(has.qkv)} biases of queries, keys and values, and ${told(has.output)} bias of attention's output`;
-  if (kind === "all") return has.qkv !== has.output && both;
-  if (kind === "qkv") return (!has.qkv || has.output) && both;
-  return (has.qkv || has.output) && both;
+  return `it ${told(qkv)} biases of queries, keys and values, and ${told(output)} bias of attention's output`;
 }
 
 function commonWords(config: ModelConfig): Words {
@@ -114,15 +120,18 @@ const authors = (layout: LayoutName, words: (config: ModelConfig) => Words): Tar
   words,
 });
 
-/** Every target, those that more programs know first. */
+const noWindow = () => ({ use_sliding_window: false });
+const qwenCut =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+/** Every target; of those that a model suits, the first is taken. */
 export const targets = {
+  qwen2: {
+    ...huggingFace("qwen2", "Qwen2ForCausalLM", "llama", { attentionBias: "qkv" }, noWindow),
+    cut: qwenCut,
+  },
   llama: huggingFace("llama", "LlamaForCausalLM", "llama", { attentionBias: "all", mlpBias: true }),
-  qwen2: huggingFace("qwen2", "Qwen2ForCausalLM", "llama", { attentionBias: "qkv" }, () => ({
-    use_sliding_window: false,
-  })),
-  qwen3: huggingFace("qwen3", "Qwen3ForCausalLM", "llama", { attentionBias: "all", headNorms: "before" }, () => ({
-    use_sliding_window: false,
-  })),
+  qwen3: huggingFace("qwen3", "Qwen3ForCausalLM", "llama", { attentionBias: "all", headNorms: "before" }, noWindow),
   smollm3: huggingFace(
     "smollm3",
     "SmolLM3ForCausalLM",
@@ -152,7 +161,15 @@ export const targets = {
 export type TargetName = keyof typeof targets;
 export const targetNames = Object.keys(targets) as TargetName[];
 
-/** The first target that a model suits. */
-export function usualTarget(config: ModelConfig): TargetName {
-  return targetNames.find((name) => targets[name].unsuited(config) === undefined) as TargetName;
+/** The first target that a model suits, and that cuts texts as its tokenizer.json does. */
+export function usualTarget(config: ModelConfig, tokenizer: unknown): TargetName {
+  const suits = (target: Target) => target.unsuited(config) === undefined && cutsAlike(target, tokenizer);
+  return targetNames.find((name) => suits(targets[name])) as TargetName;
+}
+
+/** Whether transformers cuts a target's texts as their tokenizer.json says. */
+export function cutsAlike({ cut }: Target, tokenizer: unknown): boolean {
+  if (cut === undefined) return true;
+  const { pre_tokenizer: steps } = tokenizer as { pre_tokenizer?: unknown };
+  return JSON.stringify(steps ?? null).includes(JSON.stringify(cut));
 }

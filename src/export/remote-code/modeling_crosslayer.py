@@ -70,7 +70,8 @@ class Mask:
 
     def additive(self, keys):
         """[B or 1, 1, S, keys]: 0 for what is seen, very negative for the rest; None where causality is all there is."""
-        if self.made is not None or (self.given is None and self.past == 0 and keys == self.length):
+        is_first = not torch.is_tensor(self.past) and self.past == 0
+        if self.made is not None or (self.given is None and is_first and keys == self.length):
             return self.made
         lowest = torch.finfo(self.dtype).min
         if self.given is not None and self.given.dim() == 4:
@@ -134,7 +135,7 @@ class CrossLayerAttention(nn.Module):
             query = self.q_norm(query) * self.read_norm.weight
         return query
 
-    def forward(self, residual, normed, key, value, cos, sin, mask, cache):
+    def forward(self, residual, normed, key, value, cos, sin, mask, cache, with_weights):
         if self.is_owner:
             key, value = self.keys_and_values(residual, normed, cos, sin)
             if cache is not None:
@@ -146,7 +147,7 @@ class CrossLayerAttention(nn.Module):
             keys, values = key.repeat_interleave(repeat, dim=1), value.repeat_interleave(repeat, dim=1)
         additive = mask.additive(keys.shape[2])
         weights = None
-        if self.config._attn_implementation == "sdpa":
+        if self.config._attn_implementation == "sdpa" and not with_weights:
             attended = F.scaled_dot_product_attention(
                 query, keys, values, attn_mask=additive, is_causal=additive is None and query.shape[2] > 1
             )
@@ -183,9 +184,9 @@ class CrossLayerDecoderLayer(nn.Module):
         self.post_attention_layernorm = CrossLayerRMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = CrossLayerMLP(config)
 
-    def forward(self, x, key, value, cos, sin, mask, cache):
+    def forward(self, x, *attention):
         """The residual stream after the layer, attention's weights if they are made, and the keys and values it used."""
-        attended, weights, key, value = self.self_attn(x, self.input_layernorm(x), key, value, cos, sin, mask, cache)
+        attended, weights, key, value = self.self_attn(x, self.input_layernorm(x), *attention)
         x = x + attended
         return x + self.mlp(self.post_attention_layernorm(x)), weights, key, value
 
@@ -248,16 +249,18 @@ class CrossLayerModel(CrossLayerPreTrainedModel):
         if not use_cache and checkpointing:
             cache = None
         past = 0 if cache is None else cache.get_seq_length()
+        past = past.clone() if torch.is_tensor(past) else past  # a static cache counts on in place
         if position_ids is None:
             position_ids = torch.arange(x.shape[1], device=x.device)[None] + past
         if isinstance(attention_mask, dict):  # by kind of layer, of which this model has one
             attention_mask = next(iter(attention_mask.values()))
         mask = Mask(attention_mask, past, x.shape[1], x.dtype, x.device)
         cos, sin = rotary(self.config, position_ids, x.dtype)
+        with_weights = asked(self.config, "output_attentions", output_attentions)
         owned = {}  # keys and values by owner
         states, attentions = [x], []
         for layer, owner in zip(self.layers, self.config.sharing_pattern):
-            inputs = (x, *owned.get(owner, (None, None)), cos, sin, mask, cache)
+            inputs = (x, *owned.get(owner, (None, None)), cos, sin, mask, cache, with_weights)
             if checkpointing:
                 x, weights, key, value = self._gradient_checkpointing_func(layer.__call__, *inputs)
             else:
@@ -270,7 +273,7 @@ class CrossLayerModel(CrossLayerPreTrainedModel):
         output = BaseModelOutputWithPast(
             last_hidden_state=x,
             hidden_states=tuple(states) if asked(self.config, "output_hidden_states", output_hidden_states) else None,
-            attentions=tuple(attentions) if asked(self.config, "output_attentions", output_attentions) else None,
+            attentions=tuple(attentions) if with_weights else None,
             **{CACHE: cache if use_cache else None},
         )
         return output if return_dict is not False else output.to_tuple()
