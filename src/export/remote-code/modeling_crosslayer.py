@@ -66,6 +66,7 @@ class Mask:
         self.length = length
         self.dtype = dtype
         self.device = device
+        self.places = torch.arange(length, device=device) + past
         self.made = None
 
     def additive(self, keys):
@@ -80,8 +81,7 @@ class Mask:
                 mask = torch.zeros_like(mask, dtype=self.dtype).masked_fill(~mask, lowest)
             self.made = mask.to(self.dtype)
             return self.made
-        queries = torch.arange(self.length, device=self.device) + self.past
-        seen = (torch.arange(keys, device=self.device) <= queries[:, None])[None, None]
+        seen = (torch.arange(keys, device=self.device) <= self.places[:, None])[None, None]
         if self.given is not None:
             given = F.pad(self.given[:, :keys].bool(), (0, max(0, keys - self.given.shape[1])))
             seen = seen & given[:, None, None, :]
@@ -139,7 +139,8 @@ class CrossLayerAttention(nn.Module):
         if self.is_owner:
             key, value = self.keys_and_values(residual, normed, cos, sin)
             if cache is not None:
-                key, value = cache.update(key, value, self.layer_idx)
+                # Static caches of transformers 4 are told where the new ones lie; others know it.
+                key, value = cache.update(key, value, self.layer_idx, {"cache_position": mask.places})
         query = self.queries(normed, cos, sin)
         repeat = query.shape[1] // key.shape[1]
         keys, values = key, value
