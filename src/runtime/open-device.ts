@@ -5,7 +5,7 @@ import type { Device } from "./device.ts";
 
 /**
  * Opens a device: `cpu`, or `cpu:4` for as many threads of each operation, all cores if not said; `cuda` or `tpu`, or
- * `cuda:1` for the second card; `host`, plain JavaScript, slow; `xla`, the device of the plugin that `CROSSLAYER_PJRT_PLUGIN` names.
+ * `cuda:1` for the second card, `cuda:0,1` or `cuda:all` for several as one; `host`, plain JavaScript, slow; `xla`, the device of the plugin that `CROSSLAYER_PJRT_PLUGIN` names.
  * @throws InputError if there is no such device, saying what to install.
  */
 export async function openDevice(spec: string): Promise<Device> {
@@ -28,7 +28,7 @@ export async function openDevice(spec: string): Promise<Device> {
   );
 }
 
-/** Each of several devices of a kind: `cuda:0,1` is `cuda:0` and `cuda:1`. */
+/** Each of several devices of a kind: `cuda:0,1` is `cuda:0` and `cuda:1`; `cuda:0+1` is one of two cards. */
 export function deviceNames(spec: string): string[] {
   const [kind, which] = spec.split(":", 2) as [string, string?];
   return which === undefined ? [kind] : which.split(",").map((card) => `${kind}:${card}`);
@@ -41,11 +41,12 @@ async function openPlugin(kind: string, which: string | undefined): Promise<Devi
   const { findPlugin, prepareEnvironment } = await import("./pjrt/plugins.ts");
   const plugin = findPlugin(kind);
   if ("advice" in plugin) throw new InputError(`device: no plugin for ${kind} was found; ${plugin.advice}`);
-  const card = which === undefined ? 0 : Number(which);
-  if (!(Number.isInteger(card) && card >= 0)) {
-    throw new InputError(`device: ${kind}:${which} names no card; give its number, as in ${kind}:0`);
+  const cards = which === "all" ? [] : (which ?? "0").split(/[,+]/).map(Number);
+  if (cards.some((card) => !(Number.isInteger(card) && card >= 0))) {
+    throw new InputError(`device: ${kind}:${which} names no card; give its number, as in ${kind}:0, or ${kind}:all`);
   }
+  if (new Set(cards).size < cards.length) throw new InputError(`device: ${kind}:${which} names a card twice`);
   prepareEnvironment(plugin);
   const { openXla } = await import("./xla.ts");
-  return openXla(plugin, card);
+  return openXla(plugin, cards);
 }

@@ -34,6 +34,9 @@ const standardLoaded = serveSchema.shape.maxLoaded.parse(undefined);
 /** Milliseconds between looks at who waits for memory. */
 const balanceEveryMs = 100;
 
+/** Milliseconds from a start that failed to the next, and the most that they come to when it fails again and again. */
+const reviveAfterMs = { first: 1000, most: 30_000 };
+
 /** A sequence that has waited too long, and has the memory it needs until it ends. */
 interface Claim {
   readonly model: ServedModel;
@@ -48,6 +51,7 @@ export class ServedModels implements AsyncDisposable {
   readonly #patience: number;
   readonly #next = new Map<ServedModel, { sequence: number; since: number }>(); // whoever waits first, and since when
   #claim: Claim | undefined;
+  readonly #revivals = new Map<ServedModel, { readonly due: number; readonly wait: number }>(); // of engines that failed
   #balancing = false; // a new division waits for its turn
   readonly #timer: NodeJS.Timeout;
   #change = Promise.resolve(); // one change of the division after the other
@@ -60,7 +64,10 @@ export class ServedModels implements AsyncDisposable {
     this.kvMemory = kvMemory;
     this.#mostLoaded = mostLoaded;
     this.#patience = patience;
-    this.#timer = setInterval(() => this.#balance(), balanceEveryMs);
+    this.#timer = setInterval(() => {
+      this.#revive();
+      this.#balance();
+    }, balanceEveryMs);
     this.#timer.unref();
   }
 
@@ -156,6 +163,22 @@ export class ServedModels implements AsyncDisposable {
       throw new ModelsBusy(`all ${this.#mostLoaded} models that may be loaded at one time are busy`);
     }
     await idle.stop();
+  }
+
+  /** Starts engines anew whose processes have ended, whether or not anybody asks. */
+  #revive(): void {
+    const now = performance.now();
+    for (const model of this.loaded) {
+      const { due, wait } = this.#revivals.get(model) ?? { due: now, wait: reviveAfterMs.first };
+      if (!model.engine.failure) this.#revivals.delete(model);
+      else if (now >= due) {
+        this.#revivals.set(model, { due: Number.POSITIVE_INFINITY, wait });
+        void this.#inTurn(() => model.recover()).catch(() => {
+          const next = Math.min(2 * wait, reviveAfterMs.most); // who asks meanwhile is told why it does not start
+          this.#revivals.set(model, { due: performance.now() + wait, wait: next });
+        });
+      }
+    }
   }
 
   #balance(): void {

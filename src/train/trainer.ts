@@ -1,7 +1,9 @@
 // A model in training: parameters and moments on a device, and the compiled programs that move them by one step.
 // Knows no data source, no files and no schedule beyond its recipe.
 
+import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { parameterLayouts, type Shard } from "../model/parameter-layouts.ts";
 import { initialize, parameters } from "../model/parameters.ts";
 import {
   type Buffer,
@@ -12,6 +14,7 @@ import {
   readAll,
   type Traits,
 } from "../runtime/device.ts";
+import type { Layouts, Mesh } from "../tensor/layout.ts";
 import { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
@@ -45,6 +48,7 @@ export class Trainer implements Disposable {
   readonly #device: Device;
   readonly #update: Program;
   readonly #accumulate: Program | undefined;
+  readonly #layouts: Layouts;
   #weights: Buffers;
   #moments: Buffers;
   #sums: Buffers;
@@ -56,6 +60,7 @@ export class Trainer implements Disposable {
     this.#device = device;
     this.#update = made.update;
     this.#accumulate = made.accumulate;
+    this.#layouts = made.layouts;
     const list = parameters(config);
     const zeroed = (names: (name: string) => string[]) =>
       putAll(
@@ -63,14 +68,20 @@ export class Trainer implements Disposable {
         Object.fromEntries(
           list.flatMap(({ name, shape }) => names(name).map((named) => [named, zeros("float32", shape)])),
         ),
+        made.layouts,
       );
-    this.#weights = putAll(device, made.weights);
+    this.#weights = putAll(device, made.weights, made.layouts);
     this.#moments = zeroed((name) => Object.values(momentNames(name)));
     this.#sums = made.accumulate ? zeroed((name) => [sumName(name)]) : {};
   }
 
-  /** Compiles a recipe's step for a model and draws its initial weights. */
-  static async create(device: Device, config: ModelConfig, recipe: Recipe): Promise<Trainer> {
+  /**
+   * Compiles a recipe's step for a model and draws its initial weights. On several processors sequences are split over
+   * them; with `shard`, parameters and moments too.
+   * @throws InputError where a micro-batch does not divide over them.
+   */
+  static async create(device: Device, config: ModelConfig, recipe: Recipe, shard?: Shard): Promise<Trainer> {
+    const layouts = stepLayouts(config, recipe, device.traits.mesh, shard);
     const accumulate = recipe.batch / recipe.microBatch;
     const options: StepOptions = {
       batch: recipe.microBatch,
@@ -81,12 +92,13 @@ export class Trainer implements Disposable {
       ...stepTraits(device.traits),
       precision: recipe.precision,
     };
-    const compiling = device.compile(updateGraph(config, options));
+    const compiling = device.compile(updateGraph(config, options), { layouts });
     const weights = initialize(config, new Random(recipe.seed).split("weights")); // while the runtime compiles
     return new Trainer(device, config, recipe, {
       weights,
       update: await compiling,
-      accumulate: accumulate > 1 ? await device.compile(accumulateGraph(config, options)) : undefined,
+      accumulate: accumulate > 1 ? await device.compile(accumulateGraph(config, options), { layouts }) : undefined,
+      layouts,
     });
   }
 
@@ -119,6 +131,7 @@ export class Trainer implements Disposable {
             return [name, { ...source, shape }];
           }),
         ),
+        this.#layouts,
       );
     const [weights, moments] = [restored(this.#weights), restored(this.#moments)];
     disposeAll(this.#weights);
@@ -137,13 +150,13 @@ export class Trainer implements Disposable {
     if (this.#accumulate) {
       this.#sums = await this.#device.clear(this.#sums);
       for (let i = 1; i < micro; i++) {
-        using tokens = this.#device.put(await next());
+        using tokens = this.#device.put(await next(), this.#layouts.tokens);
         const { loss, ...sums } = await this.#accumulate.run({ ...this.#weights, ...this.#sums, tokens });
         this.#sums = sums;
         losses.push(loss as Buffer);
       }
     }
-    using tokens = this.#device.put(await next());
+    using tokens = this.#device.put(await next(), this.#layouts.tokens);
     const scalars = putAll(this.#device, stepScalars(optimizer, this.#step, rate));
     const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...scalars, tokens };
     const { loss, gradNorm, ...state } = await this.#update.run(inputs);
@@ -168,6 +181,20 @@ export class Trainer implements Disposable {
   }
 }
 
+/** How weights, moments, summed gradients and tokens lie. */
+function stepLayouts(config: ModelConfig, { microBatch }: Recipe, mesh: Mesh, shard: Shard | undefined): Layouts {
+  if (microBatch % mesh.data !== 0) {
+    throw new InputError(
+      `training: a micro-batch of ${microBatch} sequences does not divide over ${mesh.data} cards; make it a multiple of ${mesh.data}`,
+    );
+  }
+  const weights = Object.entries(parameterLayouts(config, mesh, shard));
+  const all = weights.flatMap(([name, layout]) =>
+    [name, sumName(name), ...Object.values(momentNames(name))].map((named) => [named, layout] as const),
+  );
+  return { ...Object.fromEntries(all), tokens: ["data"] };
+}
+
 /** What a device says of how a step is best written. */
 function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
   return { attention, block: attentionBlock, logitElements };
@@ -179,6 +206,7 @@ interface Made {
   readonly update: Program;
   /** Of every micro-batch but the last; none where a step is one micro-batch. */
   readonly accumulate: Program | undefined;
+  readonly layouts: Layouts;
 }
 
 async function number(buffer: Buffer): Promise<number> {
