@@ -14,6 +14,8 @@ import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/
 const whole = (rows: readonly (readonly number[])[]) =>
   new OrtTensor("int64", BigInt64Array.from(rows.flat(), BigInt), [rows.length, rows[0]!.length]);
 
+const vector = (data: Float32Array) => ({ shape: [data.length], data });
+
 /** What runs a decoder as other programs do: it knows the file's names alone. */
 async function decoding(session: InferenceSession, { kvHeads, headDim }: ModelConfig, batch: number) {
   const slots = session.inputNames.filter((name) => name.endsWith(".key")).length;
@@ -69,11 +71,7 @@ test.each(cases)("$heads with $sharing: in pieces as in one", async ({ sharing, 
     const { data } = await decoder.step([tokens.slice(at, at + count)]);
     for (let i = 0; i < count; i++) {
       const row = (data as Float32Array).subarray(i * config.vocab, (i + 1) * config.vocab);
-      expectClose(
-        { dtype: "float32", shape: [config.vocab], data: row },
-        { dtype: "float32", shape: [config.vocab], data: expected[at + i]! },
-        2e-5,
-      );
+      expectClose(vector(row), vector(expected[at + i]!), 2e-5);
     }
     at += count;
   }
@@ -95,7 +93,6 @@ test("a shorter sequence behind padding has the logits that it has alone", async
   for (const [i, tokens] of [long, short].entries()) {
     const expected = ((await full.run(tokens)).logits as Float32Array[]).at(-1) as Float32Array;
     const found = (data as Float32Array).subarray(i * config.vocab, (i + 1) * config.vocab);
-    const vector = (data: Float32Array) => ({ dtype: "float32", shape: [config.vocab], data }) as const;
     expectClose(vector(found), vector(expected), 2e-5);
   }
 });
