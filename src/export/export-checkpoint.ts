@@ -88,7 +88,11 @@ async function exportCheckpoint(
     for (const [path, text] of Object.entries(more(run, config))) await writeText(folder, path, text);
     for (const code of target.code ?? []) copyFileSync(codePath(code), join(folder, code));
     await writeAtomic(join(folder, "config.json"), [encodeJson(config)]);
-    return { target: name, bytes, notes: [...foldNotes("folded" in adapted ? adapted.folded : 0), ...cutNotes(name, run.tokenizer)] };
+    return {
+      target: name,
+      bytes,
+      notes: [...foldNotes("folded" in adapted ? adapted.folded : 0), ...cutNotes(name, run.tokenizer)],
+    };
   });
 }
 

@@ -38,13 +38,16 @@ export async function tokenFiles(run: RunDirectory): Promise<TokenFiles> {
     end: tokenizer.endOfText,
     ends,
   };
+  const json = isImported ? run.tokenizer : withPrefix(run.tokenizer, tokenizer);
   return {
     ids,
     json: {
-      "tokenizer.json": isImported ? run.tokenizer : withPrefix(run.tokenizer, tokenizer),
+      "tokenizer.json": json,
       "tokenizer_config.json": {
         ...{ tokenizer_class: "PreTrainedTokenizerFast", model_max_length: config.model.context },
         ...{ clean_up_tokenization_spaces: false, ...(begin !== undefined && { bos_token: begin }) },
+        // Some programs look here for what tokenizer.json says.
+        ...{ add_bos_token: readTokenizerJson(json).prefix.length > 0, add_eos_token: false },
         ...{ eos_token: end, pad_token: end, ...(template !== undefined && { chat_template: template }) },
       },
       "generation_config.json": {
