@@ -7,7 +7,7 @@ export interface InputErrorDetails {
   /** Other options that the problem speaks of, by their names here: who calls them otherwise tells them so. */
   readonly mentions?: readonly string[];
   /** The kind of mistake, where a program may want to act on it. */
-  readonly code?: "context_length_exceeded";
+  readonly code?: "context_length_exceeded" | "out_of_memory";
   readonly cause?: unknown;
 }
 

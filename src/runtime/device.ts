@@ -35,6 +35,8 @@ export interface Program extends Disposable {
    * that input's buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
    */
   run(inputs: Buffers): Promise<Buffers>;
+  /** Bytes that a run takes on each processor, inputs and outputs among them, where the runtime says. */
+  readonly bytes?: number | undefined;
   /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */
   readonly seconds: number;
 }
@@ -77,7 +79,7 @@ export interface CompileOptions {
 export interface Device extends AsyncDisposable {
   /** What it is, as in `cpu` or `cuda:0`. */
   readonly name: string;
-  /** The processor, as its maker calls it, where the runtime says. */
+  /** The processor, each of them where they are several, as its maker calls it, where the runtime says. */
   readonly kind: string;
   /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
   readonly runtime: string;

@@ -1,5 +1,6 @@
 // Programs that XLA compiled, and the buffers that they take and give: a part of each on every card.
 
+import { InputError } from "../error.ts";
 import { replacedInputs } from "../graph/replaced.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { StableHloModule } from "../stablehlo/module.ts";
@@ -7,6 +8,7 @@ import type { DType } from "../tensor/dtype.ts";
 import { isWhole, type Layout, type Layouts, type Mesh, partShape, processors, wholeOf } from "../tensor/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Buffer, Buffers, Program } from "./device.ts";
+import { PjrtError } from "./pjrt/api.ts";
 import { PjrtBuffer, type PjrtClient, type PjrtExecutable } from "./pjrt/client.ts";
 
 /** A tensor on one or several cards. */
@@ -30,7 +32,7 @@ export class XlaBuffer implements Buffer {
 
   async read(): Promise<Tensor> {
     const needed = isWhole(this.layout, this.#mesh) ? this.parts.slice(0, 1) : this.parts;
-    const parts = await Promise.all(needed.map((part) => part.download()));
+    const parts = await told(() => Promise.all(needed.map((part) => part.download())));
     return wholeOf(parts, this.shape, this.layout, this.#mesh);
   }
 
@@ -72,9 +74,10 @@ export class XlaProgram implements Program {
       return buffer.parts;
     });
     const start = performance.now();
-    const made = executable.execute(
-      Array.from({ length: processors(mesh) }, (_, place) => read.map((parts) => parts[place] as PjrtBuffer)),
+    const lists = Array.from({ length: processors(mesh) }, (_, place) =>
+      read.map((parts) => parts[place] as PjrtBuffer),
     );
+    const made = await told(async () => executable.execute(lists));
     this.#seconds += (performance.now() - start) / 1000;
     for (const name of this.#replaced) inputs[name]?.[Symbol.dispose]();
     return Object.fromEntries(
@@ -88,6 +91,11 @@ export class XlaProgram implements Program {
     );
   }
 
+  get bytes(): number {
+    const { arguments: given, outputs, aliased, temporary } = this.#compiled.executable.memory;
+    return given + outputs - aliased + temporary;
+  }
+
   get seconds(): number {
     return this.#seconds;
   }
@@ -95,5 +103,18 @@ export class XlaProgram implements Program {
   [Symbol.dispose](): void {
     this.#compiled.executable[Symbol.dispose]();
     for (const buffer of Object.values(this.#compiled.constants)) buffer[Symbol.dispose]();
+  }
+}
+
+/** Does something on cards. @throws InputError where their memory does not suffice, whatever else it throws. */
+export async function told<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof PjrtError && error.isOutOfMemory)) throw error;
+    throw new InputError(
+      `memory: the card's is exhausted (${error.message.split("\n")[0]}); a smaller micro-batch, recomputation, or parameters split over several cards take less`,
+      { code: "out_of_memory" },
+    );
   }
 }

@@ -13,7 +13,7 @@ import { freeHostBytes } from "./host-memory.ts";
 import { type DeviceMemory, PjrtClient, type PjrtDevice } from "./pjrt/client.ts";
 import { ExecutableCache } from "./pjrt/executable-cache.ts";
 import type { Plugin } from "./pjrt/plugins.ts";
-import { XlaBuffer, XlaProgram } from "./xla-program.ts";
+import { told, XlaBuffer, XlaProgram } from "./xla-program.ts";
 
 /**
  * A plugin's device of the given numbers, several of them as one; all that there are if none is given.
@@ -71,7 +71,7 @@ class XlaDevice implements Device {
     this.cards = cards;
     this.#places = cards.map((card) => client.devices.indexOf(card));
     this.name = name;
-    this.kind = cards.length === 1 ? kind : `${cards.length} × ${kind}`;
+    this.kind = kind;
     this.runtime = `xla-${client.platform} pjrt-${client.api.version}`;
     this.#cache = new ExecutableCache(`${client.platform} ${client.platformVersion} ${client.api.version} ${kind}`);
     this.traits = {
@@ -124,7 +124,8 @@ class XlaDevice implements Device {
       cudnnHead: 256,
       ...this.#spread(graph, layouts),
     });
-    const executable = await this.#cache.executable(this.client, module.text, { devices: this.#places });
+    const target = { devices: this.#places };
+    const executable = await told(() => this.#cache.executable(this.client, module.text, target));
     const packed = putAll(this, constants, layouts) as Readonly<Record<string, XlaBuffer>>;
     return new XlaProgram(this.client, this.traits.mesh, { graph, module, executable, layouts, constants: packed });
   }

@@ -4,6 +4,8 @@
 import { InputError } from "../error.ts";
 import type { Engine } from "../generate/engine.ts";
 import type { EngineOptions } from "../generate/engine-options.ts";
+import { checkMemory } from "../plan/memory-amount.ts";
+import { freeHostBytes } from "../runtime/host-memory.ts";
 import { divide, equalShares, type KvDemand } from "./kv-budget.ts";
 import { serveSchema } from "./serve-options.ts";
 import { ServedModel } from "./served-model.ts";
@@ -79,6 +81,7 @@ export class ServedModels implements AsyncDisposable {
     runs: readonly ServedRun[],
     { kvMemory, engine = {}, mostLoaded = standardLoaded, patience = 10_000 }: ServedModelsOptions,
   ): Promise<ServedModels> {
+    checkMemory("kvMemory", kvMemory, freeHostBytes());
     const ids = runs.map(({ id }) => id);
     const twice = ids.find((id, i) => ids.indexOf(id) !== i);
     if (twice !== undefined) throw new InputError(`serve: two runs would be called ${twice}; name each run once`);

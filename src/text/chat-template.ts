@@ -5,8 +5,12 @@ import { Template } from "@huggingface/jinja";
 import { InputError } from "../error.ts";
 import type { ChatMessage, Tool } from "./chat-message.ts";
 import { rewriteStrips, stripCharacters, stripName } from "./jinja-strip.ts";
+import { withinTime } from "./time-limit.ts";
 import { type ToolFormName, toolFormOf } from "./tool-form.ts";
 import { plainMessages } from "./tool-messages.ts";
+
+/** Milliseconds that a template may take. */
+const renderMs = 1000;
 
 /** What a base model reads: a transcript in which the assistant is next. */
 const transcript =
@@ -51,8 +55,12 @@ export class ChatTemplate {
     const told = this.#takesTools ? messages : plainMessages(messages, tools);
     const offered = { tools: this.#takesTools && tools.length > 0 ? structuredClone(tools) : null }; // as transformers does
     try {
-      const values = { ...this.#names, ...offered, [stripName]: stripCharacters };
-      return this.#template.render({ ...values, messages: structuredClone(told) });
+      const values = { ...this.#names, ...offered, [stripName]: stripCharacters, messages: structuredClone(told) };
+      return withinTime(
+        renderMs,
+        () => this.#template.render(values),
+        () => new Error("it does not come to an end"),
+      );
     } catch (error) {
       throw InputError.at("messages", `the model's chat template refuses them: ${(error as Error).message}`);
     }

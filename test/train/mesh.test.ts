@@ -3,8 +3,11 @@
 
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { namedModel } from "../../src/model/name.ts";
 import { share } from "../../src/model/sharing.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
+import { adamw } from "../../src/train/optimizer.ts";
+import { compileStep } from "../../src/train/step-programs.ts";
 import { scratch } from "../files/scratch.ts";
 import { tinyConfig } from "../model/tiny.ts";
 import { hasPlugin } from "../runtime/devices.ts";
@@ -53,6 +56,14 @@ describe.skipIf(!hasPlugin)("two cards", async () => {
     const first = await run(two, model, {}, { at, stop: 3, shard: "parameters" });
     const rest = await run(one, model, {}, { at });
     expect(furthest(whole.losses, [...first.losses, ...rest.losses])).toBeLessThan(1e-4);
+  });
+
+  test("split parameters, hold less each", async () => {
+    const heavy = namedModel("H32-MQA-CLA2", { layers: 4, width: 128, mlpWidth: 512, vocab: 512, context: 8 });
+    const recipe = { batch: 2, microBatch: 2, optimizer: adamw, recompute: false };
+    const [whole, split] = [await compileStep(two, heavy, recipe), await compileStep(two, heavy, recipe, "parameters")];
+    expect(split.update.bytes as number).toBeLessThan(0.8 * (whole.update.bytes as number));
+    for (const programs of [whole, split]) programs[Symbol.dispose]();
   });
 
   test("refuse a micro-batch that does not divide", async () => {
