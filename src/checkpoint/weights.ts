@@ -8,6 +8,14 @@ import { parameters, redundantNames } from "../model/parameters.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { quote } from "./safetensors-header.ts";
 
+/** What the names of an optimizer's tensors begin with, in checkpoints. */
+const optimizerPrefix = "optimizer.";
+
+/** Whether a tensor of a checkpoint is a parameter. */
+export function isWeight(name: string): boolean {
+  return !name.startsWith(optimizerPrefix);
+}
+
 /** A model's weights, or what is known of them. */
 export interface Weights<Known = Tensor> {
   /** Exactly the parameters, in their order. */

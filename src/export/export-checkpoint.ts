@@ -13,7 +13,7 @@ import { type Watch, writeCheckpoint } from "./checkpoint-files.ts";
 import { dtypeOf, type FloatDtype, withDtype } from "./dtypes.ts";
 import { laidOut } from "./laid-out.ts";
 import { trainingFiles } from "./lm-engine.ts";
-import { weightsIn } from "./model-weights.ts";
+import { openWeights } from "./model-weights.ts";
 import { checkNewFolder, newFolder } from "./new-folder.ts";
 import { cutsAlike, type Target, type TargetName, targetNames, targets, usualTarget } from "./targets.ts";
 import { type TokenFiles, type TokenIds, tokenFiles } from "./token-files.ts";
@@ -77,8 +77,8 @@ async function exportCheckpoint(
   }
   checkNewFolder(out);
   const tokens = await tokenFiles(run);
-  await using file = await run.openWeights();
-  const adapted = await target.adapted(weightsIn(file, model));
+  await using stored = await openWeights(run);
+  const adapted = await target.adapted(stored);
   const weights = withDtype(adapted, dtype);
   const tensors = laidOut(weights, layouts[target.layout]);
   const config = configOf(target, target.words(weights.config), tokens.ids, dtypeOf(tensors));

@@ -1,8 +1,11 @@
 // A model's parameters as its run keeps them, read one at a time, and the same model told in other parameters: some projects
 // have norms or biases where it has none, or none where it has. Knows no layouts.
 
-import { decode } from "../checkpoint/safetensors.ts";
+import { hasChecksum, readChecked } from "../checkpoint/checksum.ts";
+import type { RunDirectory } from "../checkpoint/run-directory.ts";
+import { decode, openSafetensors } from "../checkpoint/safetensors.ts";
 import { type StoredType, storedTypes } from "../checkpoint/safetensors-header.ts";
+import { isWeight, pickWeights } from "../checkpoint/weights.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type Parameter, parameters } from "../model/parameters.ts";
 import { parameterName, type SiteName } from "../model/sites.ts";
@@ -22,19 +25,26 @@ export interface ModelWeights {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** Where a file's tensors come from. */
-interface TensorFile {
-  info(name: string): Pick<StoredTensor, "stored" | "shape">;
-  bytes(name: string): Promise<Uint8Array<ArrayBuffer>>;
-}
+/** A run's weights, open. */
+export interface OpenWeights extends ModelWeights, AsyncDisposable {}
 
-/** The parameters of `config` in a file that is known to have them. */
-export function weightsIn(file: TensorFile, config: ModelConfig): ModelWeights {
-  const tensors = parameters(config).map(({ name }) => {
-    const { stored, shape } = file.info(name);
-    return [name, { stored, shape, bytes: () => file.bytes(name) }] as const;
-  });
-  return { config, tensors: new Map(tensors) };
+/** Opens a run's weights. @throws InputError if they are damaged, or not the config's. */
+export async function openWeights(run: RunDirectory): Promise<OpenWeights> {
+  const config = run.config.model;
+  const file = await openSafetensors(run.weightsPath);
+  try {
+    if (hasChecksum(file)) await readChecked(file, () => false);
+    run.checkOrigin(file.path, file.metadata);
+    const known = file.names.filter(isWeight).map((name) => [name, file.info(name)] as const);
+    const { tensors } = pickWeights(file.path, config, Object.fromEntries(known));
+    const stored = Object.entries(tensors).map(([name, { stored, shape }]) => {
+      return [name, { stored, shape, bytes: () => file.bytes(name) }] as const;
+    });
+    return { config, tensors: new Map(stored), [Symbol.asyncDispose]: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** A parameter's numbers. */
