@@ -15,7 +15,7 @@ const floors = [
   ["study/trials"],
   ["study/numbers"],
   ["convert"],
-  ["eval", "generate"],
+  ["eval", "generate", "export"],
   ["train", "engine"],
   ["kv"],
   ["foreign"],
