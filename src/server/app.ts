@@ -22,6 +22,7 @@ import type { ServedModels } from "./served-models.ts";
 import type { ServedStudy } from "./served-study.ts";
 import { type StaticFile, staticFiles } from "./static-files.ts";
 import { StatsHistory } from "./stats-history.ts";
+import { detokenize, tokenize, tokenizerInfo } from "./tokenizer-api.ts";
 
 /** How requests are taken. */
 export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | "patience"> {
@@ -80,7 +81,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   if (corsOrigins.length > 0)
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: ["x-request-id", "retry-after"] }));
   const checkKey = keyCheck(apiKeys);
-  for (const path of ["/v1/*", "/api/*", "/metrics"]) {
+  for (const path of ["/v1/*", "/api/*", "/metrics", "/tokenize", "/detokenize", "/tokenizer_info"]) {
     app.use(path, async (c, next) => {
       checkKey(c.req.header("authorization"));
       await next();
@@ -108,6 +109,10 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     };
   app.post("/v1/completions", completion(textCompletion));
   app.post("/v1/chat/completions", completion(chatCompletion));
+
+  app.post("/tokenize", (c) => tokenize(c.req.raw, models));
+  app.post("/detokenize", (c) => detokenize(c.req.raw, models));
+  app.get("/tokenizer_info", (c) => tokenizerInfo(c.req.query("model"), models));
 
   app.get("/health", (c) => c.json({ status: draining() ? "draining" : "ok" }, draining() ? 503 : 200));
   app.get("/metrics", async (c) => {

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { chatRequest } from "./chat-request.ts";
 import { completionRequest } from "./completion-request.ts";
+import { detokenizeRequest, tokenizeRequest } from "./tokenizer-api.ts";
 
 const usage = z.object({
   prompt_tokens: z.int(),
@@ -81,13 +82,31 @@ function completion(summary: string, request: string, reply: string) {
   };
 }
 
+const asked = (summary: string, request: string) => ({
+  post: {
+    tags: ["Tokens"],
+    summary,
+    requestBody: { required: true, content: json(request) },
+    responses: {
+      200: { description: summary, content: { "application/json": { schema: { type: "object" } } } },
+      ...errors,
+    },
+  },
+});
+
 const plain = (tag: string, summary: string, type: string, schema: object = { type: "string" }) => ({
   get: { tags: [tag], summary, responses: { 200: { description: summary, content: { [type]: { schema } } } } },
 });
 
 /** The description; `secured` says whether a key is needed. */
 export function openApi(version: string, secured: boolean): object {
-  const schemas = { CompletionRequest: completionRequest, ChatCompletionRequest: chatRequest, ...replies };
+  const schemas = {
+    CompletionRequest: completionRequest,
+    ChatCompletionRequest: chatRequest,
+    TokenizeRequest: tokenizeRequest,
+    DetokenizeRequest: detokenizeRequest,
+    ...replies,
+  };
   return {
     openapi: "3.1.0",
     info: {
@@ -99,6 +118,9 @@ export function openApi(version: string, secured: boolean): object {
       "/v1/models": plain("OpenAI API", "The models that can be asked", "application/json", reference("Models")),
       "/v1/completions": completion("Go on from a prompt", "CompletionRequest", "CompletionReply"),
       "/v1/chat/completions": completion("Answer in a chat", "ChatCompletionRequest", "ChatCompletionReply"),
+      "/tokenize": asked("The tokens of a text", "TokenizeRequest"),
+      "/detokenize": asked("The text of tokens", "DetokenizeRequest"),
+      "/tokenizer_info": plain("Tokens", "What the tokenizer is", "application/json", { type: "object" }),
       "/health": plain("Operation", "Whether requests are taken", "application/json", { type: "object" }),
       "/metrics": plain("Operation", "Metrics for Prometheus, by vLLM's names", "text/plain"),
     },

@@ -20,6 +20,8 @@ const transcript =
 export class ChatTemplate {
   /** Whether the model brought it; its text may spell out special tokens, a transcript's never does. */
   readonly own: boolean;
+  /** The model's own template, as it brought it. */
+  readonly source: string | undefined;
   /** Texts at which an answer ends, beside the tokenizer's ends. */
   readonly stop: readonly string[];
   readonly #template: Template;
@@ -32,6 +34,7 @@ export class ChatTemplate {
    */
   constructor(source: string | undefined, tokens: { begin: string; end: string }) {
     this.own = source !== undefined;
+    this.source = source;
     this.stop = this.own ? [] : ["\nUser:", "\nSystem:", "\nAssistant:"];
     this.#names = { bos_token: tokens.begin, eos_token: tokens.end, add_generation_prompt: true };
     try {

@@ -1,9 +1,9 @@
-// One column of a parquet file, a row group at a time. Knows not where the file lies.
+// One column of a parquet file, a row group at a time, or all rows of a small one. Knows not where the file lies.
 
 import zlib from "node:zlib";
-import { type Compressors, parquetMetadataAsync, parquetScan, parquetSchema } from "hyparquet";
+import { type Compressors, parquetMetadataAsync, parquetReadObjects, parquetScan, parquetSchema } from "hyparquet";
 import { InputError } from "../error.ts";
-import type { StoredFile } from "../files/byte-source.ts";
+import type { ByteSource, StoredFile } from "../files/byte-source.ts";
 
 // Snappy comes with the library. Node has zstd from 22.15 on.
 const zstd = (zlib as { zstdDecompressSync?: (input: Uint8Array) => Buffer }).zstdDecompressSync;
@@ -25,11 +25,7 @@ const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && u
  * @throws InputError where the file is not parquet, or the column is missing or not of strings.
  */
 export async function* parquetColumn(stored: StoredFile, field: string): AsyncGenerator<string> {
-  const file = {
-    byteLength: stored.size,
-    slice: (start: number, end: number = stored.size) =>
-      stored.read(start < 0 ? stored.size + start : start, Math.min(end, stored.size)),
-  };
+  const file = sliced(stored);
   const metadata = await readable(stored, parquetMetadataAsync(file));
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   if (!columns.includes(field)) {
@@ -48,8 +44,22 @@ export async function* parquetColumn(stored: StoredFile, field: string): AsyncGe
   }
 }
 
+/** All rows with all columns, in memory. @throws InputError where the file is not parquet. */
+export function parquetRows(stored: ByteSource): Promise<Record<string, unknown>[]> {
+  return readable(stored, parquetReadObjects({ file: sliced(stored), compressors, parsers }));
+}
+
+/** A source as the library reads it. */
+function sliced(stored: ByteSource) {
+  return {
+    byteLength: stored.size,
+    slice: (start: number, end: number = stored.size) =>
+      stored.read(start < 0 ? stored.size + start : start, Math.min(end, stored.size)),
+  };
+}
+
 /** `reading`, with what the library throws said of this file. */
-async function readable<T>(file: StoredFile, reading: Promise<T>): Promise<T> {
+async function readable<T>(file: ByteSource, reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (cause) {

@@ -40,10 +40,9 @@ async function requests(): Promise<fc.Arbitrary<Sent>> {
   const short = fc.oneof(...described).map(({ path, body }) => {
     const { max_completion_tokens: _, n = 1, max_tokens: most = 4, ...rest } = body as Record<string, number>;
     const bias = Object.entries((body.logit_bias as Record<string, number> | undefined) ?? {});
-    const taken: Record<string, unknown> = { ...rest, n: Math.min(n, 3), max_tokens: Math.min(most, 4) };
+    const taken: Record<string, unknown> = { ...rest, n: Math.min(n, 3), max_tokens: Math.min(Math.max(most, 1), 4) };
     taken.logit_bias = Object.fromEntries(bias.map(([id, value]) => [Number(id) % 250, value]));
     if (body.top_logprobs !== undefined) taken.logprobs = true; // what goes only together
-    if (path === "/v1/completions" && body.logprobs !== undefined) delete taken.echo;
     return { path, body: taken };
   });
   const odd = fc.oneof(
