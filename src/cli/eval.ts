@@ -9,10 +9,11 @@ import { documentsOf } from "../eval/evaluation.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { tasks } from "../eval/tasks/task-table.ts";
 import { engineSchema } from "../generate/engine-options.ts";
-import { kebabCase } from "../options.ts";
+import { checked, kebabCase } from "../options.ts";
+import { type CorpusRecord, corpusRecordSchema } from "../text/corpus-record.ts";
 import { isPrepared, openPrepared } from "../text/prepared.ts";
 import { openSource, type Source } from "../text/source.ts";
-import { isValidation } from "../text/split.ts";
+import { Sides } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
 import { deviceOptions } from "./device-options.ts";
@@ -60,6 +61,16 @@ export function evalCommand(): Command {
   return deviceOptions(command);
 }
 
+/** The fraction of documents held out where nobody says another. */
+const usualFraction = 0.05;
+
+/** What a run says of the text that it was trained on; of an imported one, nothing. */
+function ownText(run: RunDirectory): Partial<CorpusRecord> {
+  return run.config.data === undefined || run.config.data === null
+    ? {}
+    : checked(corpusRecordSchema.partial(), run.config.data, `${run.path}: data`);
+}
+
 async function runEval(path: string, flags: Flags): Promise<void> {
   const run = await RunDirectory.open(path);
   if (flags.tasks === undefined) {
@@ -71,34 +82,41 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   if (other) throw new InputError(`eval: --${other} is of text, and --tasks was asked for; ask for one of them`);
   const scores = await withModel(run, flags, (model) => taskScores(model, flags));
   const { kvDtype, weights, window } = flags;
-  if (flags.json)
-    console.log(JSON.stringify({ run: path, name: run.config.name, kvDtype, weights, window, tasks: scores }));
-  else console.log(`${run.config.name}\n${scoresText(scores)}`);
+  const { name } = run.config;
+  if (flags.json) console.log(JSON.stringify({ run: path, name, kvDtype, weights, window, tasks: scores }));
+  else console.log(`${name}\n${scoresText(scores)}`);
 }
 
 async function runPerplexity(run: RunDirectory, flags: Flags): Promise<void> {
-  const own = run.config.data as { source?: string; field?: string; validationFraction?: number };
+  const { path } = run;
+  const own = ownText(run);
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
   const field = flags.field ?? (spec === own.source ? own.field : undefined);
   const side = flags.split ?? (spec === own.source ? "validation" : "all");
+  const tokenizer = run.loadTokenizer();
+  const documents = isPrepared(spec)
+    ? shardDocuments(spec, side, run.tokenizer)
+    : textDocuments(openSource(spec, { field }), side, tokenizer, own.validationFraction ?? usualFraction);
+  if (side === "validation" && !isPrepared(spec) && own.validationFraction === undefined) {
+    console.error(
+      `warning: ${path} does not say which part of its documents it held out; ${usualFraction} of them is taken for it`,
+    );
+  }
   const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
-  const found = await withModel(run, flags, ({ tokenizer, scorer, judge }) => {
-    const documents = isPrepared(spec)
-      ? shardDocuments(spec, side, run.tokenizer)
-      : textDocuments(openSource(spec, { field }), side, tokenizer, own.validationFraction ?? 0.05);
-    return perplexity(scorer, documents, {
+  const found = await withModel(run, flags, ({ scorer, judge }) =>
+    perplexity(scorer, documents, {
       context: judge.longest,
       prefix: tokenizer.prefix.at(-1) ?? tokenizer.endOfText,
-    });
-  });
+    }),
+  );
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
   if (flags.json) {
     console.log(
       JSON.stringify({
-        run: run.path,
+        run: path,
         name: run.config.name,
         data: spec,
         split: side,
@@ -128,9 +146,16 @@ async function* textDocuments(
 ): AsyncGenerator<ScoredDocument> {
   if (side === "test")
     throw new InputError("eval: --split test is of text that `crosslayer prepare` made; try validation");
-  for await (const text of source.documents()) {
-    if (side === "validation" && !isValidation(text, fraction)) continue;
-    yield { tokens: tokenizer.encode(text), bytes: countBytes(text), words: countWords(text) };
+  const score = (text: string) => ({
+    tokens: tokenizer.encode(text),
+    bytes: countBytes(text),
+    words: countWords(text),
+  });
+  if (side === "all") for await (const text of source.documents()) yield score(text);
+  else {
+    for await (const { text, heldOut } of new Sides(source.name, fraction).divide(source.documents())) {
+      if (heldOut) yield score(text);
+    }
   }
 }
 

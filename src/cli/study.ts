@@ -18,7 +18,7 @@ import { recipeSchema } from "../train/recipe.ts";
 import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
-import { type Progress, progress } from "./progress.ts";
+import { corpusProgress, type Progress, progress } from "./progress.ts";
 import { mergeCommand } from "./study-merge.ts";
 
 interface Flags {
@@ -76,10 +76,7 @@ async function watch(plan: StudyPlan, directory: string, { threads, device }: Fl
     signal,
     threads,
     devices: device === undefined || device === "cpu" ? undefined : deviceNames(device),
-    onCorpus: (stage) =>
-      console.error(
-        stage === "tokenizer" ? `training a tokenizer on ${plan.data.source}` : `reading ${plan.data.source}`,
-      ),
+    onCorpus: corpusProgress(plan.data.source).onProgress,
   });
   let bar: Progress | undefined;
   for (;;) {

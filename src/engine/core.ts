@@ -7,15 +7,16 @@ import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { checked } from "../options.ts";
 import { kvBlocks } from "../plan/kv-blocks.ts";
+import { checkMemory } from "../plan/memory-amount.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
-import { PromptScores, type ScoredToken } from "./prompt-scores.ts";
+import { PromptScores, type ScoredToken, type StepScores, stepScores } from "./prompt-scores.ts";
 import { Runner, type StepRunner } from "./runner.ts";
-import { countTokens, Scheduler, type Slice } from "./scheduler.ts";
+import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
 
@@ -61,12 +62,6 @@ interface Live {
   readonly prompt?: PromptScores;
 }
 
-/** What a step computed for a slice: the scores after its sequence's last token, and where asked for after every one. */
-interface StepScores {
-  readonly last: Float32Array | undefined;
-  readonly all?: readonly Float32Array[];
-}
-
 /** A model that generates for many sequences at once. */
 export class EngineCore implements Disposable {
   readonly config: ModelConfig;
@@ -103,6 +98,7 @@ export class EngineCore implements Disposable {
   ): Promise<EngineCore> {
     const { kvMemory, kvDtype: dtype, blockSize, weights: format, chunk } = checked(coreSchema, options, "engine");
     checkChunk(chunk, blockSize); // a mistake is told before anything is compiled
+    checkMemory("kvMemory", kvMemory, device.freeBytes());
     const blocks = kvBlocks(config, dtype, kvMemory, blockSize);
     const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
     return new EngineCore(await Runner.create(device, config, weights, memory, format), options);
@@ -185,7 +181,7 @@ export class EngineCore implements Disposable {
     if (slices.length === 0) return [];
     const counts = countTokens(slices);
     this.#stepping = true;
-    const scores = await this.#compute(slices).finally(() => {
+    const scores = await stepScores(this.#runner, slices, ({ id }) => this.#live.get(id)?.prompt).finally(() => {
       this.#stepping = false;
     });
     for (const id of this.#dropped.splice(0)) this.cancel(id);
@@ -201,16 +197,6 @@ export class EngineCore implements Disposable {
     for (const { id, finish, error } of emissions) if (finish || error) this.cancel(id);
     this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
     return emissions;
-  }
-
-  /** Computes slices: the scores after every token where one of them has its prompt's wanted, else after the last alone. */
-  async #compute(slices: readonly Slice[]): Promise<StepScores[]> {
-    if (slices.some(({ sequence }) => this.#live.get(sequence.id)?.prompt?.wanting)) {
-      const rows = await this.#runner.runAll(slices);
-      const ends = slices.map(({ sequence: { pending }, count }) => pending === count);
-      return rows.map((all, i) => ({ all, last: ends[i] ? all.at(-1) : undefined }));
-    }
-    return (await this.#runner.run(slices)).map((last) => ({ last }));
   }
 
   /** How things stand. */
@@ -279,7 +265,9 @@ export class EngineCore implements Disposable {
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
-    const tooLong = (problem: string) => InputError.at("prompt", problem, { code: "context_length_exceeded" });
+    const mentions = maxTokens === undefined ? [] : ["maxTokens"];
+    const tooLong = (problem: string) =>
+      InputError.at("prompt", problem, { mentions, code: "context_length_exceeded" });
     if (wanted > context) {
       throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
     }

@@ -3,7 +3,29 @@
 
 import { InputError } from "../error.ts";
 import { type LogProbabilities, logProbabilities } from "../sampling/log-probabilities.ts";
+import type { StepRunner } from "./runner.ts";
+import type { Slice } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
+
+/** What a step computed for a slice: the scores after its sequence's last token, and where asked for after every one. */
+export interface StepScores {
+  readonly last: Float32Array | undefined;
+  readonly all?: readonly Float32Array[];
+}
+
+/** Computes slices: the scores after every token where one of their prompts wants them, else after the last alone. */
+export async function stepScores(
+  runner: StepRunner,
+  slices: readonly Slice[],
+  promptOf: (sequence: Sequence) => PromptScores | undefined,
+): Promise<StepScores[]> {
+  if (slices.some(({ sequence }) => promptOf(sequence)?.wanting)) {
+    const ends = slices.map(({ sequence: { pending }, count }) => pending === count);
+    const rows = await runner.runAll(slices);
+    return rows.map((all, i) => ({ all, last: ends[i] ? all.at(-1) : undefined }));
+  }
+  return (await runner.run(slices)).map((last) => ({ last }));
+}
 
 /** A prompt's token, with what the model said of it after those before it. */
 export interface ScoredToken extends LogProbabilities {

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { FinishReason } from "../engine/core.ts";
+import type { ToolCalls } from "../grammar/tool-calls.ts";
 import { checked } from "../options.ts";
 import { samplingSchema } from "../sampling/sampling.ts";
 
@@ -26,9 +27,17 @@ export const generateSchema = z.object({
    * from the prefix cache, and `maxTokens` may be 0.
    */
   promptLogprobs: samplingSchema.shape.logprobs.describe("report log-probabilities of the prompt's tokens"),
-  /** Only JSON: of any kind, or of a JSON schema. */
-  format: z.custom<"json" | { readonly jsonSchema: object }>().optional(),
+  /** Only texts of a form. */
+  format: z.custom<Format>().optional(),
 });
+
+/** A form of texts: JSON of any kind, or of a schema; what a regular expression matches; one of some; calls of tools. */
+export type Format =
+  | "json"
+  | { readonly jsonSchema: object }
+  | { readonly regex: string }
+  | { readonly choices: readonly string[] }
+  | { readonly toolCalls: ToolCalls };
 
 /** How to go on from a prompt. */
 export type GenerateOptions = Readonly<z.input<typeof generateSchema>>;

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Chunk, PromptLogprob, TokenLogprob, Usage } from "../generate/request.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** What is the same in all objects of an answer. */
 export interface AnswerHead {
@@ -72,7 +73,9 @@ export function completionLogprobs(logprobs: readonly PromptLogprob[], before: n
   return {
     tokens: logprobs.map(({ text }) => text),
     token_logprobs: logprobs.map(({ logprob }) => logprob ?? null),
-    top_logprobs: logprobs.map(({ top, logprob }) => (logprob === undefined ? null : byText(top))),
+    top_logprobs: logprobs.map(({ token, text, logprob, top }) => {
+      return logprob === undefined ? null : byText([{ token, text, logprob }, ...top]);
+    }),
     text_offset: logprobs.map(({ text }) => {
       offset += text.length;
       return offset - text.length;
@@ -81,16 +84,18 @@ export function completionLogprobs(logprobs: readonly PromptLogprob[], before: n
 }
 
 /** Log-probabilities by text; of several tokens with one text, as parts of characters have, the likeliest. */
-function byText(top: TokenLogprob["top"]): Record<string, number> {
-  return Object.fromEntries(top.toReversed().map(({ text, logprob }) => [text, logprob]));
+function byText(tokens: readonly Omit<TokenLogprob, "top">[]): Record<string, number> {
+  return Object.fromEntries(
+    tokens.toSorted((a, b) => a.logprob - b.logprob).map(({ text, logprob }) => [text, logprob]),
+  );
 }
 
-/** `logprobs` of a chat completion. */
-export function chatLogprobs(logprobs: readonly TokenLogprob[]) {
-  const one = ({ text, logprob }: Omit<TokenLogprob, "top">) => ({
+/** `logprobs` of a chat completion; bytes are the tokens' own, which may be parts of characters. */
+export function chatLogprobs(logprobs: readonly TokenLogprob[], tokenizer: Pick<Tokenizer, "bytesOf">) {
+  const one = ({ token, text, logprob }: Omit<TokenLogprob, "top">) => ({
     token: text,
     logprob,
-    bytes: [...new TextEncoder().encode(text)],
+    bytes: [...tokenizer.bytesOf(token)],
   });
   return {
     content: logprobs.map(({ top, ...token }) => ({ ...one(token), top_logprobs: top.map(one) })),

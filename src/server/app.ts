@@ -2,7 +2,6 @@
 
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
@@ -12,6 +11,9 @@ import { ApiError, apiError } from "./api-error.ts";
 import type { AnyRequest, CompletionContext, Noted } from "./completion.ts";
 import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
 import { complete } from "./completions.ts";
+import { detokenize } from "./detokenize.ts";
+import { elsewhere } from "./elsewhere.ts";
+import { hostCheck } from "./host-check.ts";
 import { Metrics } from "./metrics.ts";
 import { modelOf } from "./model-lookup.ts";
 import { openApi } from "./openapi.ts";
@@ -22,12 +24,16 @@ import type { ServedModels } from "./served-models.ts";
 import type { ServedStudy } from "./served-study.ts";
 import { type StaticFile, staticFiles } from "./static-files.ts";
 import { StatsHistory } from "./stats-history.ts";
-import { detokenize, tokenize, tokenizerInfo } from "./tokenizer-api.ts";
+import { tokenize, tokenizerInfo } from "./tokenizer-api.ts";
 
 /** How requests are taken. */
 export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | "patience"> {
   readonly models: ServedModels;
   readonly logger: Logger;
+  /** The address that it listens on. */
+  readonly host: string;
+  /** Names, beside the loopback's, by which it may be asked; none if empty. */
+  readonly allowedHosts?: readonly string[];
   /** This package's version. */
   readonly version: string;
   readonly study?: ServedStudy;
@@ -50,7 +56,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   const { maxBody, maxQueue, patience } = checked(serveSchema, options, "serve");
   const metrics = new Metrics(models);
   const history = new StatsHistory(models);
-  const context: CompletionContext = { models, metrics, maxQueue, patience };
+  const context: CompletionContext = { models, metrics, maxBody, maxQueue, patience };
   const files = staticFiles();
   const app = new Hono<Environment>();
 
@@ -78,8 +84,11 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
       crossOriginResourcePolicy: corsOrigins.length > 0 ? "cross-origin" : "same-origin",
     }),
   );
-  if (corsOrigins.length > 0)
-    app.use(cors({ origin: [...corsOrigins], exposeHeaders: ["x-request-id", "retry-after"] }));
+  app.use(hostCheck({ host: options.host, allowedHosts: options.allowedHosts ?? [], corsOrigins }));
+  if (corsOrigins.length > 0) {
+    const origin = corsOrigins.includes("*") ? "*" : [...corsOrigins];
+    app.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"] }));
+  }
   const checkKey = keyCheck(apiKeys);
   for (const path of ["/v1/*", "/api/*", "/metrics", "/tokenize", "/detokenize", "/tokenizer_info"]) {
     app.use(path, async (c, next) => {
@@ -87,16 +96,6 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
       await next();
     });
   }
-  app.use(
-    bodyLimit({
-      maxSize: maxBody,
-      onError: () => {
-        const headers = { connection: "close" }; // the rest of the body is not read
-        throw new ApiError(413, `body: is larger than the ${maxBody} bytes that this server takes`, { headers });
-      },
-    }),
-  );
-
   app.get("/v1/models", (c) => c.json({ object: "list", data: models.all.map(modelObject) }));
   app.get("/v1/models/:id{.+}", (c) => c.json(modelObject(modelOf(c.req.param("id"), models))));
   const completion =
@@ -109,12 +108,16 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     };
   app.post("/v1/completions", completion(textCompletion));
   app.post("/v1/chat/completions", completion(chatCompletion));
-
-  app.post("/tokenize", (c) => tokenize(c.req.raw, models));
-  app.post("/detokenize", (c) => detokenize(c.req.raw, models));
+  app.post("/tokenize", (c) => tokenize(c.req.raw, models, maxBody));
   app.get("/tokenizer_info", (c) => tokenizerInfo(c.req.query("model"), models));
+  app.post("/detokenize", (c) => detokenize(c.req.raw, models, maxBody));
+  app.get("/version", (c) => c.json({ version }));
 
-  app.get("/health", (c) => c.json({ status: draining() ? "draining" : "ok" }, draining() ? 503 : 200));
+  app.get("/health", (c) => {
+    const unhealthy = models.all.filter((model) => !model.healthy).map(({ id }) => id);
+    if (draining()) return c.json({ status: "draining" }, 503);
+    return unhealthy.length > 0 ? c.json({ status: "unhealthy", models: unhealthy }, 503) : c.json({ status: "ok" });
+  });
   app.get("/metrics", async (c) => {
     const { type, body } = await metrics.text();
     return c.body(body, 200, { "content-type": type });
@@ -141,6 +144,8 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     return nothingAt(c);
   });
   const nothingAt = ({ req: { method, path } }: Context<Environment>) => {
+    const told = elsewhere(path);
+    if (told) return told.response;
     const pattern = path.startsWith("/v1/models/") ? "/v1/models/:id{.+}" : path;
     const taken = app.routes.filter((route) => route.path === pattern && route.method !== "ALL");
     const allowed = new Set([...taken.map((route) => route.method), ...(files.has(path) ? ["GET"] : [])]);

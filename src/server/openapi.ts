@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { chatRequest } from "./chat-request.ts";
 import { completionRequest } from "./completion-request.ts";
-import { detokenizeRequest, tokenizeRequest } from "./tokenizer-api.ts";
+import { detokenizeRequest } from "./detokenize.ts";
+import { tokenizeRequest } from "./tokenizer-api.ts";
 
 const usage = z.object({
   prompt_tokens: z.int(),
@@ -13,7 +14,7 @@ const usage = z.object({
 });
 
 const head = { id: z.string(), object: z.string(), created: z.int(), model: z.string() };
-const reason = z.enum(["stop", "length"]).nullable();
+const reason = z.enum(["stop", "length", "tool_calls"]).nullable();
 const anything = z.looseObject({}).nullable();
 
 const replies = {
@@ -21,18 +22,33 @@ const replies = {
     ...head,
     choices: z.array(z.object({ index: z.int(), text: z.string(), logprobs: anything, finish_reason: reason })),
     usage,
+    system_fingerprint: z.string(),
   }),
   ChatCompletionReply: z.object({
     ...head,
     choices: z.array(
       z.object({
         index: z.int(),
-        message: z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() }),
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string().nullable(),
+          refusal: z.null(),
+          tool_calls: z
+            .array(
+              z.object({
+                id: z.string(),
+                type: z.literal("function"),
+                function: z.object({ name: z.string(), arguments: z.string() }),
+              }),
+            )
+            .optional(),
+        }),
         logprobs: anything,
         finish_reason: reason,
       }),
     ),
     usage,
+    system_fingerprint: z.string(),
   }),
   Models: z.object({
     object: z.literal("list"),
@@ -62,6 +78,7 @@ const errors = Object.fromEntries(
   Object.entries({
     400: "a field is wrong, unknown or not supported, or the request can never fit",
     401: "no key, or a wrong one",
+    403: "a name or a page that may not ask",
     404: "no such model",
     413: "the body is too large",
     415: "the body is not JSON",
@@ -82,15 +99,12 @@ function completion(summary: string, request: string, reply: string) {
   };
 }
 
-const asked = (summary: string, request: string) => ({
+const aboutTokens = (summary: string, request: string, description: string) => ({
   post: {
     tags: ["Tokens"],
     summary,
     requestBody: { required: true, content: json(request) },
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: { type: "object" } } } },
-      ...errors,
-    },
+    responses: { 200: { description, content: { "application/json": { schema: { type: "object" } } } }, ...errors },
   },
 });
 
@@ -118,9 +132,10 @@ export function openApi(version: string, secured: boolean): object {
       "/v1/models": plain("OpenAI API", "The models that can be asked", "application/json", reference("Models")),
       "/v1/completions": completion("Go on from a prompt", "CompletionRequest", "CompletionReply"),
       "/v1/chat/completions": completion("Answer in a chat", "ChatCompletionRequest", "ChatCompletionReply"),
-      "/tokenize": asked("The tokens of a text", "TokenizeRequest"),
-      "/detokenize": asked("The text of tokens", "DetokenizeRequest"),
+      "/tokenize": aboutTokens("The token ids of a text", "TokenizeRequest", "as `tokens`"),
+      "/detokenize": aboutTokens("The text of token ids", "DetokenizeRequest", "as `prompt`"),
       "/tokenizer_info": plain("Tokens", "What the tokenizer is", "application/json", { type: "object" }),
+      "/version": plain("Operation", "This server's version", "application/json", { type: "object" }),
       "/health": plain("Operation", "Whether requests are taken", "application/json", { type: "object" }),
       "/metrics": plain("Operation", "Metrics for Prometheus, by vLLM's names", "text/plain"),
     },

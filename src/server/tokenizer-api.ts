@@ -1,4 +1,4 @@
-// POST /tokenize and /detokenize, GET /tokenizer_info, by vLLM's names: what evaluation harnesses ask of a server before they
+// POST /tokenize and GET /tokenizer_info, by vLLM's names: what evaluation harnesses ask of a server before they
 // score by token ids. Knows no engine.
 
 import { isDeepStrictEqual } from "node:util";
@@ -23,26 +23,14 @@ export const tokenizeRequest = z.strictObject({
   return_token_strs: z.boolean().default(false).meta({ description: "give the tokens' texts, too" }),
 });
 
-/** Body of POST /detokenize. */
-export const detokenizeRequest = z.strictObject({
-  model,
-  tokens: z.array(z.int().min(0)).meta({ description: "token ids" }),
-});
-
 /** The tokens of a text. */
-export async function tokenize(http: Request, models: ServedModels): Promise<Response> {
-  const request = checkBody(tokenizeRequest, await readBody(http));
+export async function tokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {
+  const request = checkBody(tokenizeRequest, await readBody(http, maxBody));
   const { tokenizer, card } = askedModel(request.model, models);
   const prefix = request.add_special_tokens ? tokenizer.prefix : [];
   const tokens = [...prefix, ...tokenizer.encode(request.prompt, { special: true })];
   const texts = request.return_token_strs ? tokens.map((id) => tokenizer.decode([id])) : null;
   return Response.json({ count: tokens.length, max_model_len: card.config.context, tokens, token_strs: texts });
-}
-
-/** The text of tokens. */
-export async function detokenize(http: Request, models: ServedModels): Promise<Response> {
-  const request = checkBody(detokenizeRequest, await readBody(http));
-  return Response.json({ prompt: askedModel(request.model, models).tokenizer.decode(request.tokens) });
 }
 
 /** What a tokenizer is, in the words of `tokenizer_config.json`. */
