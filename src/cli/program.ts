@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./train.ts")).trainCommand(),
   import: async () => (await import("./import.ts")).importCommand(),
   convert: async () => (await import("./convert.ts")).convertCommand(),
+  export: async () => (await import("./export.ts")).exportCommand(),
   eval: async () => (await import("./eval.ts")).evalCommand(),
   generate: async () => (await import("./generate.ts")).generateCommand(),
   serve: async () => (await import("./serve.ts")).serveCommand(),
