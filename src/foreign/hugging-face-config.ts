@@ -8,6 +8,7 @@ import { dolomiteConfig } from "./dolomite-config.ts";
 import { type Json, numberOf } from "./json.ts";
 import type { LayoutName } from "./layouts.ts";
 import { familyOf, type ModelFamily } from "./model-family.ts";
+import { ownModel } from "./own-config.ts";
 import { type RopeConfig, ropeConfig } from "./rope-config.ts";
 import { declaredSharing } from "./sharing-dialect.ts";
 
@@ -56,6 +57,7 @@ export function huggingFaceModel(json: unknown): ForeignModel {
   if (!isObject(json)) throw new InputError("must be a JSON object");
   const text = isObject(json.text_config) ? json.text_config : undefined;
   const config: Json = text ? { tie_word_embeddings: json.tie_word_embeddings, ...text } : json;
+  if (config.model_type === "crosslayer") return ownModel(config);
   const family = familyOf(config);
   const type = config.model_type as string;
   const said: Json = type === "gpt_crosslayer" ? dolomiteConfig(config) : config;
