@@ -13,6 +13,7 @@ import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
+import { LatencyLog } from "./latency.ts";
 import { Runner, type StepRunner } from "./runner.ts";
 import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
@@ -59,6 +60,7 @@ export class EngineCore implements Disposable {
   readonly #most: number; // blocks that there may be
   readonly #live = new Map<number, Live>();
   readonly #log = new StepLog();
+  readonly #latency = new LatencyLog();
   readonly #dropped: number[] = []; // cancelled while a step runs on their blocks
   #stepping = false;
   #step: Promise<unknown> = Promise.resolve(); // the last one
@@ -135,6 +137,7 @@ export class EngineCore implements Disposable {
     const sampler = new TokenSampler(options, { vocab, prompt: sequence.tokens() });
     this.#live.set(id, { sequence, sampler, stopTokens, constraint });
     this.#scheduler.add(sequence);
+    this.#latency.arrived(id);
     return id;
   }
 
@@ -149,6 +152,7 @@ export class EngineCore implements Disposable {
     this.#scheduler.remove(live.sequence);
     live.constraint?.[Symbol.dispose]();
     this.#live.delete(id);
+    this.#latency.ended(id);
   }
 
   /** Computes one batch. Gives what it did, nothing if there was nothing to do, or no memory to do it in. */
@@ -165,6 +169,7 @@ export class EngineCore implements Disposable {
     if (slices.length === 0) return [];
     const counts = countTokens(slices);
     this.#stepping = true;
+    for (const { sequence } of slices) this.#latency.runs(sequence.id);
     const scores = await this.#runner.run(slices).finally(() => {
       this.#stepping = false;
     });
@@ -177,7 +182,10 @@ export class EngineCore implements Disposable {
       const row = scores[i];
       if (row) emissions.push(this.#draw(live, row));
     }
-    for (const { id, finish, error } of emissions) if (finish || error) this.cancel(id);
+    for (const { id, sampled, finish, error } of emissions) {
+      if (sampled) this.#latency.wrote(id);
+      if (finish || error) this.cancel(id);
+    }
     this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
     return emissions;
   }
@@ -203,6 +211,7 @@ export class EngineCore implements Disposable {
       tokens: running.reduce((sum, { computed }) => sum + computed, 0),
       prefixHitRate: prefix.asked === 0 ? 0 : prefix.found / prefix.asked,
       preemptions,
+      latency: this.#latency.summary,
       ...this.#log.summary,
     };
   }
