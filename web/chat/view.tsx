@@ -31,11 +31,11 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
   const [leftId, setLeftId] = useState(pair?.[0].id);
   const [rightId, setRightId] = useState(pair?.[1].id);
   const [both, setBoth] = useState(pair !== undefined && pair[0] !== pair[1]);
-  const [chosenMode, setMode] = useState<Mode>();
   const [prompts, setPrompts] = useState(readyPrompts);
   const [texts, setTexts] = useState<SamplingTexts>(usualSampling);
   const [system, setSystem] = useState("");
   const { turns, busy, send, again, stop, clear } = useChat();
+  const [chosenMode, setMode] = useState<Mode | undefined>(turns.at(-1)?.mode);
   const known = cardOf(preselected) !== undefined;
   useEffect(() => {
     const asked = pairOf(models, cardOf(preselected));
