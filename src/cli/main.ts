@@ -4,11 +4,14 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
+import { kebabCase } from "../options.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
+import { convertCommand } from "./convert.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
+import { importCommand } from "./import.ts";
 import { inspectCommand } from "./inspect.ts";
 import { planCommand } from "./plan.ts";
 import { prepareCommand } from "./prepare.ts";
@@ -29,6 +32,7 @@ Start with
   crosslayer study --preset demo              train three models, see what sharing saves and costs
   crosslayer inspect H128-MQA-CLA2 --scale 1b what a model of the paper's would take
   crosslayer train --data sotu --out runs/x   train one model
+  crosslayer import ./SmolLM2-135M --out runs/y   bring a model of your own
   crosslayer generate runs/x "My fellow"      let it write
   crosslayer serve runs/x                     by the OpenAI API, with a page that shows what sharing saves
   crosslayer plan H128-MQA-CLA2 --scale 1b --memory 24GB   how many sequences fit
@@ -38,6 +42,8 @@ Start with
 for (const command of [
   studyCommand,
   trainCommand,
+  importCommand,
+  convertCommand,
   evalCommand,
   generateCommand,
   serveCommand,
@@ -62,7 +68,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof InputError) {
-    console.error(`${pc.red("error:")} ${error.message}`);
+    console.error(`${pc.red("error:")} ${error.inWordsOf((name) => `--${kebabCase(name)}`)}`);
     process.exitCode = 1;
   } else throw error;
 }

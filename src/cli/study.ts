@@ -19,7 +19,8 @@ import { recipeSchema } from "../train/recipe.ts";
 import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
-import { type Progress, progress } from "./progress.ts";
+import { corpusProgress, type Progress, progress } from "./progress.ts";
+import { mergeCommand } from "./study-merge.ts";
 
 interface Flags {
   preset?: string;
@@ -39,6 +40,7 @@ export function studyCommand(): Command {
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
     .option("--device <names>", "cuda, or cuda:0,1 for a run on each card at a time (default: cpu)")
+    .addCommand(mergeCommand())
     .action(runStudy);
 }
 
@@ -65,7 +67,7 @@ async function runStudy(positional: string | undefined, flags: Flags): Promise<v
     );
     const command = `crosslayer study ${asked}${seeds === undefined ? "" : ` --seeds ${seeds}`} --out ${directory}`;
     const files = await writeOutputs(directory, results, { plan, command, duration });
-    show(results, [...files, resultsPath(directory)]);
+    show(results, plan, [...files, resultsPath(directory)]);
     console.log(`Ask its models, and see what their caches hold: crosslayer serve --study ${directory}`);
   });
 }
@@ -76,10 +78,7 @@ async function watch(plan: StudyPlan, directory: string, { threads, device }: Fl
     signal,
     threads,
     devices: device === undefined || device === "cpu" ? undefined : deviceNames(device),
-    onCorpus: (stage) =>
-      console.error(
-        stage === "tokenizer" ? `training a tokenizer on ${plan.data.source}` : `reading ${plan.data.source}`,
-      ),
+    onCorpus: corpusProgress(plan.data.source).onProgress,
   });
   let bar: Progress | undefined;
   for (;;) {
@@ -111,9 +110,11 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
   return undefined;
 }
 
-function show(results: readonly Result[], files: readonly string[]): void {
+function show(results: readonly Result[], { contrasts }: StudyPlan, files: readonly string[]): void {
   const summary = summarize(results);
-  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(results).join("\n")}\n`);
+  console.log(
+    `\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(results, contrasts).join("\n")}\n`,
+  );
   for (const { name, sample } of summary) {
     if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
   }

@@ -6,14 +6,16 @@ import { differenceText, estimateText, integerText } from "../../charts/quantity
 import { unsharedTwin } from "../../model/cost.ts";
 import { isShared } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
+import type { PlannedContrast } from "../numbers/contrasts.ts";
 import type { Result } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 
-/** The sentences, the most certain first. */
-export function finding(results: readonly Result[]): string[] {
+/** The sentences, the most certain first; what was `planned` is told where it was asked. */
+export function finding(results: readonly Result[], planned: readonly PlannedContrast[] = []): string[] {
   const summary = summarize(results);
   if (summary.length === 0) return ["There are no results yet."];
-  const { comparisons, supports } = conclude(results);
+  const { contrasts, comparisons, supports } = conclude(results, planned);
+  const asked = contrasts.map(({ sentence }) => sentence);
   const between = (a: SummaryRow, b: SummaryRow) =>
     comparisons.find(
       ({ smaller, larger }) => (smaller === a.name && larger === b.name) || (smaller === b.name && larger === a.name),
@@ -26,12 +28,14 @@ export function finding(results: readonly Result[]): string[] {
   // The pair with the most seeds says most; of such, the one that shares least stands nearest to its twin.
   pairs.sort((a, b) => b.row.seeds.length - a.row.seeds.length || b.row.kvBytesPerToken - a.row.kvBytesPerToken);
   const [pair] = pairs;
-  if (!pair) return [...supports];
+  if (!pair) return asked.length > 0 ? asked : [...supports];
   const { row, twin } = pair;
   const times = twin.kvBytesPerToken / row.kvBytesPerToken;
   const bytes = `${integerText(row.kvBytesPerToken)} bytes of keys and values per token instead of ${integerText(twin.kvBytesPerToken)}`;
+  const saved = `${row.name} keeps ${bytes}: the same memory holds ${Number(times.toPrecision(3))}× the tokens of ${twin.name}.`;
+  if (asked.length > 0) return [saved, ...asked];
   const lines = [
-    `${row.name} keeps ${bytes}: the same memory holds ${Number(times.toPrecision(3))}× the tokens of ${twin.name}.`,
+    saved,
     `Perplexity is ${estimateText(row.perplexity)} where ${twin.name} has ${estimateText(twin.perplexity)}: ${verdict(row, between(row, twin))}.`,
   ];
   const equals = summary.filter(

@@ -8,6 +8,7 @@ import { bytesText, countText, durationText, estimateText, integerText, rateText
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { owners } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
+import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
@@ -19,6 +20,8 @@ import { cells, heads } from "./table.ts";
 export interface ReportOptions {
   title: string;
   results: readonly Result[];
+  /** What the plan asks (see `contrasts`). */
+  contrasts?: readonly PlannedContrast[];
   /** The settings that the study ran with, shown as JSON. */
   preset: { readonly name: string };
   /** The command that does the study again. */
@@ -34,7 +37,8 @@ export interface ReportOptions {
 export function report(options: ReportOptions): string {
   const { title, results } = options;
   const summary = summarize(results);
-  const { comparisons, supports, limits } = conclude(results);
+  const { contrasts, comparisons, supports, limits } = conclude(results, options.contrasts);
+  const asked = contrasts.map(({ sentence }) => sentence);
   const sweeps = summary.some(({ learningRates }) => learningRates.length > 1);
   const inline = { transparent: true };
   const colors = modelColors(results);
@@ -42,6 +46,7 @@ export function report(options: ReportOptions): string {
     opening(title, options, paretoChart(summary, inline, colors)),
     extent(summary, options),
     memory(summary, colors),
+    asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
     section("In numbers", [table(summary)]),
     section("What the study shows", [list(supports), pairs(comparisons)]),
     section("What it does not show", [list(limits)]),
@@ -70,8 +75,8 @@ export function report(options: ReportOptions): string {
 }
 
 /** What the study found, with the picture that it rests on: all of it on the first screen. */
-function opening(title: string, { results }: ReportOptions, chart: string): string {
-  const [first, ...others] = finding(results);
+function opening(title: string, { results, contrasts }: ReportOptions, chart: string): string {
+  const [first, ...others] = finding(results, contrasts);
   const more = others.length > 0 ? ` ${escaped(others.join(" "))}` : "";
   const sentences = `<p class="finding"><strong>${escaped(first as string)}</strong>${more}</p>`;
   if (results.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;

@@ -20,6 +20,10 @@ export const presets: Readonly<Record<string, StudyPlanInput>> = {
     seeds: [1, 2, 3],
     learningRates: [6e-3],
     recipe: { steps: 450, batch: 4, validateEvery: 150, checkpointEvery: 450 },
+    contrasts: [
+      { model: "H64-MQA-CLA2", against: "H32-MQA" },
+      { model: "H64-MQA-CLA2", against: "H64-MQA" },
+    ],
     prompt: "The state of the Union",
   },
   /** The rows of the paper's Table 1 that fit a small width, at one learning rate: hours. */

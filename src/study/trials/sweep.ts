@@ -1,6 +1,7 @@
 // A study's runs: what is due is run, and what is done is kept. Yields what happens; knows no printing and no charts.
 
 import { join } from "node:path";
+import { InputError } from "../../error.ts";
 import { type CorpusOptions, openCorpus } from "../../text/corpus.ts";
 import type { TrainStep } from "../../train/training.ts";
 import { appendResult, type Result, readResults } from "../numbers/result.ts";
@@ -28,6 +29,13 @@ export interface SweepOptions {
   onCorpus?: CorpusOptions["onProgress"];
 }
 
+interface Running {
+  readonly spec: TrialSpec;
+  readonly trial: Trial;
+  readonly run: TrialRun;
+  readonly next: ReturnType<TrialRun["next"]>;
+}
+
 /** The file of a study's results. */
 export const resultsPath = (directory: string) => join(directory, "results.jsonl");
 
@@ -48,11 +56,18 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
     trials.set(name, trial);
     return trialKey(trial);
   };
-  const done: Done = (spec) => known.get(keyOf(spec));
+  const done: Done = (spec) => {
+    const result = known.get(keyOf(spec));
+    const was = result?.dataset.identity;
+    if (was === undefined || was === corpus.identity) return result;
+    throw new InputError(
+      `${resultsPath(directory)}: has results of other text of ${corpus.source} (its tokens hash to ${corpus.identity.slice(0, 12)}…, not ${was.slice(0, 12)}…); restore the text, or choose another --out`,
+    );
+  };
   for (const result of finished(plan, done)) yield { kind: "result", result, skipped: true };
 
   const idle = new Set(devices);
-  const running = new Map<string | undefined, { trial: Trial; run: TrialRun; next: ReturnType<TrialRun["next"]> }>();
+  const running = new Map<string | undefined, Running>();
   await using _stopped = {
     [Symbol.asyncDispose]: async () => {
       for (const { run } of running.values()) await run.return(undefined).catch(() => undefined);
@@ -72,22 +87,22 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
       idle.delete(device);
       const count = finished(plan, done).length;
       yield { kind: "trial", trial, done: count + running.size, atLeast: count + running.size + 1 + next.length };
-      running.set(device, { trial, run, next: run.next() });
+      running.set(device, { spec, trial, run, next: run.next() });
     }
     if (running.size === 0) break;
     const [device, news] = await Promise.race(
       [...running].map(async ([device, { next }]) => [device, await next] as const),
     );
-    const { trial, run } = running.get(device) as { trial: Trial; run: TrialRun };
+    const { spec, trial, run } = running.get(device) as Running;
     if (!news.done) {
-      running.set(device, { trial, run, next: run.next() });
+      running.set(device, { spec, trial, run, next: run.next() });
       yield { kind: "step", trial, step: news.value };
       continue;
     }
     running.delete(device);
     idle.add(device);
-    const result = news.value;
-    if (!result) continue; // stopped
+    if (!news.value) continue; // stopped
+    const result: Result = { ...news.value, ...(spec.purpose && { purpose: spec.purpose }) };
     await appendResult(resultsPath(directory), result);
     known.set(result.key, result);
     yield { kind: "result", result, skipped: false };

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { conclude } from "../../../src/study/numbers/conclusions.ts";
 import { finding } from "../../../src/study/report/finding.ts";
 import { madeStudy } from "../numbers/made-results.ts";
 
@@ -19,6 +20,14 @@ test("says better or worse only where seeds tell it from chance", () => {
   expect(noisy[1]).toMatch(/3 seeds do not tell them apart \(H64-MQA-CLA2 [+−]/);
   const once = finding(madeStudy(losses, { seeds: [1] }));
   for (const line of once.slice(1)) expect(line).toContain("one seed tells nothing of chance");
+});
+
+test("tells what was planned, corrected for how much was", () => {
+  const results = madeStudy(losses);
+  const planned = [{ model: "H64-MQA-CLA2", against: "H32-MQA" }];
+  const lines = finding(results, planned);
+  expect(lines).toEqual([finding(results)[0], ...conclude(results, planned).contrasts.map(({ sentence }) => sentence)]);
+  expect(lines).toHaveLength(2);
 });
 
 test("of several that share takes the one nearest to its twin, and needs a twin", () => {

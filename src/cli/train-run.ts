@@ -1,0 +1,173 @@
+// The run that `crosslayer train` works on: begun in an empty directory, or resumed as it was left. What is asked of a
+// resumed run beside --resume must be what it was begun with, but for what is the machine's.
+
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
+import { InputError } from "../error.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { modelName } from "../model/model-name.ts";
+import { checked } from "../options.ts";
+import type { Device } from "../runtime/device.ts";
+import { type Corpus, openCorpus } from "../text/corpus.ts";
+import { corpusRecord, corpusRecordSchema, reopenCorpus } from "../text/corpus-record.ts";
+import { openTokenizer } from "../text/tokenizer-file.ts";
+import { checkOnCard, fittingOnCard } from "../train/card-memory.ts";
+import { checkMicroBatch, fittingMicroBatch } from "../train/micro-batch.ts";
+import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
+import { type DeviceFlags, precisionOn } from "./device-options.ts";
+import { chosenModel, type ModelFlags } from "./model-options.ts";
+import { corpusProgress } from "./progress.ts";
+
+/** What the command is asked for; what is not given has its standard value, or the run's own. */
+export interface TrainFlags extends ModelFlags, DeviceFlags {
+  data?: string;
+  field?: string;
+  out: string;
+  model?: string;
+  steps?: number;
+  tokens?: number;
+  batch?: number;
+  microBatch?: number;
+  context?: number;
+  vocab?: number;
+  tokenizer?: string;
+  validationFraction?: number;
+  learningRate?: number;
+  seed?: number;
+  recompute?: boolean;
+  checkpointEvery?: number;
+  validateEvery?: number;
+  resume?: boolean;
+}
+
+/** What holds where an option is not given. */
+export const standard = { steps: 500, context: 256, vocab: 4096, validationFraction: 0.05 };
+
+/** A run, ready to be trained. */
+export interface TrainRun {
+  readonly run: RunDirectory;
+  readonly corpus: Corpus;
+  readonly model: ModelConfig;
+  readonly resolved: Recipe;
+}
+
+/** Begins a run. @throws InputError for what is wrong, before the run is written. */
+export async function begunRun(flags: TrainFlags, device: Device): Promise<TrainRun> {
+  if (flags.data === undefined)
+    throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
+  if (RunDirectory.exists(flags.out)) {
+    throw new InputError(`${flags.out}: holds a run already; continue it with --resume, or choose another --out`);
+  }
+  if (flags.steps !== undefined && flags.tokens !== undefined)
+    throw new InputError("give --steps or --tokens, not both");
+  const precision = precisionOn(device, flags.precision);
+  const asked = { ...standard, ...flags };
+  const before = chosenModel(flags.model, flags, { vocab: asked.vocab, context: asked.context }); // fails early
+  const batch = recipeSchema.shape.batch.parse(flags.batch);
+  const recompute = flags.recompute ?? false;
+  const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
+  const recipeOf = async (model: ModelConfig) => {
+    const asked = { batch, recompute, precision, learningRate, seed, threads, checkpointEvery, validateEvery };
+    const steps =
+      flags.tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(flags.tokens / (batch * model.context));
+    const whole = recipe({ steps, microBatch: flags.microBatch, ...asked });
+    return { ...whole, microBatch: await microBatchOn(device, model, whole, flags) };
+  };
+  const early = await recipeOf(before); // too
+  const corpus = await openCorpus({
+    source: flags.data,
+    field: flags.field,
+    tokenizer: flags.tokenizer,
+    vocab: asked.vocab,
+    validationFraction: asked.validationFraction,
+    directory: join(flags.out, "data"),
+    ...corpusProgress(flags.data),
+  });
+  const { vocab } = corpus.tokenizer;
+  const model = vocab === before.vocab ? before : { ...before, vocab };
+  const resolved = model === before ? early : await recipeOf(model);
+  const config = { name: modelName(model), model, recipe: resolved, data: corpusRecord(corpus) };
+  return { run: await RunDirectory.create(flags.out, config, corpus.tokenizer.json), corpus, model, resolved };
+}
+
+/** Takes up a run. @throws InputError where options, config, tokenizer or text are not what it was begun with, by name. */
+export async function resumedRun(flags: TrainFlags, device: Device): Promise<TrainRun> {
+  const run = await RunDirectory.open(flags.out);
+  if (run.finished) throw new InputError(`${flags.out}: this run is finished; evaluate it, or train another`);
+  const { model } = run.config;
+  const stored = recipe(run.config.recipe as Recipe);
+  const data = checked(corpusRecordSchema, run.config.data, `${flags.out}: data`);
+  const isVouched = await run.checkCheckpoint();
+  if (isVouched === false) {
+    console.error(
+      `warning: ${flags.out}: its checkpoint is from a version that did not keep what it was made with; whether config, tokenizer and text are the same cannot be checked`,
+    );
+  }
+  const differs = (name: string, asked: unknown, was: unknown) => {
+    if (asked !== undefined && JSON.stringify(asked) !== JSON.stringify(was)) {
+      throw new InputError(
+        `--resume: the run has ${name} ${JSON.stringify(was)}, found ${JSON.stringify(asked)}; leave it out`,
+      );
+    }
+  };
+  differs("data", flags.data, data.source);
+  differs("field", flags.field, data.field ?? "text");
+  differs("validation fraction", flags.validationFraction, data.validationFraction ?? standard.validationFraction);
+  differs("context", flags.context, model.context);
+  differs("batch", flags.batch, stored.batch);
+  differs("steps", flags.steps, stored.steps);
+  if (flags.tokens !== undefined && Math.ceil(flags.tokens / (stored.batch * model.context)) !== stored.steps) {
+    differs("tokens", flags.tokens, stored.steps * stored.batch * model.context);
+  }
+  differs("learning rate", flags.learningRate, stored.learningRate);
+  differs("seed", flags.seed, stored.seed);
+  differs("precision", flags.precision, stored.precision ?? "float32");
+  if (flags.tokenizer === undefined) differs("vocab", flags.vocab, data.vocab ?? model.vocab);
+  else if (!isDeepStrictEqual((await openTokenizer(flags.tokenizer)).json, run.tokenizer)) {
+    throw new InputError(
+      `--resume: the run has tokenizer ${join(flags.out, "tokenizer.json")}, found ${flags.tokenizer}, which is another; leave it out`,
+    );
+  }
+  if ([flags.model, flags.depth, flags.config, flags.sharing].some((flag) => flag !== undefined)) {
+    differs("model", chosenModel(flags.model, flags, model), model);
+  }
+  const resolved = resumedRecipe(flags, stored);
+  if (flags.microBatch !== undefined) await microBatchOn(device, model, resolved, flags);
+  const corpus = await reopenCorpus(data, {
+    tokenizer: join(flags.out, "tokenizer.json"),
+    directory: join(flags.out, "data"),
+    ...corpusProgress(data.source),
+  });
+  return { run, corpus, model, resolved };
+}
+
+/** The micro-batch that was asked for, or the largest that fits. @throws InputError where it, or any, does not. */
+async function microBatchOn(device: Device, model: ModelConfig, recipe: Recipe, { microBatch, shard }: TrainFlags) {
+  if (device.traits.memory === "device") {
+    const step = { config: model, recipe, shard };
+    if (microBatch === undefined) return fittingOnCard(device, step);
+    await checkOnCard(device, step, microBatch);
+    return microBatch;
+  }
+  const available = device.freeBytes();
+  if (microBatch === undefined) return fittingMicroBatch(model, { ...recipe, available });
+  checkMicroBatch(model, recipe, available);
+  return microBatch;
+}
+
+/** The recipe with what may change from one part of a run to the next: it is the machine's, or changes no step. */
+function resumedRecipe(flags: TrainFlags, stored: Recipe): Recipe {
+  const { microBatch, recompute, threads, checkpointEvery, validateEvery } = { ...stored, ...flags };
+  for (const [name, was, is] of [
+    ["micro-batch", stored.microBatch, microBatch],
+    ["recompute", stored.recompute, recompute],
+    ["threads", stored.threads, threads],
+  ]) {
+    if (was === is) continue;
+    console.error(
+      `warning: --${name}: the run was begun with ${was}, goes on with ${is}; sums are rounded otherwise, so bits differ`,
+    );
+  }
+  return recipe({ ...stored, microBatch, recompute, threads, checkpointEvery, validateEvery });
+}

@@ -1,0 +1,141 @@
+// The sharing that loses least at a KV budget. Every run of neighbouring layers is merged alone, and how far the model's
+// predictions move is measured; what runs that do not overlap lose nearly adds up, so the best cut of the layers into so
+// many runs is found by dynamic programming, without trying cuts.
+
+import { InputError } from "../error.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { kvBytesPerToken } from "../model/cost.ts";
+import { owners, type Sharing } from "../model/sharing.ts";
+import type { Device } from "../runtime/device.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { calibrate } from "./calibration.ts";
+import { converted, type Init, type Making, mergeMaker } from "./convert.ts";
+import { Divergence } from "./divergence.ts";
+import { changes, targetConfig } from "./target.ts";
+
+/** How many KV bytes the target may have for a token, in float32: so many, or such a part of the model's own. */
+export type Budget = { readonly bytes: number } | { readonly ratio: number };
+
+/** What is searched, and by what. */
+export interface SearchOptions {
+  readonly budget: Budget;
+  readonly init: Init;
+  readonly kvHeads?: number | undefined;
+  /** Calibration text, `[batch, length]`. */
+  readonly windows: readonly Tensor<"int32">[];
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((stage: "calibrating" | "searching", done: number, total: number) => void) | undefined;
+}
+
+/** A sharing, and what each of its runs of several layers loses when it is merged alone. */
+export interface Searched {
+  readonly sharing: Sharing;
+  /** KL divergence from the model before, nats per token of the calibration text, by "first-last" layer. */
+  readonly losses: Readonly<Record<string, number>>;
+}
+
+/** Tokens that a merge is measured on. */
+const measuredTokens = 8192;
+
+/** Finds the sharing. @throws InputError where not even one owner fits the budget. */
+export async function searchedSharing(
+  device: Device,
+  from: ModelConfig,
+  weights: Tensors,
+  { budget, init, kvHeads, windows, signal, onProgress }: SearchOptions,
+): Promise<Searched> {
+  const own = owners(from.sharing);
+  const unmerged = targetConfig(from, { kvHeads });
+  const count = affordableOwners(budget, from, unmerged, own.length);
+  const longest = Math.min(own.length, Math.max(4, 2 * Math.ceil(own.length / count)));
+  const runs = neighbours(own.length, longest).filter(() => count < own.length);
+  const sharingOf = (ranges: readonly Range[]): Sharing => {
+    const ownerOf = new Map(own.map((layer) => [layer, layer]));
+    for (const [first, last] of ranges) {
+      for (const layer of own.slice(first, last + 1)) ownerOf.set(layer, own[first] as number);
+    }
+    return from.sharing.map((layer) => ownerOf.get(layer) as number);
+  };
+  const targets = runs.map((run) => targetConfig(from, { sharing: sharingOf([run]), kvHeads }));
+  const needed = [unmerged, ...targets].flatMap((target) => changes(from, target));
+  const making: Making =
+    init === "fit" && needed.length > 0
+      ? {
+          init,
+          moments: await calibrate(device, from, weights, windows, needed, {
+            signal,
+            onProgress: (done, total) => onProgress?.("calibrating", done, total),
+          }),
+        }
+      : { init: init === "fit" ? "owner" : init };
+  const make = mergeMaker(from, weights, unmerged.kvHeads, making);
+  const unmergedWeights = converted(from, weights, unmerged, make);
+  const batchTokens = windows[0]?.data.length ?? measuredTokens;
+  const measured = windows.slice(0, Math.max(1, Math.floor(measuredTokens / batchTokens)));
+  using divergence = await Divergence.create(device, unmerged, unmergedWeights, measured);
+  const lost = new Map<string, number>();
+  for (const [i, target] of targets.entries()) {
+    signal?.throwIfAborted();
+    lost.set(keyOf(runs[i] as Range), await divergence.of(target, converted(from, weights, target, make)));
+    onProgress?.("searching", i + 1, targets.length);
+  }
+  const cost = (run: Range) => (run[0] === run[1] ? 0 : (lost.get(keyOf(run)) ?? Number.POSITIVE_INFINITY));
+  const cut = bestCut(own.length, count, cost);
+  const named = cut
+    .filter(([first, last]) => last > first)
+    .map((run) => [`${own[run[0]]}-${own[run[1]]}`, cost(run)] as const);
+  return { sharing: sharingOf(cut), losses: Object.fromEntries(named) };
+}
+
+/** The first and the last of neighbouring owners, by their places. */
+export type Range = readonly [first: number, last: number];
+
+const keyOf = ([first, last]: Range) => `${first}-${last}`;
+
+/** Every run of 2 to `longest` neighbours of `count`. */
+function neighbours(count: number, longest: number): Range[] {
+  const found: Range[] = [];
+  for (let first = 0; first < count; first++) {
+    for (let last = first + 1; last < Math.min(count, first + longest); last++) found.push([first, last]);
+  }
+  return found;
+}
+
+/** The cut of `count` places into at most `most` runs of the least total cost (dynamic programming). */
+export function bestCut(count: number, most: number, cost: (run: Range) => number): Range[] {
+  interface Best {
+    readonly total: number;
+    readonly runs: readonly Range[];
+  }
+  // best[end]: the first `end` places cut into as many runs as rounds are done.
+  let best: (Best | undefined)[] = Array.from({ length: count + 1 }, (_, end) =>
+    end === 0 ? { total: 0, runs: [] } : undefined,
+  );
+  let found: Best | undefined;
+  for (let round = 1; round <= most; round++) {
+    best = best.map((_, end) => {
+      let chosen: Best | undefined;
+      for (let first = 0; first < end; first++) {
+        const before = best[first];
+        const run: Range = [first, end - 1];
+        if (!before) continue;
+        const total = before.total + cost(run);
+        if (!chosen || total < chosen.total) chosen = { total, runs: [...before.runs, run] };
+      }
+      return chosen;
+    });
+    const whole = best[count];
+    if (whole && (!found || whole.total < found.total)) found = whole;
+  }
+  return [...(found as Best).runs];
+}
+
+function affordableOwners(budget: Budget, from: ModelConfig, unmerged: ModelConfig, own: number): number {
+  const all = kvBytesPerToken(unmerged, "float32");
+  const bytes = "bytes" in budget ? budget.bytes : budget.ratio * kvBytesPerToken(from, "float32");
+  const affordable = Math.floor((bytes / all) * own + 1e-9);
+  if (affordable >= 1) return Math.min(own, affordable);
+  throw new InputError(
+    `--search: ${Math.floor(bytes)} bytes per token are asked, one owner's keys and values take ${all / own} (float32); give more, or fewer KV heads`,
+  );
+}
