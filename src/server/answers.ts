@@ -1,7 +1,7 @@
 // Chunks of text as the OpenAI API's objects: whole answers and events of a stream, for both kinds of completion.
 
 import { randomUUID } from "node:crypto";
-import type { Chunk, TokenLogprob, Usage } from "../generate/request.ts";
+import type { Chunk, PromptLogprob, TokenLogprob, Usage } from "../generate/request.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** What is the same in all objects of an answer. */
@@ -20,6 +20,8 @@ export function answerHead(kind: "cmpl" | "chatcmpl", model: string): AnswerHead
 export interface Written {
   text: string;
   logprobs: TokenLogprob[];
+  /** Of the prompt, where they were asked for. */
+  promptLogprobs: readonly PromptLogprob[];
   finishReason: Chunk["finishReason"];
   usage: Usage;
 }
@@ -27,13 +29,14 @@ export interface Written {
 /** An empty text. */
 export function nothingWritten(): Written {
   const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-  return { text: "", logprobs: [], finishReason: undefined, usage };
+  return { text: "", logprobs: [], promptLogprobs: [], finishReason: undefined, usage };
 }
 
 /** Adds a chunk to what was written. */
-export function addChunk(written: Written, { text, logprobs, finishReason, usage }: Chunk): void {
+export function addChunk(written: Written, { text, logprobs, promptLogprobs, finishReason, usage }: Chunk): void {
   written.text += text;
   if (logprobs) written.logprobs.push(...logprobs);
+  if (promptLogprobs) written.promptLogprobs = promptLogprobs;
   if (finishReason) written.finishReason = finishReason;
   if (usage) written.usage = usage;
 }
@@ -66,15 +69,17 @@ export function finishReasonOf(reason: Written["finishReason"]): "stop" | "lengt
 
 /** `logprobs` of a completion; `before` are characters that came before these tokens. */
 export function completionLogprobs(
-  logprobs: readonly TokenLogprob[],
+  logprobs: readonly PromptLogprob[],
   before: number,
   tokenizer: Pick<Tokenizer, "bytesOf">,
 ) {
   let offset = before;
   return {
     tokens: logprobs.map(({ text }) => text),
-    token_logprobs: logprobs.map(({ logprob }) => logprob),
-    top_logprobs: logprobs.map(({ top, ...own }) => byText([own, ...top], tokenizer)),
+    token_logprobs: logprobs.map(({ logprob }) => logprob ?? null),
+    top_logprobs: logprobs.map(({ token, text, logprob, top }) => {
+      return logprob === undefined ? null : byText([{ token, text, logprob }, ...top], tokenizer);
+    }),
     text_offset: logprobs.map(({ text }) => {
       offset += text.length;
       return offset - text.length;

@@ -65,8 +65,10 @@ async function* eventsOf(
       const { index, text, logprobs = [], finishReason } = next.value;
       if (!opened.has(index)) {
         opened.add(index);
-        const opening = asked.opening(index);
+        const prompt = next.value.promptLogprobs ?? [];
+        const opening = asked.opening(index, prompt);
         if (opening) yield event(opening, true);
+        for (const token of prompt) offsets[index]! += token.text.length;
       }
       if (text === "" && logprobs.length === 0 && !finishReason) continue; // part of a character, or of a stop text
       const delta = asked.delta(index, { text, logprobs, finishReason }, offsets[index] as number);
