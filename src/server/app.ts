@@ -122,7 +122,11 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     const { type, body } = await metrics.text();
     return c.body(body, 200, { "content-type": type });
   });
-  app.get("/openapi.json", (c) => c.json(openApi(version, apiKeys.length > 0)));
+  let description: object | undefined; // made once, for that takes a while
+  app.get("/openapi.json", (c) => {
+    description ??= openApi(version, apiKeys.length > 0);
+    return c.json(description);
+  });
 
   app.get("/api/models", (c) => {
     const cards = models.all.map(({ card }) => card);

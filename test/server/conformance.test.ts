@@ -582,6 +582,16 @@ describe("a large body", () => {
     expect(answers.map(({ choices }) => choices.length)).toEqual(answers.map((_, i) => 1 + (i % 3)));
   });
 
+  test("a long text has the tokens of a short one, and is read aside", async () => {
+    const tokenizer = it.served.get("shared")?.tokenizer;
+    const prompt = "we the people — 正義 🎈, ".repeat(1000);
+    const answers = ["shared", "unshared"].map(async (model) => (await post("/tokenize", { model, prompt })).json());
+    for (const { tokens, count, token_strs: texts } of await Promise.all(answers)) {
+      expect(tokens).toEqual([...(tokenizer?.prefix ?? []), ...(tokenizer?.encode(prompt) ?? [])]);
+      expect([count, texts]).toEqual([tokens.length, null]);
+    }
+  });
+
   test("tokens become text again", async () => {
     const tokenizer = it.served.get("shared")?.tokenizer;
     const ids = [...(tokenizer?.encode("we the people — 正義 🎈") ?? [])];
