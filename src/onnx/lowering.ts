@@ -87,8 +87,16 @@ export const lowerings: Lowerings = {
     to.emit("Sigmoid", [x], [sigmoid]);
     to.emit("Mul", [x, sigmoid], outputs.map(to.name));
   },
-  cast: ({ inputs, outputs, attributes }, to) =>
-    to.emit("Cast", inputs.map(to.name), outputs.map(to.name), { to: { int: dataTypes[attributes.to] } }),
+  cast: ({ inputs: [x], outputs, attributes }, to) => {
+    const { op, inputs } = (x as Value).node;
+    const names = outputs.map(to.name);
+    if (op === "round" && (attributes.to === "int8" || attributes.to === "uint8")) {
+      // One pass rounds, casts and keeps within the type's range.
+      const zero = { int: dataTypes[attributes.to] };
+      return to.emit("QuantizeLinear", [to.name(inputs[0] as Value), to.float(1)], names, { output_dtype: zero });
+    }
+    to.emit("Cast", [to.name(x as Value)], names, { to: { int: dataTypes[attributes.to] } });
+  },
   // x + 0·(an element of signal): a dependency that no optimiser can see through.
   after: ({ inputs: [x, signal], outputs }, to) => {
     const [flat, element, nothing] = [to.fresh(), to.fresh(), to.fresh()];

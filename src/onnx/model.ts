@@ -162,9 +162,22 @@ export function toOnnx(graph: Graph, bound: Tensors = {}, options: OnnxOptions =
         ? [{ domain: microsoft, version: 1 }]
         : []),
     ],
-    graph: { name: "crosslayer", node, initializer: inside, input, output },
+    graph: { name: "crosslayer", node: read(node, output), initializer: inside, input, output },
   });
   return { bytes, external };
+}
+
+/** The nodes that outputs depend on: a lowering that writes two operations as one leaves the first unread. */
+function read(nodes: readonly NodeProto[], outputs: readonly ValueInfoProto[]): NodeProto[] {
+  const names = new Set(outputs.map(({ name }) => name));
+  return nodes
+    .toReversed()
+    .filter(({ input, output }) => {
+      if (!output.some((name) => names.has(name))) return false;
+      for (const name of input) names.add(name);
+      return true;
+    })
+    .reverse();
 }
 
 /** Initialisers with their data moved outside where there is too much of it. */
