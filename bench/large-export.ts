@@ -54,7 +54,11 @@ try {
   const { stdout, stderr } = spawnSync(process.execPath, [script, "onnxruntime-node", join(folder, "jobs.json")], {
     ...{ encoding: "utf8", maxBuffer: 2 ** 28 },
   });
-  const found = JSON.parse(stdout || `{"error": ${JSON.stringify(stderr)}}`);
+  if (!stdout) throw new Error(stderr);
+  const [found] = stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
   using full = await FullForward.create(model, weights, { length: 12 });
   const expected = ((await full.run(tokens)).logits as Float32Array[]).flatMap((row) => [...row]);
   const off = expected.reduce((most, x, i) => Math.max(most, Math.abs(x - found.logits[i])), 0);
