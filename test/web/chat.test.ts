@@ -58,6 +58,7 @@ describe.skipIf(!browserPath)("the chat", () => {
     await using window = await opened();
     const { page, problems } = window;
     await page.getByText("the same memory holds 2× the text").waitFor();
+    await answering(page, () => ({ text: "a long answer ".repeat(300), prompt: 10 }));
     await page.getByRole("button", { name: "Send" }).click();
     await answered(page, 2);
     const names = await page.locator(".answer h2").allInnerTexts();

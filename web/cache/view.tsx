@@ -17,8 +17,6 @@ import { Throughput } from "./throughput.tsx";
 /** How far back the chart goes, in milliseconds. */
 const kept = 600_000;
 
-const none: StatsReply["history"] = [];
-
 /** Pixels that the largest cache is high. */
 const highest = 170;
 
@@ -26,7 +24,6 @@ const highest = 170;
 export function CacheView({ models }: { models: readonly ModelCard[] }) {
   const { value: reply, error } = usePolled<StatsReply>("stats", 1, withHistory);
   const [context, setContext] = useState(String(models[0]?.config.context ?? 2048));
-  const [opened] = useState(Date.now);
   const tokens = Number(context);
   const valid = Number.isInteger(tokens) && tokens >= 1;
   const loaded = ordered(models).flatMap((card) => {
@@ -72,7 +69,7 @@ export function CacheView({ models }: { models: readonly ModelCard[] }) {
           />
         ))}
       </div>
-      <Throughput history={reply?.history ?? none} now={reply?.time ?? opened} models={models} />
+      {reply && <Throughput history={reply.history} now={reply.time} models={models} />}
       {reply && (
         <p class="note">
           {bytesText(reply.kvMemory)} for keys and values in all; it moves to the models whose requests wait for it. The

@@ -2,7 +2,7 @@
 
 import { bytesText, integerText } from "../../src/charts/quantity.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
-import { differInSharing, shares, useColor } from "../models.ts";
+import { useColor } from "../models.ts";
 import { Blocks, blocksPerCell } from "../parts/blocks.tsx";
 import type { Usage } from "../server/stream.ts";
 
@@ -25,28 +25,31 @@ const height = 36;
 /** The card: a sentence that is so before anything is asked, then the blocks of each. */
 export function Cost({ holders }: { holders: readonly Holder[] }) {
   const cards = holders.map(({ card }) => card);
-  const most = Math.max(...cards.map((card) => heldBytes(card, card.config.context).unshared));
-  const perCell = blocksPerCell(Math.max(...cards.map((card) => heldBytes(card, card.config.context).blocks)));
+  const lengths = cards.map((card) => heldBytes(card, card.config.context));
+  const most = Math.max(...lengths.map(({ own, unshared }) => (cards.length === 1 ? unshared : own)));
+  const perCell = blocksPerCell(Math.max(...lengths.map(({ blocks }) => blocks)));
   return (
     <section class="card cost" aria-label="Cache that the conversation holds">
       <p class="point">{pointOf(cards)}</p>
       <div class={holders.length > 1 ? "columns two" : "columns"}>
         {holders.map((holder, i) => (
-          <Held key={i} holder={holder} most={most} perCell={perCell} />
+          <Held key={i} holder={holder} most={most} perCell={perCell} alone={holders.length === 1} />
         ))}
       </div>
     </section>
   );
 }
 
-function Held({ holder: { card, usage }, most, perCell }: { holder: Holder; most: number; perCell: number }) {
+function Held(props: { holder: Holder; most: number; perCell: number; alone: boolean }) {
+  const { most, perCell, alone } = props;
+  const { card, usage } = props.holder;
   const tokens = usage.prompt + usage.completion;
   const full = heldBytes(card, card.config.context);
   const held = heldBytes(card, tokens);
   const used = Math.min(held.blocks, full.blocks);
   const counts = { shared: 0, used, cached: 0, free: full.blocks - used };
   const color = useColor(card.name);
-  const saves = card.unsharedKvBytesPerToken > card.kvBytesPerToken;
+  const saves = alone && card.unsharedKvBytesPerToken > card.kvBytesPerToken;
   const part = full.own / most;
   return (
     <div class="held">
@@ -87,8 +90,7 @@ function pointOf(cards: readonly ModelCard[]): string {
   const times = (ratio: number) => `${Number(ratio.toPrecision(3))}×`;
   if (right && right.kvBytesPerToken > left.kvBytesPerToken) {
     const ratio = right.kvBytesPerToken / left.kvBytesPerToken;
-    const why = differInSharing(left, right) && shares(left) ? " Layers that share are all that differs." : "";
-    return `${left.name} keeps ${bytesText(left.kvBytesPerToken)} per token, ${right.name} ${bytesText(right.kvBytesPerToken)}: the same memory holds ${times(ratio)} the text.${why}`;
+    return `${left.name} keeps ${bytesText(left.kvBytesPerToken)} per token, ${right.name} ${bytesText(right.kvBytesPerToken)}: the same memory holds ${times(ratio)} the text.`;
   }
   if (left.unsharedKvBytesPerToken > left.kvBytesPerToken) {
     const ratio = left.unsharedKvBytesPerToken / left.kvBytesPerToken;

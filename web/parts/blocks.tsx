@@ -20,9 +20,9 @@ export const blockStates = ["shared", "used", "cached", "free"] as const;
 /** Most cells that are drawn of a cache; beyond it a cell stands for several blocks. */
 const mostCells = 2400;
 
-/** Blocks that a cell stands for where the cache of the most blocks has `most`. */
-export function blocksPerCell(most: number): number {
-  return Math.max(1, Math.ceil(most / mostCells));
+/** Blocks that a cell stands for where the cache of the most blocks has `most`, so that no more than `cells` are drawn. */
+export function blocksPerCell(most: number, cells = mostCells): number {
+  return Math.max(1, Math.ceil(most / cells));
 }
 
 /** The blocks in `width` × `height` pixels (the width scales with its place), `perCell` of them a cell. */

@@ -22,12 +22,19 @@ test("says better or worse only where seeds tell it from chance", () => {
   for (const line of once.slice(1)) expect(line).toContain("one seed tells nothing of chance");
 });
 
-test("tells what was planned, corrected for how much was", () => {
-  const results = madeStudy(losses);
+test("tells what was planned as it was planned, with its interval", () => {
+  const results = madeStudy(losses, { noise: 0.0001 });
   const planned = [{ model: "H64-MQA-CLA2", against: "H32-MQA" }];
-  const lines = finding(results, planned);
-  expect(lines).toEqual([finding(results)[0], ...conclude(results, planned).contrasts.map(({ sentence }) => sentence)]);
-  expect(lines).toHaveLength(2);
+  const [plain, asked] = [finding(results), finding(results, planned)];
+  expect(asked.slice(0, 2)).toEqual(plain.slice(0, 2)); // what nobody planned is as before
+  const [contrast] = conclude(results, planned).contrasts;
+  const [low, high] = (contrast?.interval ?? []).map((value) => value.toFixed(3).replace("-", "−"));
+  expect(asked[2]).toContain(
+    `sharing is better over 3 seeds (${contrast?.difference.toFixed(3).replace("-", "−")} nats`,
+  );
+  expect(asked[2]).toContain(`95% ${low} to ${high})`);
+  const noisy = finding(madeStudy(losses, { noise: 0.2 }), planned);
+  expect(noisy[2]).toMatch(/3 seeds do not tell them apart \([+−]\d.* 95% /);
 });
 
 test("of several that share takes the one nearest to its twin, and needs a twin", () => {
