@@ -289,5 +289,5 @@ async function readTokenizerFile(path: string): Promise<TokenizerFile> {
 
 /** How a run's tokenizer is read. */
 export function tokenizerOptions({ vocab }: Pick<ModelConfig, "vocab">, texts: TextSettings): TokenizerOptions {
-  return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token };
+  return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token, prefix: texts.prefix };
 }

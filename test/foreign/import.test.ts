@@ -257,7 +257,8 @@ describe("what a folder says of its texts", () => {
     writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(tokens));
     await imported(folder, out);
     const run = await RunDirectory.open(out);
-    expect(run.texts).toEqual({ bos_token: "<b>", eos_token: "<e>", end_token_ids: [2, 7] });
+    expect(run.texts).toEqual({ bos_token: "<b>", eos_token: "<e>", prefix: "template", end_token_ids: [2, 7] });
+    expect(run.loadTokenizer().prefix).toEqual([]); // as in its own library, where no template says otherwise
     expect(await run.chatTemplate()).toBe("{{ bos_token }}x");
     expect([...run.loadTokenizer().ends]).toEqual([0, 2, 7]);
     expect(run.finished).toBe(true);
