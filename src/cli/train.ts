@@ -1,4 +1,4 @@
-// `crosslayer train`: one model from scratch, into a run directory.
+// `crosslayer train`: one model, from scratch or from the weights of a run, into a run directory.
 
 import { join } from "node:path";
 import { Command } from "commander";
@@ -7,7 +7,7 @@ import { bytesText, countText, integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { Evaluation } from "../eval/evaluation.ts";
-import type { ModelConfig } from "../model/config.ts";
+import { type ModelConfig, modelConfig, withContext } from "../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
 import type { Precision } from "../model/precision.ts";
@@ -18,6 +18,7 @@ import { Batches } from "../text/batches.ts";
 import { type Corpus, openCorpus } from "../text/corpus.ts";
 import { fittingMicroBatch } from "../train/micro-batch.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
+import type { Beginning } from "../train/trainer.ts";
 import { train } from "../train/training.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
 import { interruptible } from "./interrupt.ts";
@@ -25,8 +26,17 @@ import { chosenModel, type ModelFlags, modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
 import { option } from "./option.ts";
 import { type Progress, progress } from "./progress.ts";
+import {
+  checkTokenizer,
+  type Origin,
+  type OriginFlags,
+  openOrigin,
+  originOf,
+  originOptions,
+  storedOrigin,
+} from "./train-origin.ts";
 
-interface Flags extends ModelFlags, DeviceFlags {
+interface Flags extends ModelFlags, DeviceFlags, OriginFlags {
   data?: string;
   field?: string;
   out: string;
@@ -35,8 +45,8 @@ interface Flags extends ModelFlags, DeviceFlags {
   tokens?: number;
   batch?: number;
   microBatch?: number;
-  context: number;
-  vocab: number;
+  context?: number;
+  vocab?: number;
   tokenizer?: string;
   validationFraction: number;
   learningRate?: number;
@@ -56,24 +66,31 @@ const dataSchema = z.object({
   tokens: z.int(),
 });
 
+/** Sizes where nobody says. */
+const standardSizes = { context: 256, vocab: 4096 };
+
 /** Optimizer steps where neither steps nor tokens are given. */
 const standardSteps = 500;
 
 /** The subcommand. */
 export function trainCommand(): Command {
   const command = new Command("train")
-    .description("train one model from scratch into a run directory")
+    .description("train one model into a run directory: from scratch, or from the weights of a run (--init)")
     .option("--data <source>", "sotu, a .txt, .jsonl or .parquet file, a directory of these, or hf:owner/dataset")
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
-  return deviceOptions(modelOptions(command))
+  return deviceOptions(originOptions(modelOptions(command)))
     .addOption(option(recipeSchema, "steps", "<count>", { told: String(standardSteps) }))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
     .addOption(option(recipeSchema, "batch", "<sequences>", { told: "standard" }))
     .addOption(option(recipeSchema, "microBatch", "<sequences>", { told: "what fits in memory" }))
-    .option("--context <tokens>", "tokens of a sequence", whole(2, 1 << 20), 256)
-    .option("--vocab <tokens>", "vocabulary of the tokenizer that is trained", whole(257, 1 << 20), 4096)
+    .option("--context <tokens>", `tokens of a sequence (default: ${standardSizes.context})`, whole(2, 1 << 20))
+    .option(
+      "--vocab <tokens>",
+      `vocabulary of the tokenizer that is trained (default: ${standardSizes.vocab})`,
+      whole(257, 1 << 20),
+    )
     .option("--tokenizer <file>", "a tokenizer.json to use instead")
     .option("--validation-fraction <share>", "documents held out", between(0, 0.999), 0.05)
     .addOption(option(recipeSchema, "learningRate", "<peak>", { told: "standard" }))
@@ -90,7 +107,7 @@ async function runTrain(flags: Flags): Promise<void> {
   const stored = flags.resume ? recipe((await RunDirectory.open(flags.out)).config.recipe as Recipe) : undefined;
   await using device = await openAsked({ threads: stored?.threads, ...flags });
   if (stored) precisionOn(device, stored.precision ?? "float32"); // a run goes on in the numbers it began in
-  const { run, corpus, model, resolved } = await (flags.resume ? resumed(flags) : begun(flags, device));
+  const { run, corpus, model, resolved, beginning } = await (flags.resume ? resumed(flags) : begun(flags, device));
   using _lock = run.lock();
   using data = corpus.data;
   const { total } = parameterCount(model);
@@ -104,7 +121,7 @@ async function runTrain(flags: Flags): Promise<void> {
   const load = loadOf(device, model, precision);
   await interruptible(async (signal) => {
     const validate = (weights: Buffers) => evaluation.quick(weights);
-    const steps = train({ device, model, recipe: resolved, batches, directory: run, validate, signal });
+    const steps = train({ device, model, recipe: resolved, batches, beginning, directory: run, validate, signal });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {
@@ -155,37 +172,44 @@ interface Prepared {
   corpus: Corpus;
   model: ModelConfig;
   resolved: Recipe;
+  beginning: Beginning | undefined;
 }
 
 async function begun(flags: Flags, device: Device): Promise<Prepared> {
-  if (flags.data === undefined)
-    throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
   if (RunDirectory.exists(flags.out)) {
     throw new InputError(`${flags.out}: holds a run already; continue it with --resume, or choose another --out`);
   }
   if (flags.steps !== undefined && flags.tokens !== undefined)
     throw new InputError("give --steps or --tokens, not both");
   const precision = precisionOn(device, flags.precision);
-  const before = chosenModel(flags.model, flags, { vocab: flags.vocab, context: flags.context }); // fails early
+  const origin = await openOrigin(flags);
+  const source = flags.data ?? origin?.data.source;
+  if (source === undefined) throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
+  const before = askedModel(flags, origin); // fails early
+  const field = flags.field ?? (source === origin?.data.source ? origin?.data.field : undefined);
   const corpus = await openCorpus({
-    source: flags.data,
-    field: flags.field,
-    tokenizer: flags.tokenizer,
-    vocab: flags.vocab,
+    source,
+    field,
+    tokenizer: origin?.tokenizer.path ?? flags.tokenizer,
+    vocab: flags.vocab ?? standardSizes.vocab,
     validationFraction: flags.validationFraction,
     directory: join(flags.out, "data"),
     onProgress: (stage) => console.error(stage === "tokenizer" ? "training a tokenizer" : "reading the text"),
   });
+  if (origin) checkTokenizer(origin, corpus.tokenizer.json, source);
   const { vocab } = corpus.tokenizer;
-  const model = vocab === before.vocab ? before : { ...before, vocab };
+  const model = origin || vocab === before.vocab ? before : { ...before, vocab };
   const batch = recipeSchema.shape.batch.parse(flags.batch);
   const steps =
     flags.tokens === undefined ? (flags.steps ?? standardSteps) : Math.ceil(flags.tokens / (batch * model.context));
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
   const available = device.freeBytes();
-  const fits = () =>
-    device.traits.memory === "device" ? batch : fittingMicroBatch(model, { batch, recompute, available });
+  const beginning = await origin?.beginning(model.context);
+  const fits = () => {
+    if (device.traits.memory === "device") return batch;
+    return fittingMicroBatch(model, { batch, recompute, available, teacher: beginning?.teacher });
+  };
   const microBatch = flags.microBatch ?? fits();
   const asked = {
     steps,
@@ -200,10 +224,29 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
     validateEvery,
   };
   const resolved = recipe(asked);
-  const { field, validationFraction } = flags;
-  const data = { source: flags.data, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
-  const config = { name: modelName(model), model, recipe: resolved, data };
-  return { run: await RunDirectory.create(flags.out, config, corpus.tokenizer.json), corpus, model, resolved };
+  const { validationFraction } = flags;
+  const data = { source, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
+  const config = { name: modelName(model), model, recipe: resolved, data, origin: origin?.record };
+  const run = await RunDirectory.create(flags.out, config, corpus.tokenizer.json);
+  return { run, corpus, model, resolved, beginning };
+}
+
+/** The model that is trained: that of the run to begin with, or what the options tell. @throws InputError for both. */
+function askedModel(flags: Flags, origin: Origin | undefined): ModelConfig {
+  if (origin && (flags.tokenizer ?? flags.vocab) !== undefined) {
+    throw new InputError(`train: the tokenizer is that of ${origin.tokenizer.path}; leave out --tokenizer and --vocab`);
+  }
+  if (!origin?.model) {
+    const { context = standardSizes.context, vocab = origin?.vocab ?? standardSizes.vocab } = flags;
+    const chosen = chosenModel(flags.model, flags, { vocab, context });
+    return origin ? modelConfig({ ...chosen, vocab: origin.vocab }) : chosen;
+  }
+  const differing = (["model", "depth", "config", "sharing"] as const).find((flag) => flags[flag] !== undefined);
+  if (differing) {
+    const advice = differing === "sharing" ? "; `crosslayer convert` changes the sharing" : "";
+    throw new InputError(`train: the model is that of --init ${flags.init}; leave out --${differing}${advice}`);
+  }
+  return withContext(origin.model, flags.context);
 }
 
 async function resumed(flags: Flags): Promise<Prepared> {
@@ -224,6 +267,10 @@ async function resumed(flags: Flags): Promise<Prepared> {
   differs("batch", flags.batch, stored.batch);
   differs("learning rate", flags.learningRate, stored.learningRate);
   differs("seed", flags.seed, stored.seed);
+  const { init, teacher } = originOf(run);
+  differs("init", flags.init, init?.path);
+  differs("teacher", flags.teacher, teacher?.path);
+  differs("distill", flags.distill, teacher?.share);
   differs("precision", flags.precision, stored.precision ?? "float32");
   if (
     flags.model !== undefined ||
@@ -245,5 +292,6 @@ async function resumed(flags: Flags): Promise<Prepared> {
       `--resume: ${data.source} had ${data.tokens} tokens to train on and has ${tokens} now; restore it, or begin another run`,
     );
   }
-  return { run, corpus, model, resolved: stored };
+  const beginning = await (await storedOrigin(run))?.beginning(model.context);
+  return { run, corpus, model, resolved: stored, beginning };
 }

@@ -14,7 +14,8 @@ import { isValidation } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { calibrate } from "./calibration.ts";
 import { documentWindows, shardWindows, type WindowSizes } from "./calibration-text.ts";
-import { converted, type Init, type Making, mergeMaker } from "./convert.ts";
+import { converted, type Making, mergeMaker } from "./convert.ts";
+import type { Init } from "./init.ts";
 import { type Budget, searchedSharing } from "./search.ts";
 import { changes, type Merge, targetConfig } from "./target.ts";
 

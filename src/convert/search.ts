@@ -9,8 +9,9 @@ import { owners, type Sharing } from "../model/sharing.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { calibrate } from "./calibration.ts";
-import { converted, type Init, type Making, mergeMaker } from "./convert.ts";
+import { converted, type Making, mergeMaker } from "./convert.ts";
 import { Divergence } from "./divergence.ts";
+import type { Init } from "./init.ts";
 import { changes, targetConfig } from "./target.ts";
 
 /** How many KV bytes the target may have for a token, in float32: so many, or such a part of the model's own. */

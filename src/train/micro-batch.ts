@@ -6,7 +6,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { graphMemory } from "../plan/graph-memory.ts";
 import { freeHostBytes } from "../runtime/host-memory.ts";
 import { adamw } from "./optimizer.ts";
-import { accumulateGraph, updateGraph } from "./step.ts";
+import { accumulateGraph, type StepTeacher, updateGraph } from "./step.ts";
 
 /** The part of free memory that a step is given: the estimate is not exact, and others need some. */
 const usableFraction = 0.8;
@@ -14,9 +14,14 @@ const usableFraction = 0.8;
 /** Bytes a step is expected to take: parameters, moments, gradients and what is alive at the fullest moment. */
 export function stepMemory(
   config: ModelConfig,
-  { microBatch, accumulate, recompute }: { microBatch: number; accumulate: number; recompute: boolean },
+  {
+    microBatch,
+    accumulate,
+    recompute,
+    teacher,
+  }: { microBatch: number; accumulate: number; recompute: boolean; teacher?: StepTeacher | undefined },
 ): number {
-  const options = { batch: microBatch, length: config.context, optimizer: adamw, accumulate, recompute };
+  const options = { batch: microBatch, length: config.context, optimizer: adamw, accumulate, recompute, teacher };
   const graphs = accumulate > 1 ? [accumulateGraph, updateGraph] : [updateGraph];
   return Math.max(
     ...graphs.map((build) => {
@@ -32,12 +37,17 @@ export function stepMemory(
  */
 export function fittingMicroBatch(
   config: ModelConfig,
-  { batch, recompute, available = freeHostBytes() }: { batch: number; recompute: boolean; available?: number },
+  {
+    batch,
+    recompute,
+    available = freeHostBytes(),
+    teacher,
+  }: { batch: number; recompute: boolean; available?: number; teacher?: StepTeacher | undefined },
 ): number {
   let needed = 0;
   for (let microBatch = batch; microBatch >= 1; microBatch--) {
     if (batch % microBatch !== 0) continue;
-    needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute });
+    needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute, teacher });
     if (needed <= usableFraction * available) return microBatch;
   }
   const advice = recompute

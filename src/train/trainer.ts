@@ -17,7 +17,7 @@ import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
 import { type Recipe, scheduleOf } from "./recipe.ts";
 import { learningRate } from "./schedule.ts";
-import { accumulateGraph, type StepOptions, sumName, updateGraph } from "./step.ts";
+import { accumulateGraph, type StepOptions, sumName, teacherName, updateGraph } from "./step.ts";
 
 /** What one step did. */
 export interface StepReport {
@@ -38,6 +38,22 @@ export interface PendingStep {
   report(): Promise<StepReport>;
 }
 
+/** What training begins with, where that is not random weights alone. */
+export interface Beginning {
+  /** The first weights; drawn by the recipe's seed if not given. */
+  readonly weights?: Tensors | undefined;
+  /** A model whose predictions are learned beside the text, which it has the vocabulary of. */
+  readonly teacher?: Teacher | undefined;
+}
+
+/** A model to learn from. */
+export interface Teacher {
+  readonly config: ModelConfig;
+  readonly weights: Tensors;
+  /** How much of the loss is to agree with it: see `Taught`. */
+  readonly share: number;
+}
+
 /** A model's training on a device. Weights and moments are live: a step replaces them. */
 export class Trainer implements Disposable {
   readonly config: ModelConfig;
@@ -48,6 +64,8 @@ export class Trainer implements Disposable {
   #weights: Buffers;
   #moments: Buffers;
   #sums: Buffers;
+  /** The teacher's parameters, which no step changes. */
+  readonly #taught: Buffers;
   #step = 0;
 
   private constructor(device: Device, config: ModelConfig, recipe: Recipe, made: Made) {
@@ -67,10 +85,17 @@ export class Trainer implements Disposable {
     this.#weights = putAll(device, made.weights);
     this.#moments = zeroed((name) => Object.values(momentNames(name)));
     this.#sums = made.accumulate ? zeroed((name) => [sumName(name)]) : {};
+    const taught = Object.entries(made.teacher ?? {}).map(([name, tensor]) => [teacherName(name), tensor] as const);
+    this.#taught = putAll(device, Object.fromEntries(taught));
   }
 
-  /** Compiles a recipe's step for a model and draws its initial weights. */
-  static async create(device: Device, config: ModelConfig, recipe: Recipe): Promise<Trainer> {
+  /** Compiles a recipe's step for a model and draws its initial weights, if none are given. */
+  static async create(
+    device: Device,
+    config: ModelConfig,
+    recipe: Recipe,
+    { weights: given, teacher }: Beginning = {},
+  ): Promise<Trainer> {
     const accumulate = recipe.batch / recipe.microBatch;
     const options: StepOptions = {
       batch: recipe.microBatch,
@@ -80,11 +105,14 @@ export class Trainer implements Disposable {
       recompute: recipe.recompute,
       ...stepTraits(device.traits),
       precision: recipe.precision,
+      teacher,
     };
     const compiling = device.compile(updateGraph(config, options));
-    const weights = initialize(config, new Random(recipe.seed).split("weights")); // while the runtime compiles
+    // While the runtime compiles. Steps write over weights in place, so given ones are copied.
+    const weights = given ? copied(given) : initialize(config, new Random(recipe.seed).split("weights"));
     return new Trainer(device, config, recipe, {
       weights,
+      teacher: teacher?.weights,
       update: await compiling,
       accumulate: accumulate > 1 ? await device.compile(accumulateGraph(config, options)) : undefined,
     });
@@ -138,14 +166,19 @@ export class Trainer implements Disposable {
       this.#sums = await this.#device.clear(this.#sums);
       for (let i = 1; i < micro; i++) {
         using tokens = this.#device.put(await next());
-        const { loss, ...sums } = await this.#accumulate.run({ ...this.#weights, ...this.#sums, tokens });
+        const { loss, ...sums } = await this.#accumulate.run({
+          ...this.#weights,
+          ...this.#sums,
+          ...this.#taught,
+          tokens,
+        });
         this.#sums = sums;
         losses.push(loss as Buffer);
       }
     }
     using tokens = this.#device.put(await next());
     const scalars = putAll(this.#device, stepScalars(optimizer, this.#step, rate));
-    const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...scalars, tokens };
+    const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...this.#taught, ...scalars, tokens };
     const { loss, gradNorm, ...state } = await this.#update.run(inputs);
     this.#weights = pick(state, this.#weights);
     this.#moments = pick(state, this.#moments);
@@ -164,7 +197,7 @@ export class Trainer implements Disposable {
   [Symbol.dispose](): void {
     this.#update[Symbol.dispose]();
     this.#accumulate?.[Symbol.dispose]();
-    for (const buffers of [this.#weights, this.#moments, this.#sums]) disposeAll(buffers);
+    for (const buffers of [this.#weights, this.#moments, this.#sums, this.#taught]) disposeAll(buffers);
   }
 }
 
@@ -173,9 +206,16 @@ function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
   return { attention, block: attentionBlock, logitElements };
 }
 
-/** What a trainer begins with. */
+function copied(tensors: Tensors): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() } as Tensor]),
+  );
+}
+
+/** What a trainer is made of. */
 interface Made {
   readonly weights: Tensors;
+  readonly teacher: Tensors | undefined;
   readonly update: Program;
   /** Of every micro-batch but the last; none where a step is one micro-batch. */
   readonly accumulate: Program | undefined;

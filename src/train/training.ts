@@ -7,7 +7,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { type Buffers, type Device, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Recipe } from "./recipe.ts";
-import { type PendingStep, type StepReport, Trainer } from "./trainer.ts";
+import { type Beginning, type PendingStep, type StepReport, Trainer } from "./trainer.ts";
 
 /** Batches in an order that is fixed by their seed, from any position. */
 export interface BatchSource {
@@ -28,6 +28,8 @@ export interface TrainOptions {
   recipe: Recipe;
   /** Micro-batches `[microBatch, context + 1]`. */
   batches: BatchSource;
+  /** What it begins with, where that is not random weights alone. */
+  beginning?: Beginning | undefined;
   /** Where checkpoints and metrics go; nothing is kept if not given. Its checkpoint, if it has one, is continued. */
   directory?: RunDirectory;
   /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
@@ -53,8 +55,8 @@ export interface TrainStep extends StepReport {
 export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
-  const { device, model, recipe, batches, directory, validate, signal } = options;
-  using trainer = await Trainer.create(device, model, recipe);
+  const { device, model, recipe, batches, directory, validate, signal, beginning } = options;
+  using trainer = await Trainer.create(device, model, recipe, beginning);
   await resume(trainer, batches, directory);
   const save = async () => {
     await directory?.saveCheckpoint(await trainer.read(), { step: trainer.steps, position: batches.position });
