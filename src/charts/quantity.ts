@@ -55,3 +55,11 @@ export function differenceText(estimate: Estimate, digits = 4): string {
   const text = estimateText(estimate, digits);
   return text.startsWith("-") ? `−${text.slice(1)}` : estimate.mean >= 0 ? `+${text}` : text;
 }
+
+/** A signed interval: `−0.0120 to +0.0040`. */
+export function intervalText([low, high]: readonly [number, number], digits = 4): string {
+  const [from, to] = [low, high].map((value) =>
+    differenceText({ mean: value, standardError: undefined, n: 1 }, digits),
+  );
+  return `${from} to ${to}`;
+}

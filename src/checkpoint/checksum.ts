@@ -9,18 +9,26 @@ import { decode, encodeSafetensors, type SafetensorsFile } from "./safetensors.t
 const key = "checksum";
 const blank = "0".repeat(64);
 
+/** The metadata of a file whose checksum is still to come. */
+export const blankChecksum = { [key]: blank };
+
 /**
  * As `encodeSafetensors`, with the file's checksum in its metadata.
  * @throws InputError if `metadata` has a checksum of its own.
  */
 export function encodeChecked(tensors: Tensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array[] {
   if (Object.hasOwn(metadata, key)) throw new InputError(`checkpoint: "${key}" is reserved; choose another name`);
-  const chunks = encodeSafetensors(tensors, { ...metadata, [key]: blank });
+  const chunks = encodeSafetensors(tensors, { ...metadata, ...blankChecksum });
   const hash = createHash("sha256");
   for (const chunk of chunks) hash.update(chunk);
   const header = chunks[0] as Uint8Array;
-  header.set(new TextEncoder().encode(hash.digest("hex")), digitsAt(header) as number);
+  header.set(new TextEncoder().encode(hash.digest("hex")), checksumPlace(header));
   return chunks;
+}
+
+/** Where the checksum's digits belong in the beginning of a file that has `blankChecksum`. */
+export function checksumPlace(header: Uint8Array): number {
+  return digitsAt(header) as number;
 }
 
 /** Whether a file claims a checksum. */

@@ -1,19 +1,22 @@
 // One training run on disk: its config, tokenizer, metrics, last checkpoint and final weights. Every file but the metrics
 // is replaced whole, so a kill at any moment leaves a run that can be continued. Knows no training.
 
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
 import { encodeJson, readJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
+import type { ModelConfig } from "../model/config.ts";
 import type { Tensors } from "../tensor/tensor.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { checkRunConfig, type RunConfig, readRunConfig, runFormat } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
+import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { pickWeights, type Weights } from "./weights.ts";
 
 const files = {
@@ -22,6 +25,8 @@ const files = {
   metrics: "metrics.jsonl",
   checkpoint: "checkpoint.safetensors",
   model: "model.safetensors",
+  texts: "tokenizer_config.json",
+  chatTemplate: "chat_template.jinja",
 } as const;
 
 /** What the names of an optimizer's tensors begin with, in checkpoints. */
@@ -33,18 +38,30 @@ export interface Checkpoint {
   readonly state: Readonly<Record<string, string>>;
 }
 
+/** What a run may have beside its config and tokenizer when it begins. */
+export interface RunParts {
+  readonly texts?: TextSettings;
+  /** How its model's chats are written, in Jinja. */
+  readonly chatTemplate?: string | undefined;
+  /** Writes the final weights to a path: the run is finished when it begins. */
+  readonly writeModel?: (path: string) => Promise<void>;
+}
+
 /** A run's directory. */
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
   /** The parsed tokenizer.json. */
   readonly tokenizer: unknown;
+  /** The tokens that begin and end its texts, as far as its maker said. */
+  readonly texts: TextSettings;
   readonly #metrics: MetricsLog;
 
-  private constructor(path: string, config: RunConfig, tokenizer: unknown) {
+  private constructor(path: string, config: RunConfig, tokenizer: unknown, texts: TextSettings) {
     this.path = path;
     this.config = config;
     this.tokenizer = tokenizer;
+    this.texts = texts;
     this.#metrics = new MetricsLog(join(path, files.metrics));
   }
 
@@ -54,19 +71,33 @@ export class RunDirectory {
   }
 
   /** Begins a run at `path`, which is made if need be. @throws InputError if there is a run already, or no writing. */
-  static async create(path: string, config: RunConfig, tokenizer: unknown): Promise<RunDirectory> {
+  static async create(
+    path: string,
+    config: RunConfig,
+    tokenizer: unknown,
+    { texts, chatTemplate, writeModel }: RunParts = {},
+  ): Promise<RunDirectory> {
     if (RunDirectory.exists(path)) {
       throw new InputError(`${path}: holds a run already; continue it with --resume, or choose another directory`);
     }
     const checked = checkRunConfig(config);
+    const isNew = !existsSync(path);
     try {
       mkdirSync(path, { recursive: true });
     } catch (error) {
       throw fileError("create", path, error);
     }
+    try {
+      await writeModel?.(join(path, files.model));
+    } catch (error) {
+      if (isNew) rmdirSync(path); // nothing is in it
+      throw error;
+    }
     await writeAtomic(join(path, files.tokenizer), [encodeJson(tokenizer)]);
+    if (texts) await writeAtomic(join(path, files.texts), [encodeJson(texts)]);
+    if (chatTemplate !== undefined) await writeAtomic(join(path, files.chatTemplate), [Buffer.from(chatTemplate)]);
     await writeAtomic(join(path, files.config), [encodeJson({ format: runFormat, ...checked })]); // last: makes it a run
-    return new RunDirectory(path, checked, tokenizer);
+    return new RunDirectory(path, checked, tokenizer, texts ?? noTextSettings);
   }
 
   /** Opens the run at `path`. @throws InputError if there is none, or its files are damaged. */
@@ -74,21 +105,28 @@ export class RunDirectory {
     if (!RunDirectory.exists(path)) {
       throw new InputError(`${path}: no run here (no ${files.config}); make one with crosslayer train --out ${path}`);
     }
+    const texts = join(path, files.texts);
     return new RunDirectory(
       path,
       await readRunConfig(join(path, files.config)),
       await readJson(join(path, files.tokenizer)),
+      existsSync(texts) ? await readTextSettings(texts) : noTextSettings,
     );
   }
 
   /** The model's tokenizer. @throws InputError if it cannot be read, or has tokens that the model does not score. */
   loadTokenizer(): Tokenizer {
     try {
-      return loadTokenizer(this.tokenizer, { modelVocab: this.config.model.vocab });
+      return loadTokenizer(this.tokenizer, tokenizerOptions(this.config.model, this.texts));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new InputError(`${this.path}: ${error.message}`, { cause: error });
     }
+  }
+
+  /** How its model's chats are written, in Jinja; undefined where nobody said. */
+  async chatTemplate(): Promise<string | undefined> {
+    return readFile(join(this.path, files.chatTemplate), "utf8").catch(() => undefined);
   }
 
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */
@@ -168,6 +206,11 @@ export class RunDirectory {
   async truncateMetrics(step: number): Promise<void> {
     await this.#metrics.truncate(step);
   }
+}
+
+/** How a run's tokenizer is read. */
+export function tokenizerOptions({ vocab }: Pick<ModelConfig, "vocab">, texts: TextSettings): TokenizerOptions {
+  return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token };
 }
 
 function isWeight(name: string): boolean {

@@ -6,11 +6,13 @@ import { isObject } from "../files/json-file.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 
-/** Types in files. `dtype` is what they are read as: the halves are widened, the rest stays as it is. */
+/** Types in files. `dtype` is what they are read as: floats of 16 and 8 bits are widened, the rest stays as it is. */
 export const storedTypes = {
   F32: { dtype: "float32", bytes: 4 },
   F16: { dtype: "float32", bytes: 2 },
   BF16: { dtype: "float32", bytes: 2 },
+  F8_E4M3: { dtype: "float32", bytes: 1 },
+  F8_E5M2: { dtype: "float32", bytes: 1 },
   I64: { dtype: "int64", bytes: 8 },
   I32: { dtype: "int32", bytes: 4 },
   I8: { dtype: "int8", bytes: 1 },

@@ -13,6 +13,7 @@ import {
   parseHeader,
   quote,
   type StoredType,
+  storedTypes,
   type TensorInfo,
 } from "./safetensors-header.ts";
 
@@ -34,15 +35,29 @@ const storedAs: Readonly<Record<DType, StoredType>> = {
  */
 export function encodeSafetensors(tensors: Tensors, metadata?: Readonly<Record<string, string>>): Uint8Array[] {
   const entries = Object.entries(tensors).sort(([, a], [, b]) => bytesPer[b.dtype] - bytesPer[a.dtype]);
+  for (const [name, { shape, data }] of entries) {
+    if (data.length === sizeOf(shape)) continue;
+    throw new RangeError(`safetensors: ${quote(name)} of shape [${shape}] has ${data.length} elements`);
+  }
+  const described = entries.map(([name, { dtype, shape }]) => ({ name, stored: storedAs[dtype], shape }));
+  const data = entries.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return [encodeHeader(described, metadata), ...data];
+}
+
+/**
+ * The bytes of a file before its data, for tensors whose data follow each other in this order.
+ * @throws InputError if a tensor has a name that the format reserves, or the names are too many.
+ */
+export function encodeHeader(
+  tensors: readonly { readonly name: string; readonly stored: StoredType; readonly shape: readonly number[] }[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
   let end = 0;
-  const described = entries.map(([name, { dtype, shape, data }]) => {
+  const described = tensors.map(({ name, stored, shape }) => {
     if (name === metadataKey) throw new InputError(`safetensors: no tensor can be called ${metadataKey}; rename it`);
-    if (data.length !== sizeOf(shape)) {
-      throw new RangeError(`safetensors: ${quote(name)} of shape [${shape}] has ${data.length} elements`);
-    }
     const begin = end;
-    end += data.byteLength;
-    return [name, { dtype: storedAs[dtype], shape, data_offsets: [begin, end] }] as const;
+    end += sizeOf(shape) * storedTypes[stored].bytes;
+    return [name, { dtype: stored, shape, data_offsets: [begin, end] }] as const;
   });
   const head = metadata ? [[metadataKey, metadata] as const] : [];
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries([...head, ...described])));
@@ -53,7 +68,7 @@ export function encodeSafetensors(tensors: Tensors, metadata?: Readonly<Record<s
   const header = new Uint8Array(8 + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(json, 8);
-  return [header, ...entries.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
+  return header;
 }
 
 /**
@@ -125,10 +140,17 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   /** A tensor's bytes as they are in the file. */
-  async bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const { begin, end } = this.info(name);
+    return this.range(name, 0, end - begin);
+  }
+
+  /** Some of a tensor's bytes, `from` until before `to`, counted from its first. */
+  async range(name: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { begin, end } = this.info(name);
+    if (!(from >= 0 && from <= to && to <= end - begin)) throw new RangeError(`${name}: no bytes ${from} to ${to}`);
     try {
-      return new Uint8Array(await this.#source.read(this.#dataStart + begin, this.#dataStart + end));
+      return new Uint8Array(await this.#source.read(this.#dataStart + begin + from, this.#dataStart + begin + to));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new InputError(`tensor ${quote(name)}: ${error.message}`, { cause: error });
@@ -156,17 +178,37 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 }
 
-/** A tensor over (or, for the halves, from) a buffer that holds just its stored bytes. */
+/** A tensor over (or, for floats of 16 and 8 bits, from) a buffer that holds just its stored bytes. */
 export function decode({ dtype, stored, shape }: TensorInfo, bytes: Uint8Array<ArrayBuffer>): Tensor {
   const size = sizeOf(shape);
-  if (stored !== "F16" && stored !== "BF16") return { dtype, shape, data: viewOf(dtype, bytes.buffer, 0, size) };
-  const halves = new Uint16Array(bytes.buffer, 0, size);
+  const bits = widenedBits[stored];
+  if (!bits) return { dtype, shape, data: viewOf(dtype, bytes.buffer, 0, size) };
+  const narrow = storedTypes[stored].bytes === 1 ? bytes : new Uint16Array(bytes.buffer, 0, size);
   const widened = new Uint32Array(size); // the bits of float32
-  for (let i = 0; i < size; i++) {
-    const half = halves[i] as number;
-    widened[i] = stored === "BF16" ? half << 16 : widen(half);
-  }
+  if (stored === "BF16")
+    for (let i = 0; i < size; i++) widened[i] = (narrow[i] as number) << 16; // twice as fast
+  else for (let i = 0; i < size; i++) widened[i] = bits(narrow[i] as number);
   return { dtype, shape, data: new Float32Array(widened.buffer) };
+}
+
+/** How the bits of narrow floats become those of float32. */
+const widenedBits: Readonly<Partial<Record<StoredType, (bits: number) => number>>> = {
+  BF16: (bits) => bits << 16,
+  F16: widen,
+  F8_E5M2: (bits) => widen(bits << 8), // the upper half of a float16
+  F8_E4M3: widenE4m3,
+};
+
+/** Of 4 bits of exponent and 3 of fraction, without infinities (OCP 8-bit floating point, E4M3). */
+function widenE4m3(bits: number): number {
+  const sign = (bits & 0x80) << 24;
+  const exponent = (bits >> 3) & 15;
+  const fraction = bits & 7;
+  if (exponent === 15 && fraction === 7) return sign | 0x7fc00000;
+  if (exponent > 0) return sign | ((exponent + 120) << 23) | (fraction << 20);
+  if (fraction === 0) return sign;
+  const shift = Math.clz32(fraction) - 28; // a subnormal: moves its first one to the hidden place
+  return sign | ((121 - shift) << 23) | (((fraction << shift) & 7) << 20);
 }
 
 /** The float32 bits of a half's bits (IEEE 754: 5 bits of exponent, 10 of fraction). */

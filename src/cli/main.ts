@@ -10,6 +10,7 @@ import { convertCommand } from "./convert.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
+import { importCommand } from "./import.ts";
 import { inspectCommand } from "./inspect.ts";
 import { planCommand } from "./plan.ts";
 import { prepareCommand } from "./prepare.ts";
@@ -30,6 +31,7 @@ Start with
   crosslayer study --preset demo              train three models, see what sharing saves and costs
   crosslayer inspect H128-MQA-CLA2 --scale 1b what a model of the paper's would take
   crosslayer train --data sotu --out runs/x   train one model
+  crosslayer import ./SmolLM2-135M --out runs/y   bring a model of your own
   crosslayer generate runs/x "My fellow"      let it write
   crosslayer serve runs/x                     by the OpenAI API, with a page that shows what sharing saves
   crosslayer plan H128-MQA-CLA2 --scale 1b --memory 24GB   how many sequences fit
@@ -39,6 +41,7 @@ Start with
 for (const command of [
   studyCommand,
   trainCommand,
+  importCommand,
   convertCommand,
   evalCommand,
   generateCommand,

@@ -19,6 +19,7 @@ import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
 import { type Progress, progress } from "./progress.ts";
+import { mergeCommand } from "./study-merge.ts";
 
 interface Flags {
   preset?: string;
@@ -38,6 +39,7 @@ export function studyCommand(): Command {
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
     .option("--device <names>", "cuda, or cuda:0,1 for a run on each card at a time (default: cpu)")
+    .addCommand(mergeCommand())
     .action(runStudy);
 }
 

@@ -3,7 +3,8 @@
 
 import { InputError } from "../error.ts";
 import { isObject } from "../files/json-file.ts";
-import type { Json } from "./model-family.ts";
+import type { Json } from "./json.ts";
+import type { LayoutName } from "./layouts.ts";
 
 /** A gpt_crosslayer config in Hugging Face's words. @throws InputError if layers differ or are of another architecture. */
 export function dolomiteConfig(config: Json): Json {
@@ -45,4 +46,36 @@ function expect(found: unknown, known: readonly string[]): void {
   throw new InputError(
     `gpt_crosslayer with ${JSON.stringify(found)} cannot be planned; expected ${known.join(" or ")}`,
   );
+}
+
+/**
+ * Which of the three layouts a checkpoint has. The latest, whose SwiGLU is interleaved, has the names of the one before:
+ * its configs say how weights start, and do not say `use_cache`.
+ */
+export function crosslayerLayout(config: Json): LayoutName {
+  if (config.n_embd !== undefined) return "crosslayer-2024";
+  return config.use_depth_scaled_init !== undefined ? "crosslayer-2026" : "crosslayer-2025";
+}
+
+/** What a gpt_crosslayer config asks for that crosslayer's blocks have not. */
+export function crosslayerMissing(config: Json): string[] {
+  const mixer = alike(config, "sequence_mixer_blocks") ?? alike(config, "attention_blocks") ?? {};
+  const mlp = alike(config, "mlp_blocks") ?? {};
+  const activation = mlp.activation_function ?? config.activation_function;
+  const isSet = (value: unknown) => value !== undefined && value !== null;
+  const multipliers = ["m_emb", "m_width", "m_residual", "rope_scaling"].filter((key) => isSet(config[key]));
+  const norm = config.normalization_function ?? "layernorm";
+  return [
+    ...(norm === "rmsnorm" ? [] : [`normalization_function "${norm}"`]),
+    ...(activation === "swiglu" ? [] : [`activation_function "${activation}"`]),
+    ...multipliers.map((key) => `${key} ${JSON.stringify(config[key])}`),
+    ...(isSet(mixer.attention_multiplier ?? config.attention_multiplier) ? ["attention_multiplier"] : []),
+    ...(config.scale_attn_weights === false ? ["scale_attn_weights false"] : []),
+    ...(config.joint_residual_stream === true ? ["joint_residual_stream"] : []),
+  ];
+}
+
+/** All layers, where the config has no rotary embedding. */
+export function crosslayerRopeless({ position_embedding_type: type }: Json, layers: number): number[] {
+  return type === "nope" ? Array.from({ length: layers }, (_, layer) => layer) : [];
 }

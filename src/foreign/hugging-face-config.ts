@@ -1,11 +1,14 @@
-// A Hugging Face config.json as a model to plan for. What would be reckoned wrongly is refused, what is left out is said.
-// Reads no weights.
+// A Hugging Face config.json as a model. What would be reckoned wrongly is refused; what a plan leaves out is said, and so is
+// what keeps the model from being computed. Reads no weights.
 
 import { InputError } from "../error.ts";
 import { isObject, readJson } from "../files/json-file.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
 import { dolomiteConfig } from "./dolomite-config.ts";
-import { familyOf, type Json } from "./model-family.ts";
+import type { Json } from "./json.ts";
+import type { LayoutName } from "./layouts.ts";
+import { familyOf, type ModelFamily } from "./model-family.ts";
+import { type RopeConfig, ropeConfig } from "./rope-config.ts";
 import { declaredSharing } from "./sharing-dialect.ts";
 
 /** A model of another project. */
@@ -15,6 +18,12 @@ export interface ForeignModel {
   readonly model: ModelConfig;
   /** What the config says and `model` leaves out, in sentences. */
   readonly notes: readonly string[];
+  /** How its tensors lie; undefined where it cannot be imported. */
+  readonly layout: LayoutName | undefined;
+  /** What the config asks for and crosslayer's blocks have not: it can be planned for, not computed. */
+  readonly missing: readonly string[];
+  /** Tokens that every layer attends to, where some attend to a window only. */
+  readonly window: number | undefined;
 }
 
 /** Our words for sizes, and theirs. */
@@ -52,32 +61,69 @@ export function huggingFaceModel(json: unknown): ForeignModel {
   const width = size(said, "width");
   const heads = size(said, "heads");
   const context = size(said, "context", 0);
-  const { rope_parameters: rope, rms_norm_eps: epsilon, tie_word_embeddings: tied = family.tied ?? false } = said;
-  const theta = said.rope_theta ?? (isObject(rope) ? rope.rope_theta : undefined);
+  const { rms_norm_eps: epsilon, tie_word_embeddings: tied = family.tied ?? false } = said;
+  const headDim = size(said, "headDim", family.headDim ?? width / heads);
+  const rope = ropeOf(said, { headDim, context: context || 2048 });
+  const noRope = family.noRope?.(said, layers) ?? [];
   const model = modelConfig({
-    ...{ layers, width, heads },
+    ...{ layers, width, heads, headDim },
     kvHeads: size(said, "kvHeads", family.multiHead ? heads : undefined),
-    headDim: size(said, "headDim", family.headDim ?? width / heads),
     mlpWidth: size(said, "mlpWidth", Number(said.hidden_dim_scale_factor) * width || undefined),
     vocab: size(said, "vocab"),
     context: context || undefined,
     sharing: declaredSharing(said, layers),
-    ropeTheta: typeof theta === "number" ? theta : undefined,
+    ...(family.ropeTheta !== undefined && { ropeTheta: family.ropeTheta }),
+    ...rope.config,
+    ...(noRope.length > 0 && { noRope }),
     normEpsilon: typeof epsilon === "number" ? epsilon : undefined,
     tiedEmbeddings: tied === true,
     kvNorm: family.kvNorm ?? "shared",
+    headNorms: family.headNorms?.(said),
     biases: { qkv: false, output: false, mlp: false, ...family.biases?.(said) },
   });
+  const window = windowOf(said, layers);
   const notes = [
     text && "Only the text model is planned; what sees or hears has weights that are not counted.",
-    windowNote(said, layers),
+    window?.note,
     family.otherNorms && `Its ${family.otherNorms} are not counted; they are small.`,
     said.normalization_function === "layernorm" && "The biases of its layer norms are not counted; they are small.",
     (isObject(said.quantization_config) || isObject(json.quantization_config)) &&
       "The weights are quantised on disk; the plan takes them as --weights says.",
     !context && `The config does not say how long texts may be; ${model.context} tokens are taken.`,
   ];
-  return { type, model, notes: notes.filter((note): note is string => typeof note === "string") };
+  const { layout } = family;
+  return {
+    ...{ type, model },
+    notes: notes.filter((note): note is string => typeof note === "string"),
+    layout: typeof layout === "function" ? layout(said) : layout,
+    missing: missingOf(json, said, family, rope.problem),
+    window: window?.tokens,
+  };
+}
+
+/** Rotary embedding, or why it cannot be computed: a plan does not depend on it. */
+function ropeOf(config: Json, sizes: Parameters<typeof ropeConfig>[1]): { config: RopeConfig; problem?: string } {
+  try {
+    return { config: ropeConfig(config, sizes) };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { config: {}, problem: error.message };
+  }
+}
+
+function missingOf(json: Json, said: Json, family: ModelFamily, rope: string | undefined): string[] {
+  const activation = said.hidden_act ?? said.hidden_activation;
+  const quantized = [said.quantization_config, json.quantization_config].find(isObject);
+  return [
+    ...(family.missing?.(said) ?? []),
+    ...(family.otherNorms ? [family.otherNorms] : []),
+    ...(activation === undefined || activation === "silu" || activation === "swish"
+      ? []
+      : [`hidden_act "${activation}"`]),
+    ...(rope === undefined ? [] : [rope]),
+    ...(quantized ? [`quantised weights (quantization_config ${JSON.stringify(quantized.quant_method)})`] : []),
+    ...(json === said || said.model_type === json.model_type ? [] : ["parts that see or hear"]),
+  ];
 }
 
 function size(config: Json, name: keyof typeof words, otherwise?: number): number {
@@ -89,11 +135,17 @@ function size(config: Json, name: keyof typeof words, otherwise?: number): numbe
   throw new InputError(`${key ?? keys[0]} must be a whole number above 0, found ${JSON.stringify(value)}`);
 }
 
-/** What is to be said of layers that attend to a window only: the cache is counted as if they attended to everything. */
-function windowNote(config: Json, layers: number): string | undefined {
+interface Window {
+  readonly tokens: number | undefined;
+  readonly note: string;
+}
+
+/** Layers that attend to a window only: the cache is counted as if they attended to everything. */
+function windowOf(config: Json, layers: number): Window | undefined {
   const { sliding_window: window, layer_types: types, max_position_embeddings: most } = config;
-  const isQwen = String(config.model_type).startsWith("qwen"); // names a window that it does not use unless told to
-  const used = isQwen ? config.use_sliding_window === true : config.use_sliding_window !== false;
+  const type = String(config.model_type);
+  const isOptional = type.startsWith("qwen") || type === "smollm3"; // names a window that it does not use unless told to
+  const used = isOptional ? config.use_sliding_window === true : config.use_sliding_window !== false;
   const kinds: readonly unknown[] | undefined = typeof types === "string" ? types.split("_") : (types as unknown[]);
   const count = Array.isArray(kinds)
     ? kinds.filter((kind) => (typeof types === "string" ? String(kind).endsWith("s") : kind !== "full_attention"))
@@ -102,6 +154,10 @@ function windowNote(config: Json, layers: number): string | undefined {
   if (count === 0 || (typeof window === "number" && window >= Number(most))) return undefined;
   if (count === undefined && !(typeof window === "number" && used)) return undefined;
   const which = count === undefined ? "Some or all layers" : `${count} of ${layers} layers`;
-  const far = typeof window === "number" ? `the last ${window} tokens` : "a window of tokens";
-  return `${which} attend to ${far} only; the window is not reckoned with: keys and values are counted for the whole context.`;
+  const tokens = typeof window === "number" ? window : undefined;
+  const far = tokens === undefined ? "a window of tokens" : `the last ${tokens} tokens`;
+  return {
+    tokens,
+    note: `${which} attend to ${far} only; the window is not reckoned with: keys and values are counted for the whole context.`,
+  };
 }

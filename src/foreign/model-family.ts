@@ -2,9 +2,9 @@
 
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
-
-/** A config.json's object. */
-export type Json = Readonly<Record<string, unknown>>;
+import { crosslayerLayout, crosslayerMissing, crosslayerRopeless } from "./dolomite-config.ts";
+import type { Json } from "./json.ts";
+import type { LayoutName } from "./layouts.ts";
 
 /** What a model type has that its config need not say. */
 export interface ModelFamily {
@@ -17,8 +17,17 @@ export interface ModelFamily {
   /** "own" if keys and values have a norm apart from the queries'. */
   readonly kvNorm?: ModelConfig["kvNorm"];
   readonly biases?: (config: Json) => Partial<ModelConfig["biases"]>;
-  /** Norms that crosslayer's own models have not. */
+  /** Norms that crosslayer's own models have not: it can be planned for, not imported. */
   readonly otherNorms?: string;
+  readonly headNorms?: (config: Json) => ModelConfig["headNorms"];
+  /** Layers without rotary embedding. */
+  readonly noRope?: (config: Json, layers: number) => readonly number[];
+  /** Rotary embedding's theta, unless the config says otherwise. */
+  readonly ropeTheta?: number;
+  /** How its checkpoints are laid out; it cannot be imported if absent. */
+  readonly layout?: LayoutName | ((config: Json) => LayoutName);
+  /** What its blocks have that crosslayer's have not, whatever the config. */
+  readonly missing?: (config: Json) => readonly string[];
   /** Why this model is refused all the same. */
   readonly refusal?: (config: Json) => string | undefined;
 }
@@ -28,28 +37,39 @@ const saidBiases = ({ attention_bias: attention, mlp_bias: mlp }: Json) => ({
   output: attention === true,
   mlp: mlp === true,
 });
-const llama: ModelFamily = { multiHead: true, biases: saidBiases };
-const gemma: ModelFamily = { tied: true, headDim: 256, biases: saidBiases };
+const llama: ModelFamily = { multiHead: true, biases: saidBiases, layout: "llama" };
+const gemma: ModelFamily = { tied: true, headDim: 256, biases: saidBiases, missing: () => ["gemma's gelu and norms"] };
 const gemma3: ModelFamily = { ...gemma, otherNorms: "norms of queries and keys, and after attention and MLP" };
-const headNorms = { otherNorms: "norms of queries and keys" };
+const hunyuan: ModelFamily = { ...llama, layout: "hunyuan" };
 
 /** Model types that can be planned for, all decoders with gated MLPs. */
 export const families: Readonly<Record<string, ModelFamily>> = {
   llama,
   "lckv-llama": llama,
   "opt-llama": llama,
-  mistral: {},
-  qwen2: { biases: () => ({ qkv: true }) },
-  qwen3: { headDim: 128, biases: saidBiases, ...headNorms },
+  mistral: { layout: "llama" },
+  qwen2: { biases: () => ({ qkv: true }), layout: "llama" },
+  qwen3: { headDim: 128, biases: saidBiases, headNorms: () => "before", layout: "llama" },
+  smollm3: { tied: true, ropeTheta: 2e6, biases: saidBiases, noRope: ropelessLayers, layout: "llama" },
+  phi3: { multiHead: true, layout: "phi3" },
   gemma,
   gemma2: { ...gemma, otherNorms: "norms after attention and MLP" },
   gemma3_text: gemma3,
   gemma4_text: { ...gemma3, refusal: gemma4Refusal },
-  hunyuan: { ...llama, ...headNorms },
-  hunyuan_v1_dense: { ...llama, ...headNorms },
-  afm7: { tied: true, multiHead: true, ...headNorms },
-  gpt_crosslayer: { tied: true, kvNorm: "own", biases: saidBiases },
+  hunyuan: { ...hunyuan, headNorms: ({ use_qk_norm: used }) => (used === true ? "after" : undefined) },
+  hunyuan_v1_dense: { ...hunyuan, headNorms: () => "after" },
+  afm7: { tied: true, multiHead: true, otherNorms: "norms of queries and keys" },
+  gpt_crosslayer: {
+    ...{ tied: true, kvNorm: "own", biases: saidBiases },
+    ...{ layout: crosslayerLayout, missing: crosslayerMissing, noRope: crosslayerRopeless },
+  },
 };
+
+/** SmolLM3 says by layer whether it has rotary embedding; every fourth has none where it does not. */
+function ropelessLayers({ no_rope_layers: has, no_rope_layer_interval: every = 4 }: Json, layers: number): number[] {
+  const all = Array.from({ length: layers }, (_, layer) => layer);
+  return all.filter((layer) => (Array.isArray(has) ? !has[layer] : (layer + 1) % Number(every) === 0));
+}
 
 // Gemma 4's own defaults are per-layer embeddings and full layers of another head dim: both must be switched off by name.
 function gemma4Refusal(config: Json): string | undefined {

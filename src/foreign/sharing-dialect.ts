@@ -4,8 +4,7 @@
 import { InputError } from "../error.ts";
 import { isObject } from "../files/json-file.ts";
 import { checkSharing, type Sharing } from "../model/sharing.ts";
-
-type Json = Readonly<Record<string, unknown>>;
+import type { Json } from "./json.ts";
 
 /** What a dialect says; undefined if the config does not use it. */
 type Dialect = (config: Json, layers: number) => Sharing | undefined;

@@ -4,17 +4,11 @@
 import { z } from "zod";
 import { InputError } from "../error.ts";
 import { checked } from "../options.ts";
-import { ropeScalings } from "./rotary.ts";
+import { type RopeScalingKind, ropeScalingSchema, ropeScalings } from "./rotary.ts";
 import { checkSharing, type Sharing, unshared } from "./sharing.ts";
 
 const size = z.int().min(1);
 const layersOf: z.ZodType<Sharing, Sharing> = z.array(z.int());
-
-/** Longer contexts than trained for, without training (see `ropeKinds`). */
-const ropeScaling = z.strictObject({ type: z.enum(ropeScalings), factor: z.number().min(1) });
-
-/** How positions beyond those of training are brought into their range. */
-export type RopeScaling = Readonly<z.output<typeof ropeScaling>>;
 
 /** Sizes are counts. */
 const schema = z.strictObject({
@@ -33,7 +27,16 @@ const schema = z.strictObject({
   sharing: layersOf,
   ropeTheta: z.number().positive().default(10000),
   /** How positions beyond those of training are brought into their range; not at all if absent. */
-  ropeScaling: ropeScaling.optional(),
+  ropeScaling: ropeScalingSchema.optional(),
+  /** Dimensions of a head that turn; all if absent. */
+  ropeDim: size.optional(),
+  /** Layers whose queries and keys do not turn, so that they know no positions (NoPE); none if absent. */
+  noRope: z.array(z.int().min(0)).readonly().optional(),
+  /**
+   * RMS norms of every head's queries and keys; none if absent. "before" they turn, as in Qwen3: keys are kept normed.
+   * "after", as in Hunyuan: each layer that reads keys has a scale of its own for them.
+   */
+  headNorms: z.enum(["before", "after"]).optional(),
   normEpsilon: z.number().positive().default(1e-5),
   /** The output projection is the embedding table. */
   tiedEmbeddings: z.boolean().default(true),
@@ -79,21 +82,52 @@ export function modelConfig(options: ModelOptions): ModelConfig {
     );
   }
   checkSharing(config.sharing, layers);
+  checkRope(config);
   return config;
+}
+
+function checkRope({ headDim, ropeDim = headDim, ropeScaling, noRope = [], layers, sharing }: ModelConfig): void {
+  if (ropeDim % 2 !== 0 || ropeDim > headDim) {
+    throw new InputError(`model: ropeDim must be even and at most headDim ${headDim}, found ${ropeDim}`);
+  }
+  if (ropeScaling?.type === "longrope") {
+    for (const list of ["shortFactors", "longFactors"] as const) {
+      const found = ropeScaling[list].length;
+      if (found === ropeDim / 2) continue;
+      throw new InputError(
+        `model: ropeScaling.${list} needs a factor for each of ${ropeDim / 2} pairs, found ${found}`,
+      );
+    }
+  }
+  const beyond = noRope.find((layer) => layer >= layers);
+  if (beyond !== undefined) throw new InputError(`model: noRope names layer ${beyond}; layers are 0 to ${layers - 1}`);
+  const torn = sharing.findIndex((owner, layer) => noRope.includes(owner) !== noRope.includes(layer));
+  if (torn < 0) return;
+  throw new InputError(
+    `model: layer ${torn} borrows from ${sharing[torn]}, and rotary embedding is left out (noRope) in one of them alone; share among layers that are alike in it`,
+  );
 }
 
 /**
  * The same model for sequences of up to `context` tokens. Beyond what it was trained on it needs a way to get there.
  * @throws InputError where the context grows and no `scaling` is given.
  */
-export function withContext(config: ModelConfig, context = config.context, scaling?: RopeScaling["type"]): ModelConfig {
-  if (context <= config.context) return modelConfig({ ...config, context });
+export function withContext(config: ModelConfig, context = config.context, scaling?: RopeScalingKind): ModelConfig {
+  const { ropeScaling: own } = config;
+  if (context <= config.context || (own?.type === "dynamic" && scaling === undefined)) {
+    return modelConfig({ ...config, context });
+  }
   if (scaling === undefined) {
     throw new InputError(
       `context: ${context} tokens asked, the model was trained on ${config.context}; give ropeScaling ${ropeScalings.map((name) => `"${name}"`).join(" or ")} to go beyond`,
     );
   }
-  const factor = (context / config.context) * (config.ropeScaling?.factor ?? 1);
+  if (own && own.type !== "linear" && own.type !== "ntk") {
+    throw new InputError(
+      `context: ${context} tokens asked; the model has ropeScaling "${own.type}" for ${config.context} and takes no other`,
+    );
+  }
+  const factor = (context / config.context) * (own?.factor ?? 1);
   return modelConfig({ ...config, context, ropeScaling: { type: scaling, factor } });
 }
 

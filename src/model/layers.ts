@@ -1,8 +1,9 @@
 // The two halves of a layer: attention, with its own keys and values or borrowed ones, and the SwiGLU MLP.
 // Each takes the residual stream `[N, C]` and gives what is to be added to it.
 
-import { add, mul, rmsNorm, silu } from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
+import { add, mul, reshape, rmsNorm, silu } from "../graph/ops.ts";
+import { float } from "../graph/trace.ts";
+import type { Dim, Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
 import type { Precision } from "./precision.ts";
@@ -18,17 +19,39 @@ export interface Weights {
 
 /** Attention of layer `layer` to the keys and values of `sharing[layer]`. */
 export function attention(config: ModelConfig, weights: Weights, layer: number, x: Value, kv: KvStore): Value {
-  const { sharing, kvNorm, normEpsilon } = config;
+  const { sharing, kvNorm, normEpsilon, headNorms, noRope } = config;
+  const turned = (x: Value) => (noRope?.includes(layer) ? x : kv.rotate(x));
+  const headScale = (site: SiteName) => weights(parameterName(site, layer)); // [D]
   const linear = linearOf(config, weights, layer);
   const normed = rmsNorm(x, weights(parameterName("attn.norm", layer)), normEpsilon); // [N, C]
   if (sharing[layer] === layer) {
     const own = kvNorm === "own";
     const source = own ? rmsNorm(x, weights(parameterName("attn.kv_norm", layer)), normEpsilon) : normed;
-    const keys = kv.rotate(linear("attn.k", source)); // [N, G·D]
-    kv.write(layer, keys, linear("attn.v", source));
+    const projected = linear("attn.k", source); // [N, G·D]
+    kv.write(layer, preparedKeys(projected), linear("attn.v", source));
   }
-  const queries = kv.rotate(linear("attn.q", normed)); // [N, H·D]
-  return linear("attn.o", kv.attend(sharing[layer] as number, queries));
+  return linear("attn.o", kv.attend(sharing[layer] as number, preparedQueries(linear("attn.q", normed))));
+
+  function preparedKeys(keys: Value): Value {
+    if (headNorms === "before") return turned(headNormed(config, keys, headScale("attn.k_norm")));
+    // What all readers' norms have in common is done once; the scale, which is each reader's own, is on its queries.
+    if (headNorms === "after") return headNormed(config, turned(keys), float(new Array(config.headDim).fill(1)));
+    return turned(keys);
+  }
+  function preparedQueries(queries: Value): Value {
+    if (headNorms === "before") return turned(headNormed(config, queries, headScale("attn.q_norm")));
+    if (headNorms === "after") {
+      return headNormed(config, turned(queries), mul(headScale("attn.q_norm"), headScale("attn.read_norm")));
+    }
+    return turned(queries);
+  }
+}
+
+/** Every head of `x [N, heads·D]` over its root mean square, times `scale [D]`. */
+function headNormed({ headDim, normEpsilon }: ModelConfig, x: Value, scale: Value): Value {
+  const [rows, width] = x.shape as [Dim, number];
+  const heads = reshape(x, [rows, width / headDim, headDim]);
+  return reshape(rmsNorm(heads, scale, normEpsilon), x.shape);
 }
 
 /** down(silu(gate(x)) · up(x)) on the normed stream (SwiGLU, arXiv 2002.05202). */

@@ -1,4 +1,5 @@
-// Models by name: the paper's scheme `H<head dim>-<MHA|GQA<n>|MQA>[-CLA<n>[-<pattern>]]` on a family of sizes.
+// Models by name: the paper's scheme `H<head dim>-<MHA|GQA<n>|MQA>[-CLA<n>[-<pattern>]]` on a family of sizes, and
+// `-MLP<width>` after it where the MLP is not the family's.
 // A family is one of the paper's scales, or the one dial `depth`.
 
 import { InputError } from "../error.ts";
@@ -26,17 +27,17 @@ export function depthFamily(depth: number, vocab: number, context: number): Fami
   return { layers: depth, width, mlpWidth: Math.round((width * 8) / 3 / 32) * 32, vocab, context };
 }
 
-const scheme = /^H(\d+)-(MHA|MQA|GQA(\d+))(?:-CLA(?:\((\d+(?:,\d+)*)\)|(\d+)(?:-(\w+))?))?$/;
+const scheme = /^H(\d+)-(MHA|MQA|GQA(\d+))(?:-CLA(?:\((\d+(?:,\d+)*)\)|(\d+)(?:-(?!MLP\d)(\w+))?))?(?:-MLP(\d+))?$/;
 
 /** The model `name` in `family`. Throws an InputError that shows the scheme, or the value that would be right. */
 export function namedModel(name: string, family: Family): ModelConfig {
   const match = scheme.exec(name);
   if (!match) {
     throw new InputError(
-      `model name: found "${name}"; expected H<head dim>-<MHA|GQA<KV heads>|MQA>[-CLA<factor>[-<${patterns.slice(1).join("|")}>]], as in H64-MQA-CLA2`,
+      `model name: found "${name}"; expected H<head dim>-<MHA|GQA<KV heads>|MQA>[-CLA<factor>[-<${patterns.slice(1).join("|")}>]][-MLP<width>], as in H64-MQA-CLA2`,
     );
   }
-  const [, dim, kind, groups, list, factor, pattern] = match;
+  const [, dim, kind, groups, list, factor, pattern, mlp] = match;
   const headDim = Number(dim);
   const heads = family.heads ?? headCount(headDim, family.width);
   const kvHeads = kind === "MHA" ? heads : kind === "MQA" ? 1 : Number(groups);
@@ -45,7 +46,8 @@ export function namedModel(name: string, family: Family): ModelConfig {
     : factor
       ? share(family.layers, Number(factor), patternNamed(pattern))
       : unshared(family.layers);
-  return modelConfig({ ...family, headDim, heads, kvHeads, sharing } satisfies ModelOptions);
+  const mlpWidth = mlp === undefined ? family.mlpWidth : Number(mlp);
+  return modelConfig({ ...family, headDim, heads, kvHeads, sharing, mlpWidth } satisfies ModelOptions);
 }
 
 /** A sharing as the command line writes it: a factor `2`, a pattern `2-KeepEnds`, or a list `0,0,2,2`. */

@@ -3,8 +3,8 @@
 
 import type { ModelConfig } from "./config.ts";
 
-/** What a dimension of a parameter counts: `queries` are heads · headDim, `keys` KV heads · headDim. */
-export type Axis = "vocab" | "width" | "queries" | "keys" | "mlp";
+/** What a dimension of a parameter counts: `queries` are heads · headDim, `keys` KV heads · headDim, `head` one headDim. */
+export type Axis = "vocab" | "width" | "queries" | "keys" | "head" | "mlp";
 
 /** A place for a parameter. */
 export interface Site {
@@ -22,14 +22,19 @@ export interface Site {
 }
 
 const norm = { axes: ["width"], kind: "norm", init: "ones" } as const;
+const headNorm = { axes: ["head"], kind: "norm", init: "ones" } as const;
 
 /** Every site, in the order of the data flow; a bias stands behind its matrix. */
 export const sites = {
   embed: { in: "entry", axes: ["vocab", "width"], kind: "embedding", init: "std" },
   "attn.norm": { in: "layer", ...norm },
   "attn.q": { in: "layer", axes: ["queries", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.q_norm": { in: "layer", ...headNorm, if: ({ headNorms }) => headNorms !== undefined },
+  /** Of keys "after" they turn, as this layer reads them. */
+  "attn.read_norm": { in: "layer", ...headNorm, if: ({ headNorms }) => headNorms === "after" },
   "attn.kv_norm": { in: "owner", ...norm, if: ({ kvNorm }) => kvNorm === "own" },
   "attn.k": { in: "owner", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.k_norm": { in: "owner", ...headNorm, if: ({ headNorms }) => headNorms === "before" },
   "attn.v": { in: "owner", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
   "attn.o": { in: "layer", axes: ["width", "queries"], kind: "matrix", init: "output", bias: "output" },
   "mlp.norm": { in: "layer", ...norm },
@@ -67,5 +72,5 @@ export function parameterName(site: SiteName, layer: number): string {
 
 /** Elements along each axis. */
 export function axisSizes({ vocab, width, heads, kvHeads, headDim, mlpWidth }: ModelConfig): Record<Axis, number> {
-  return { vocab, width, queries: heads * headDim, keys: kvHeads * headDim, mlp: mlpWidth };
+  return { vocab, width, queries: heads * headDim, keys: kvHeads * headDim, head: headDim, mlp: mlpWidth };
 }

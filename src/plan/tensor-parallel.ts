@@ -42,6 +42,7 @@ const parts: Readonly<Record<Axis, Part>> = {
   vocab: (size, _, { devices }) => Math.ceil(size / devices), // vocabularies are filled up
   width: (size) => size,
   queries: evenPart,
+  head: (size) => size,
   keys: (size, config, split) => (size / config.kvHeads) * split.kvHeads,
   mlp: evenPart,
 };

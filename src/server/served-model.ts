@@ -1,7 +1,5 @@
 // One model that is served: what is known of it without its weights, and its engine, which is started when first needed.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { Engine } from "../generate/engine.ts";
 import { type EngineOptions, engineOptions } from "../generate/engine-options.ts";
@@ -11,9 +9,6 @@ import { modelName } from "../model/model-name.ts";
 import { ChatTemplate } from "../text/chat-template.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { ModelCard } from "./page-api.ts";
-
-/** Where a model's chat template is, in its directory. */
-const templateFile = "chat_template.jinja";
 
 /** A model and its engine. */
 export class ServedModel {
@@ -54,10 +49,10 @@ export class ServedModel {
     const directory = await RunDirectory.open(path);
     const config = withContext(directory.config.model, context, ropeScaling);
     const tokenizer = directory.loadTokenizer();
-    const source = await readFile(join(path, templateFile), "utf8").catch(() => undefined);
-    const template = new ChatTemplate(source, {
-      begin: tokenizer.decode(tokenizer.prefix),
-      end: tokenizer.decode([tokenizer.endOfText]),
+    const { bos_token: begin, eos_token: end } = directory.texts;
+    const template = new ChatTemplate(await directory.chatTemplate(), {
+      begin: begin ?? tokenizer.decode(tokenizer.prefix),
+      end: end ?? tokenizer.decode([tokenizer.endOfText]),
     });
     const card = {
       id,

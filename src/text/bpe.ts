@@ -1,7 +1,6 @@
 // Byte-pair encoding of one piece of text: the merge of lowest rank first, leftmost first among equals, in
 // O(n log n), with a cache of pieces seen. Knows no patterns, no special tokens and no files.
 
-import { spell } from "./byte-alphabet.ts";
 import { Heap } from "./heap.ts";
 import type { TokenBuffer } from "./token-buffer.ts";
 
@@ -16,11 +15,11 @@ export interface Merge {
 export interface BpeOptions {
   /** One more than the largest token id. */
   readonly vocab: number;
-  /** The token of each byte. */
-  readonly byteTokens: ArrayLike<number>;
+  /** What merging begins with: the tokens of a piece's bytes, or of its characters. */
+  readonly units: (piece: string) => Uint32Array;
   readonly merges: readonly Merge[];
-  /** Tokens by spelling, where a piece that is a token is taken whole (`ignore_merges`). */
-  readonly whole?: ReadonlyMap<string, number>;
+  /** The token that a piece is, where such a piece is taken whole (`ignore_merges`). */
+  readonly whole?: (piece: string) => number | undefined;
 }
 
 const longestCached = 64; // UTF-16 code units
@@ -32,7 +31,6 @@ export class Bpe {
   readonly #options: BpeOptions;
   readonly #ranks = new Map<number, number>();
   readonly #cache = new Map<string, number[]>();
-  readonly #encoder = new TextEncoder();
 
   constructor(options: BpeOptions) {
     this.#options = options;
@@ -41,11 +39,11 @@ export class Bpe {
     });
   }
 
-  /** Appends the tokens of `piece` to `out`. A lone surrogate counts as U+FFFD, as in every UTF-8 encoder. */
+  /** Appends the tokens of `piece` to `out`. */
   encode(piece: string, out: TokenBuffer): void {
     let ids = this.#cache.get(piece);
     if (ids === undefined) {
-      ids = this.#encode(this.#encoder.encode(piece));
+      ids = this.#encode(piece);
       if (piece.length <= longestCached) {
         if (this.#cache.size >= mostCached) this.#cache.clear();
         this.#cache.set(detached(piece), ids);
@@ -54,15 +52,14 @@ export class Bpe {
     out.append(ids);
   }
 
-  #encode(bytes: Uint8Array): number[] {
-    const whole = this.#options.whole?.get(spell(bytes));
-    return whole === undefined ? this.#merge(bytes) : [whole];
+  #encode(piece: string): number[] {
+    const whole = this.#options.whole?.(piece);
+    return whole === undefined ? this.#merge(this.#options.units(piece)) : [whole];
   }
 
-  #merge(bytes: Uint8Array): number[] {
-    const { byteTokens, merges, vocab } = this.#options;
-    const length = bytes.length;
-    const tokens = Uint32Array.from(bytes, (byte) => byteTokens[byte] as number);
+  #merge(tokens: Uint32Array): number[] {
+    const { merges, vocab } = this.#options;
+    const length = tokens.length;
     const next = Uint32Array.from({ length }, (_, i) => i + 1); // `length` ends the list
     const previous = Int32Array.from({ length }, (_, i) => i - 1);
     const rankAt = (at: number): number | undefined => {

@@ -3,6 +3,7 @@
 
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../error.ts";
+import { rewriteStrips, stripCharacters, stripName } from "./jinja-strip.ts";
 
 /** What somebody said. */
 export interface ChatMessage {
@@ -35,6 +36,7 @@ export class ChatTemplate {
     this.#names = { bos_token: tokens.begin, eos_token: tokens.end, add_generation_prompt: true };
     try {
       this.#template = new Template(source ?? transcript);
+      rewriteStrips(this.#template.parsed);
     } catch (error) {
       throw new InputError(`chat template: cannot be read: ${(error as Error).message}`);
     }
@@ -43,7 +45,8 @@ export class ChatTemplate {
   /** The text after which the assistant speaks. @throws InputError, with the template's words, if it refuses them. */
   render(messages: readonly ChatMessage[]): string {
     try {
-      return this.#template.render({ ...this.#names, messages: messages.map((message) => ({ ...message })) });
+      const values = { ...this.#names, [stripName]: stripCharacters };
+      return this.#template.render({ ...values, messages: messages.map((message) => ({ ...message })) });
     } catch (error) {
       throw InputError.at("messages", `the model's chat template refuses them: ${(error as Error).message}`);
     }

@@ -15,8 +15,8 @@ const { SplitPreTokenizer, DigitsPreTokenizer } = library as unknown as Record<
 /** GPT-2's pattern, as `ByteLevel` with `use_regex` applies it. Its matches tile any text. */
 export const gpt2Pattern = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
-/** Calls `visit` with each piece of `text`, in order. */
-export type Pretokenizer = (text: string, visit: (piece: string) => void) => void;
+/** Calls `visit` with each piece of `text`, in order. `isFirst` says that nothing comes before it; true if not said. */
+export type Pretokenizer = (text: string, visit: (piece: string) => void, isFirst?: boolean) => void;
 
 const byteLevel = z.looseObject({
   type: z.literal("ByteLevel"),
@@ -32,27 +32,42 @@ const split = z
   })
   .refine(({ behavior, invert }) => behavior === "Removed" || !invert, "invert goes with behavior Removed only");
 const digits = z.looseObject({ type: z.literal("Digits"), individual_digits: z.boolean().default(false) });
-const step = z.discriminatedUnion("type", [byteLevel, split, digits]);
+/** SentencePiece's way with spaces: a character that can be seen in place of each, and one more before a text. */
+const metaspace = z
+  .looseObject({
+    type: z.literal("Metaspace"),
+    replacement: z.string().min(1).default("▁"),
+    prepend_scheme: z.enum(["always", "first", "never"]).optional(),
+    add_prefix_space: z.boolean().default(true), // older files
+    split: z.boolean().default(true),
+  })
+  .transform(({ add_prefix_space: adds, prepend_scheme: scheme = adds ? "always" : "never", ...json }) => {
+    return { ...json, prepend_scheme: scheme };
+  });
+const step = z.union([z.discriminatedUnion("type", [byteLevel, split, digits]), metaspace]);
 const sequence = z.looseObject({ type: z.literal("Sequence"), pretokenizers: z.array(step).min(1) });
 
-/** The part of tokenizer.json that says how text is cut. Its last step is `ByteLevel`. */
+/** The part of tokenizer.json that says how text is cut: steps, the last of which is `ByteLevel` where units are bytes. */
 export const pretokenizerSchema = z
-  .discriminatedUnion("type", [byteLevel, sequence])
-  .transform((json) => (json.type === "Sequence" ? json.pretokenizers : [json]))
-  .refine((steps) => steps.at(-1)?.type === "ByteLevel", "the last step must be ByteLevel");
+  .union([step, sequence])
+  .nullish()
+  .transform((json): Step[] => (json ? (json.type === "Sequence" ? json.pretokenizers : [json]) : []));
+
+type Step = z.output<typeof step>;
 
 /** What cuts text as `steps` say. */
 export function pretokenizer(steps: z.output<typeof pretokenizerSchema>): Pretokenizer {
   return steps.reduceRight<Pretokenizer>(
     (after, json) => {
       const cut = cutterOf(json);
-      return (text, visit) => cut(text, (piece) => after(piece, visit));
+      return (text, visit, isFirst) => cut(text, (piece) => after(piece, visit), isFirst);
     },
     (piece, visit) => visit(piece),
   );
 }
 
-function cutterOf(json: z.output<typeof step>): Pretokenizer {
+function cutterOf(json: Step): Pretokenizer {
+  if (json.type === "Metaspace") return metaspaceCutter(json);
   if (json.type === "ByteLevel") {
     const cut: Pretokenizer = json.use_regex ? gpt2Pieces : (text, visit) => visit(text);
     if (!json.add_prefix_space) return cut;
@@ -61,6 +76,21 @@ function cutterOf(json: z.output<typeof step>): Pretokenizer {
   const splitter = json.type === "Split" ? new SplitPreTokenizer(json) : new DigitsPreTokenizer(json);
   return (text, visit) => {
     for (const piece of splitter.pre_tokenize_text(text)) if (piece !== "") visit(piece);
+  };
+}
+
+function metaspaceCutter({ replacement, prepend_scheme: scheme, split }: z.output<typeof metaspace>): Pretokenizer {
+  return (text, visit, isFirst = true) => {
+    const spaced = text.replaceAll(" ", () => replacement);
+    const isPrepended = scheme === "always" || (scheme === "first" && isFirst);
+    const whole = isPrepended && !spaced.startsWith(replacement) ? replacement + spaced : spaced;
+    if (!split) return visit(whole);
+    for (let start = 0; start < whole.length; ) {
+      const next = whole.indexOf(replacement, start + 1);
+      const end = next < 0 ? whole.length : next;
+      visit(whole.slice(start, end));
+      start = end;
+    }
   };
 }
 

@@ -2,8 +2,9 @@
 
 import { InputError } from "../error.ts";
 import { localFile } from "../files/byte-source.ts";
+import type { HubFile, HubOptions } from "../files/hub-repository.ts";
 import { documentKinds, documentsOf } from "./documents.ts";
-import { HubDataset, type HubFile, type HubOptions } from "./hub-dataset.ts";
+import { HubDataset } from "./hub-dataset.ts";
 import { localFiles } from "./local-files.ts";
 import { sotuDocuments, sotuVersion } from "./sotu.ts";
 

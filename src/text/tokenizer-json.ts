@@ -1,25 +1,22 @@
-// The shape of a standard tokenizer.json (byte-level BPE) and the reading of it into tables. Knows no text.
+// The shape of a standard tokenizer.json and the reading of it into tables: BPE over bytes, as GPT-2 has it, or over
+// characters with tokens for the bytes of all others, as SentencePiece has it. Knows no text.
 
 import { z } from "zod";
 import { InputError } from "../error.ts";
+import type { AddedToken } from "./added-tokens.ts";
 import type { Merge } from "./bpe.ts";
 import { characterOf, unspell } from "./byte-alphabet.ts";
+import { normalizerSchema } from "./normalizer.ts";
 import { pretokenizerSchema } from "./pretokenizer.ts";
 
-const form = z.looseObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD"]) });
-const normalizer = z
-  .union([form, z.looseObject({ type: z.literal("Sequence"), normalizers: z.array(form) })])
-  .nullish()
-  .transform((json) => (json ? ("normalizers" in json ? json.normalizers : [json]) : []) as z.output<typeof form>[]);
-
-const no = z.literal(false).optional();
+const flag = z.boolean().default(false);
 const addedToken = z.looseObject({
   id: z.int().min(0),
   content: z.string().min(1),
-  special: z.boolean().default(false),
-  single_word: no,
-  lstrip: no,
-  rstrip: no,
+  special: flag,
+  single_word: flag,
+  lstrip: flag,
+  rstrip: flag,
 });
 
 const template = z.looseObject({
@@ -28,17 +25,26 @@ const template = z.looseObject({
   special_tokens: z.record(z.string(), z.looseObject({ ids: z.array(z.int().min(0)) })),
 });
 
+const step = z.looseObject({ type: z.enum(["ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"]) });
+const decoder = z
+  .union([step, z.looseObject({ type: z.literal("Sequence"), decoders: z.array(step).min(1) })])
+  .transform((json) => (json.type === "Sequence" ? (json as { decoders: Decoder[] }).decoders : [json as Decoder]));
+
+type Decoder = z.output<typeof step>;
+
 const schema = z.looseObject({
   added_tokens: z.array(addedToken).default([]),
-  normalizer,
+  normalizer: normalizerSchema,
   pre_tokenizer: pretokenizerSchema,
-  decoder: z.looseObject({ type: z.literal("ByteLevel") }),
+  decoder,
   model: z.looseObject({
     type: z.literal("BPE").optional(),
     dropout: z.literal(0).nullish(),
     continuing_subword_prefix: z.literal("").nullish(),
     end_of_word_suffix: z.literal("").nullish(),
-    byte_fallback: no,
+    byte_fallback: flag,
+    unk_token: z.string().nullish(),
+    fuse_unk: flag,
     ignore_merges: z.boolean().default(false),
     // Not a zod record: that would drop a token spelled `__proto__`.
     vocab: z.custom<Record<string, number>>((json) => typeof json === "object" && json !== null, "must be an object"),
@@ -50,12 +56,17 @@ const schema = z.looseObject({
 export interface TokenizerTables {
   /** The bytes of each token, by id; an added token's are its content in UTF-8. */
   readonly bytes: readonly Uint8Array[];
-  readonly byteTokens: Uint32Array;
+  /** "bytes": merges begin with the bytes of a text. "characters": with its characters. */
+  readonly units: "bytes" | "characters";
+  /** The token of each byte: all of them where merges begin with bytes; none where other characters have no tokens. */
+  readonly byteTokens: Uint32Array | undefined;
+  /** The token that stands for what has no other, and whether it stands for several in a row. */
+  readonly unknown: { readonly id: number; readonly fused: boolean } | undefined;
   readonly merges: readonly Merge[];
   /** The vocabulary's tokens by spelling. */
   readonly ids: ReadonlyMap<string, number>;
-  readonly added: readonly { readonly id: number; readonly content: string; readonly special: boolean }[];
-  readonly normalizer: readonly string[];
+  readonly added: readonly AddedToken[];
+  readonly normalizer: z.output<typeof normalizerSchema>;
   readonly pretokenizer: z.output<typeof pretokenizerSchema>;
   /** A piece that is a token is taken whole. */
   readonly ignoreMerges: boolean;
@@ -72,17 +83,23 @@ export function readTokenizerJson(json: unknown): TokenizerTables {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = issue?.path.join(".") || "json";
-    throw new InputError(`tokenizer: ${where}: ${issue?.message}; only byte-level BPE is read`);
+    throw new InputError(`tokenizer: ${where}: ${issue?.message}; only BPE, by bytes or by characters, is read`);
   }
   const { added_tokens: added, model, normalizer, pre_tokenizer } = parsed.data;
   const ids = new Map(Object.entries(model.vocab));
-  const bytes = bytesById(ids, added);
+  const fail = (problem: string) => new InputError(`tokenizer: ${problem}`);
+  const units = unitsOf(parsed.data, fail);
+  const spelled = units === "bytes" ? unspell : characterSpelling(parsed.data.decoder, model.byte_fallback);
+  const bytes = bytesById(ids, added, spelled);
 
-  const byteTokens = Uint32Array.from(characterOf, (character, byte) => {
-    const id = ids.get(character);
-    if (id === undefined) throw new InputError(`tokenizer: model.vocab: no token for byte ${byte} (${character})`);
-    return id;
-  });
+  const byteNames = units === "bytes" ? characterOf : Array.from({ length: 256 }, (_, byte) => byteToken(byte));
+  const byteIds = byteNames.map((name) => ids.get(name));
+  const missing = byteIds.indexOf(undefined);
+  if (units === "bytes" && missing >= 0) {
+    throw fail(`model.vocab: no token for byte ${missing} (${byteNames[missing]})`);
+  }
+  const byteTokens = missing < 0 && (units === "bytes" || model.byte_fallback) ? byteIds : undefined;
+  const unknown = model.unk_token == null ? undefined : ids.get(model.unk_token);
   const merges = model.merges.map((merge, rank): Merge => {
     const [left = "", right = "", ...rest] = typeof merge === "string" ? merge.split(" ") : merge;
     const found = [left, right, left + right].map((token) => {
@@ -97,15 +114,47 @@ export function readTokenizerJson(json: unknown): TokenizerTables {
     return { left: found[0] as number, right: found[1] as number, result: found[2] as number };
   });
   return {
-    bytes,
-    byteTokens,
+    ...{ bytes, units },
+    byteTokens: byteTokens && Uint32Array.from(byteTokens as number[]),
+    unknown: unknown === undefined ? undefined : { id: unknown, fused: model.fuse_unk },
     merges,
     ids,
     added,
-    normalizer: normalizer.map(({ type }) => type),
+    normalizer,
     pretokenizer: pre_tokenizer,
     ignoreMerges: model.ignore_merges,
     prefix: prefixOf(parsed.data.post_processor, bytes.length),
+  };
+}
+
+/** Bytes or characters; the parts of a tokenizer.json must agree in it. */
+function unitsOf(
+  { pre_tokenizer, decoder, model }: z.output<typeof schema>,
+  fail: (problem: string) => InputError,
+): TokenizerTables["units"] {
+  const cuts = pre_tokenizer.at(-1)?.type === "ByteLevel";
+  const joins = decoder.some(({ type }) => type === "ByteLevel");
+  if (cuts !== joins) throw fail("pre_tokenizer and decoder must both end in ByteLevel, or neither");
+  if (cuts && decoder.length > 1) throw fail("decoder: nothing goes with ByteLevel");
+  if (cuts && model.byte_fallback) throw fail("model.byte_fallback: is not for ByteLevel, which has all bytes");
+  return cuts ? "bytes" : "characters";
+}
+
+/** What a vocabulary of SentencePiece calls a byte. */
+const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+
+/** The bytes of a vocabulary's entry: one byte, or its characters, of which some stand for spaces. */
+function characterSpelling(decoders: readonly Decoder[], byteFallback: boolean): (token: string) => Uint8Array {
+  const bytes = new Map(Array.from({ length: 256 }, (_, byte) => [byteToken(byte), byte]));
+  const replaced = decoders.flatMap(({ type, pattern, content, replacement }): [string, string][] => {
+    if (type === "Metaspace") return [[typeof replacement === "string" ? replacement : "▁", " "]];
+    const from = (pattern as { String?: unknown } | undefined)?.String;
+    return type === "Replace" && typeof from === "string" ? [[from, String(content)]] : [];
+  });
+  return (token) => {
+    const byte = byteFallback ? bytes.get(token) : undefined;
+    if (byte !== undefined) return Uint8Array.of(byte);
+    return new TextEncoder().encode(replaced.reduce((text, [from, to]) => text.replaceAll(from, to), token));
   };
 }
 
@@ -129,7 +178,11 @@ function prefixOf(processor: unknown, vocab: number): number[] {
   });
 }
 
-function bytesById(ids: ReadonlyMap<string, number>, added: readonly { id: number; content: string }[]): Uint8Array[] {
+function bytesById(
+  ids: ReadonlyMap<string, number>,
+  added: readonly AddedToken[],
+  spelling: (token: string) => Uint8Array | undefined,
+): Uint8Array[] {
   const vocab = new Set([...ids.values(), ...added.map(({ id }) => id)]).size;
   const bytes: Uint8Array[] = new Array(vocab);
   const contents = new Map(added.map(({ id, content }) => [id, content]));
@@ -140,7 +193,7 @@ function bytesById(ids: ReadonlyMap<string, number>, added: readonly { id: numbe
       );
     }
     if (bytes[id]) throw new InputError(`tokenizer: model.vocab: id ${id} is given twice; every token needs its own`);
-    const spelled = contents.get(id) === token ? new TextEncoder().encode(token) : unspell(token);
+    const spelled = contents.get(id) === token ? new TextEncoder().encode(token) : spelling(token);
     if (!spelled) {
       throw new InputError(`tokenizer: model.vocab: ${JSON.stringify(token)} (id ${id}) is not byte-level`);
     }

@@ -1,8 +1,11 @@
-// Text to token ids and back, from a standard tokenizer.json (byte-level BPE). Adds no tokens of its own: what begins
-// or ends a document is the caller's business. Knows no files.
+// Text to token ids and back, from a standard tokenizer.json (BPE). Adds no tokens of its own: what begins or ends a
+// document is the caller's business. Knows no files.
 
 import { InputError } from "../error.ts";
-import { Bpe } from "./bpe.ts";
+import { type AddedTokens, addedTokens } from "./added-tokens.ts";
+import { Bpe, type BpeOptions } from "./bpe.ts";
+import { spell } from "./byte-alphabet.ts";
+import { type Normalizer, normalizer } from "./normalizer.ts";
 import { type Pretokenizer, pretokenizer } from "./pretokenizer.ts";
 import { TokenBuffer } from "./token-buffer.ts";
 import { readTokenizerJson, type TokenizerTables } from "./tokenizer-json.ts";
@@ -21,7 +24,10 @@ export interface Tokenizer {
   readonly special: ReadonlyMap<string, number>;
   /** The ids of `text`. Special tokens spelled out in it are plain text, unless `special` is set. */
   encode(text: string, options?: { special?: boolean }): Uint32Array;
-  /** The text of `ids`; bytes that are not UTF-8 become U+FFFD. Throws InputError for an id that the model has not. */
+  /**
+   * The text of `ids`, with the space that some tokenizers put before every text; bytes that are not UTF-8 become U+FFFD. Throws
+   * InputError for an id that the model has not.
+   */
   decode(ids: Iterable<number>): string;
   /** The bytes of one token, none for one that only the model has. Throws InputError for an id that it has not. */
   bytesOf(id: number): Uint8Array;
@@ -39,6 +45,10 @@ const turnEndings = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_
 export interface TokenizerOptions {
   /** The text of the token between documents; found among the usual ones if not given. */
   endOfText?: string;
+  /** The text of that token where no usual one is there. */
+  otherEnd?: string | undefined;
+  /** Ids that end what a model writes, beside those that are found. */
+  ends?: readonly number[];
   /** How many tokens the model scores, if more than the tokenizer has (a padded vocabulary). */
   modelVocab?: number;
 }
@@ -46,11 +56,12 @@ export interface TokenizerOptions {
 /**
  * The tokenizer that a parsed tokenizer.json describes. Its prefix is that of the post-processor's template, or the
  * end of text where there is none; its ends are the end of text and the usual special tokens that end a turn.
- * @throws InputError naming the first thing that is wrong, or that is not byte-level BPE.
+ * @throws InputError naming the first thing that is wrong, or that is not BPE.
  */
 export function loadTokenizer(json: unknown, options: TokenizerOptions = {}): Tokenizer {
   const tables = readTokenizerJson(json);
-  const sought = options.endOfText === undefined ? endings : [options.endOfText];
+  const sought = options.endOfText === undefined ? [...endings] : [options.endOfText];
+  if (options.endOfText === undefined && options.otherEnd !== undefined) sought.push(options.otherEnd);
   const ending = sought.flatMap((content) => tables.added.filter((token) => token.content === content))[0];
   if (!ending) {
     const listed = tables.added.map(({ content }) => content).join(" ") || "none";
@@ -60,12 +71,15 @@ export function loadTokenizer(json: unknown, options: TokenizerOptions = {}): To
   if (!(modelVocab >= tables.bytes.length)) {
     throw new InputError(`tokenizer: has ${tables.bytes.length} tokens, of which the model scores only ${modelVocab}`);
   }
-  return new ByteLevelTokenizer(json as object, tables, ending.id, modelVocab);
+  const beyond = options.ends?.find((id) => id >= modelVocab);
+  if (beyond !== undefined)
+    throw new InputError(`tokenizer: no token ${beyond} to end a text; there are ${modelVocab}`);
+  return new BpeTokenizer(json as object, tables, { endOfText: ending.id, ends: options.ends ?? [], modelVocab });
 }
 
 const noBytes = new Uint8Array(0);
 
-class ByteLevelTokenizer implements Tokenizer {
+class BpeTokenizer implements Tokenizer {
   readonly vocab: number;
   readonly endOfText: number;
   readonly prefix: readonly number[];
@@ -74,47 +88,40 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly json: object;
   readonly #modelVocab: number;
   readonly #bytes: readonly Uint8Array[];
-  readonly #added: ReadonlyMap<string, number>;
-  readonly #plain: RegExp | undefined; // the added tokens that are not special: found in any text
-  readonly #all: RegExp | undefined;
-  readonly #normalizer: readonly string[];
+  readonly #plain: AddedTokens; // those that are not special: found in any text
+  readonly #all: AddedTokens;
+  readonly #normalize: Normalizer;
   readonly #cut: Pretokenizer;
   readonly #bpe: Bpe;
 
-  constructor(json: object, tables: TokenizerTables, endOfText: number, modelVocab: number) {
-    const { bytes, byteTokens, merges, ids, added } = tables;
+  constructor(
+    json: object,
+    tables: TokenizerTables,
+    { endOfText, ends, modelVocab }: { endOfText: number; ends: readonly number[]; modelVocab: number },
+  ) {
+    const { bytes, merges, added } = tables;
     this.json = json;
     this.vocab = bytes.length;
     this.endOfText = endOfText;
     this.special = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
     this.prefix = tables.prefix.length > 0 ? tables.prefix : [endOfText];
-    this.ends = new Set([endOfText, ...turnEndings.flatMap((content) => this.special.get(content) ?? [])]);
+    this.ends = new Set([endOfText, ...ends, ...turnEndings.flatMap((content) => this.special.get(content) ?? [])]);
     this.#modelVocab = modelVocab;
     this.#bytes = bytes;
-    this.#added = new Map(added.map(({ content, id }) => [content, id]));
-    this.#plain = anyOf(added.filter(({ special }) => !special).map(({ content }) => content));
-    this.#all = anyOf(added.map(({ content }) => content));
-    this.#normalizer = tables.normalizer;
+    this.#plain = addedTokens(added.filter(({ special }) => !special));
+    this.#all = addedTokens(added);
+    this.#normalize = normalizer(tables.normalizer);
     this.#cut = pretokenizer(tables.pretokenizer);
-    this.#bpe = new Bpe({ vocab: this.vocab, byteTokens, merges, ...(tables.ignoreMerges ? { whole: ids } : {}) });
+    this.#bpe = new Bpe({ vocab: this.vocab, merges, ...unitsOf(tables) });
   }
 
   encode(text: string, { special = false } = {}): Uint32Array {
     const out = new TokenBuffer(text.length / 3);
     const visit = (piece: string) => this.#bpe.encode(piece, out);
-    const section = (part: string) => {
-      if (part !== "") this.#cut(this.#normalized(part), visit);
-    };
-    const pattern = special ? this.#all : this.#plain;
-    let start = 0;
-    if (pattern) {
-      for (const { 0: content, index } of text.matchAll(pattern)) {
-        section(text.slice(start, index));
-        out.append([this.#added.get(content) as number]);
-        start = index + content.length;
-      }
+    for (const { start, end, id } of (special ? this.#all : this.#plain)(text)) {
+      if (id !== undefined) out.append([id]);
+      else if (end > start) this.#cut(this.#normalize(text.slice(start, end)), visit, start === 0);
     }
-    section(start === 0 ? text : text.slice(start));
     return out.toArray();
   }
 
@@ -141,15 +148,35 @@ class ByteLevelTokenizer implements Tokenizer {
     if (Number.isInteger(id) && id >= 0 && id < this.#modelVocab) return noBytes;
     throw new InputError(`tokenizer: no token ${id}; ids are 0 to ${this.#modelVocab - 1}`);
   }
-
-  #normalized(text: string): string {
-    return this.#normalizer.reduce((part, form) => part.normalize(form), text);
-  }
 }
 
-/** What finds the longest of `contents` at each place; undefined for none. */
-function anyOf(contents: readonly string[]): RegExp | undefined {
-  if (contents.length === 0) return undefined;
-  const longestFirst = contents.toSorted((a, b) => b.length - a.length);
-  return new RegExp(longestFirst.map((content) => content.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"), "g");
+/** What merging begins with. A lone surrogate counts as U+FFFD, as in every UTF-8 encoder. */
+function unitsOf(tables: TokenizerTables): Pick<BpeOptions, "units" | "whole"> {
+  const { units, ids, ignoreMerges } = tables;
+  const encoder = new TextEncoder();
+  if (units === "characters") {
+    return { units: characterUnits(tables, encoder), ...(ignoreMerges && { whole: (piece) => ids.get(piece) }) };
+  }
+  const byteTokens = tables.byteTokens as Uint32Array;
+  return {
+    units: (piece) => Uint32Array.from(encoder.encode(piece), (byte) => byteTokens[byte] as number),
+    ...(ignoreMerges && { whole: (piece) => ids.get(spell(encoder.encode(piece))) }),
+  };
+}
+
+/** The token of each character; of one that has none the tokens of its bytes, or the unknown one. */
+function characterUnits({ ids, byteTokens, unknown }: TokenizerTables, encoder: TextEncoder): BpeOptions["units"] {
+  return (piece) => {
+    const tokens: number[] = [];
+    let isUnknown = false; // the character before
+    for (const character of piece) {
+      const id = ids.get(/^[\ud800-\udfff]$/.test(character) ? "\ufffd" : character);
+      const wasUnknown = isUnknown;
+      isUnknown = id === undefined && byteTokens === undefined;
+      if (id !== undefined) tokens.push(id);
+      else if (byteTokens) for (const byte of encoder.encode(character)) tokens.push(byteTokens[byte] as number);
+      else if (unknown && !(unknown.fused && wasUnknown)) tokens.push(unknown.id);
+    }
+    return Uint32Array.from(tokens);
+  };
 }

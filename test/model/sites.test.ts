@@ -46,7 +46,7 @@ test("a model's parameters, in their order", () => {
 });
 
 test("keys, values and their norm are redundant in layers that borrow them", () => {
-  const names = ["kv_norm", "k", "k.bias", "v", "v.bias"].map((name) => `layers.1.attn.${name}`);
+  const names = ["kv_norm", "k", "k.bias", "k_norm", "v", "v.bias"].map((name) => `layers.1.attn.${name}`);
   expect([...redundantNames(tied)]).toEqual(names);
   expect(redundantNames(tinyConfig([0, 1])).size).toBe(0);
 });

@@ -3,6 +3,7 @@
 
 import { countText, differenceText, integerText, rateText } from "../../charts/quantity.ts";
 import type { Estimate } from "../../tensor/estimate.ts";
+import { type Contrast, contrasts, type PlannedContrast } from "./contrasts.ts";
 import { type Result, reported } from "./result.ts";
 import { pairedDifference, separates } from "./statistics.ts";
 import { type SummaryRow, summarize } from "./summary.ts";
@@ -13,7 +14,7 @@ export interface Comparison {
   readonly larger: string;
   /** KV bytes per token (float32) of `smaller` and `larger`. */
   readonly bytes: readonly [number, number];
-  /** Validation loss of `smaller` minus that of `larger`, nats per token, paired by seed. */
+  /** Held-out loss (see `reported`) of `smaller` minus that of `larger`, nats per token, paired by seed. */
   readonly loss: Estimate;
   readonly perplexity: Estimate;
   /** Whether the loss difference is told from zero (see `separates`). */
@@ -23,21 +24,28 @@ export interface Comparison {
 
 /** What a study supports, and what it does not. */
 export interface Conclusions {
+  /** What the plan asks. */
+  readonly contrasts: readonly Contrast[];
   /** Every pair of models: equal bytes first, then by how many times fewer. */
   readonly comparisons: readonly Comparison[];
   readonly supports: readonly string[];
   readonly limits: readonly string[];
 }
 
-/** Draws the conclusions of comparable results (see `summarize`, whose errors it throws). */
-export function conclude(results: readonly Result[]): Conclusions {
+/** Draws the conclusions of comparable results (see `summarize`, whose errors it throws), those that were planned first. */
+export function conclude(results: readonly Result[], planned: readonly PlannedContrast[] = []): Conclusions {
   const summary = summarize(results);
   const comparisons = summary
     .flatMap((a, i) =>
       summary.slice(i + 1).map((b) => (a.kvBytesPerToken === b.kvBytesPerToken ? compare(a, b) : compare(b, a))),
     )
     .sort((a, b) => ratio(a) - ratio(b));
-  return { comparisons, supports: supports(summary, comparisons), limits: limits(summary, comparisons) };
+  return {
+    contrasts: contrasts(planned, summary),
+    comparisons,
+    supports: supports(summary, comparisons),
+    limits: limits(summary, comparisons, results),
+  };
 }
 
 function compare(smaller: SummaryRow, larger: SummaryRow): Comparison {
@@ -45,12 +53,20 @@ function compare(smaller: SummaryRow, larger: SummaryRow): Comparison {
   const perplexity = pairedDifference(smaller.runs, larger.runs, (run) => reported(run).perplexity);
   const bytes = [smaller.kvBytesPerToken, larger.kvBytesPerToken] as const;
   const separated = separates(loss);
+  const parameters = parametersText(smaller, larger);
   const size =
     bytes[0] === bytes[1]
       ? `${smaller.name} and ${larger.name} keep ${integerText(bytes[0])} bytes per token each`
       : `${smaller.name} keeps ${integerText(bytes[0])} bytes per token, ${larger.name} ${integerText(bytes[1])} (${timesText(bytes[1] / bytes[0])} as many)`;
   const comparison = { smaller: smaller.name, larger: larger.name, bytes, loss, perplexity, separated };
-  return { ...comparison, sentence: `${size}; ${verdict(comparison)}` };
+  return { ...comparison, sentence: `${size}${parameters}; ${verdict(comparison)}` };
+}
+
+function parametersText(a: SummaryRow, b: SummaryRow): string {
+  const extra = a.parameters.nonEmbedding / b.parameters.nonEmbedding - 1;
+  if (Math.abs(extra) < 5e-4) return "";
+  const share = (Math.abs(extra) * 100).toFixed(1);
+  return ` and has ${share}% ${extra > 0 ? "more" : "fewer"} parameters`;
 }
 
 function verdict({ smaller, larger, loss, perplexity, separated }: Omit<Comparison, "sentence">): string {
@@ -61,7 +77,7 @@ function verdict({ smaller, larger, loss, perplexity, separated }: Omit<Comparis
   if (loss.n === 1)
     return `from one seed the data do not separate their losses (${smaller} minus ${larger}: ${numbers}).`;
   if (!separated) return `the data do not separate their losses (${smaller} minus ${larger}: ${numbers}).`;
-  return `${smaller}'s validation loss is ${loss.mean < 0 ? "lower" : "higher"} (${numbers}).`;
+  return `${smaller}'s held-out loss is ${loss.mean < 0 ? "lower" : "higher"} (${numbers}).`;
 }
 
 function supports(summary: readonly SummaryRow[], comparisons: readonly Comparison[]): string[] {
@@ -84,7 +100,11 @@ function supports(summary: readonly SummaryRow[], comparisons: readonly Comparis
 // The paper's own scale (arXiv 2405.12981 §5): what a small study cannot speak for.
 const paperScale = "the paper's smallest models have about 850M and were trained on 30B tokens";
 
-function limits(summary: readonly SummaryRow[], comparisons: readonly Comparison[]): string[] {
+function limits(
+  summary: readonly SummaryRow[],
+  comparisons: readonly Comparison[],
+  results: readonly Result[],
+): string[] {
   const run = summary[0]?.runs[0];
   if (!run) return [];
   const sizes = summary.map(({ parameters }) => parameters.nonEmbedding);
@@ -107,21 +127,25 @@ function limits(summary: readonly SummaryRow[], comparisons: readonly Comparison
       `Seeds: ${few === many ? few : `${few} to ${many}`} runs a model. A difference is claimed outside a 95% interval (Student's t, never under two standard errors) of each pair by itself${comparisons.length > 5 ? `; of ${comparisons.length} pairs one in twenty may seem apart by chance` : ""}.`,
     );
   }
-  lines.push(...learningRateLimits(summary));
+  lines.push(...learningRateLimits(summary, results));
   lines.push(
     "Cost: bytes are those of a float32 cache (16-bit takes half). Latency, throughput and memory of serving were not measured.",
   );
   return lines;
 }
 
-function learningRateLimits(summary: readonly SummaryRow[]): string[] {
+function learningRateLimits(summary: readonly SummaryRow[], results: readonly Result[]): string[] {
   if (summary.every(({ learningRates }) => learningRates.length === 1)) {
     return [
       "Learning rate: one rate was tried per model. The best may differ between models, and tuning it can be worth more than the differences here.",
     ];
   }
+  const tuned = results.filter(({ purpose }) => purpose === "tuning");
+  const seeds = [...new Set(tuned.map(({ seed }) => seed))];
   const lines = [
-    "Learning rate: each model is shown at the best of those tried, chosen on the text it is then measured on.",
+    tuned.length > 0
+      ? `Learning rate: chosen for each model by ${seeds.length === 1 ? `seed ${seeds[0]}, which is` : `seeds ${seeds.join(", ")}, which are`} reported nowhere else; between the rates that were tried by a parabola.`
+      : `Learning rate: each model is shown at the best of those tried, chosen ${summary[0]?.runs[0]?.test ? "by the same seeds" : "on the text it is then measured on"}.`,
   ];
   const edge = summary.filter(
     ({ learningRate, learningRates }) => learningRate === learningRates[0] || learningRate === learningRates.at(-1),

@@ -1,10 +1,8 @@
-// What one run of a study found, and the file that holds them: a line of JSON per run, appended when the run is done.
-// Knows nothing of how runs are made.
+// What one run of a study found, and the file that holds them: a line of JSON per run. Knows nothing of how runs are made.
 
-import { type FileHandle, open, readFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../error.ts";
+import { appendJsonLine, readJsonLines } from "../../files/json-lines.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
 import { type Precision, precisions } from "../../model/precision.ts";
 import { checked } from "../../options.ts";
@@ -42,6 +40,8 @@ export interface Result {
   readonly seed: number;
   /** Peak of the schedule. */
   readonly learningRate: number;
+  /** The run chose a learning rate, and no figure is taken from it. */
+  readonly purpose?: "tuning" | undefined;
   readonly steps: number;
   /** Tokens trained on, repeats counted. */
   readonly tokens: number;
@@ -101,6 +101,7 @@ export const resultSchema: z.ZodType<Result> = z.object({
   }),
   seed: z.int(),
   learningRate: z.number().positive(),
+  purpose: z.literal("tuning").optional(),
   steps: count,
   tokens: count,
   parameters: z.object({ total: count, nonEmbedding: count }),
@@ -131,20 +132,17 @@ export const resultSchema: z.ZodType<Result> = z.object({
  * @throws InputError naming the first other line that is not a result.
  */
 export async function readResults(path: string, onTorn?: (message: string) => void): Promise<Result[]> {
-  let content: string;
-  try {
-    content = await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw new InputError(`results: cannot read ${path}: ${(error as Error).message}; give a file of one run per line`);
-  }
-  const lines = content.split("\n");
-  const last = lines.pop() as string; // "" unless the file was cut short
-  const results = lines.map((line, i) => parseResult(line, `${path}, line ${i + 1}`));
-  if (last === "") return results;
-  if (isJson(last)) return [...results, parseResult(last, `${path}, line ${lines.length + 1}`)];
-  onTorn?.(`${path}, line ${lines.length + 1} is cut short and left out; its run will have to be done again`);
-  return results;
+  const { lines, torn } = await readJsonLines(path);
+  if (torn) onTorn?.(`${path}, line ${torn.number} is cut short and left out; its run will have to be done again`);
+  return lines.map(({ number, text, value }) => {
+    const where = `${path}, line ${number}`;
+    if (value === undefined) {
+      throw new InputError(
+        `results: ${where} is not JSON; found "${text.slice(0, 40)}", expected a result on every line`,
+      );
+    }
+    return checked(resultSchema, value, `results: ${where} is not a result`);
+  });
 }
 
 /**
@@ -153,59 +151,5 @@ export async function readResults(path: string, onTorn?: (message: string) => vo
  * @throws InputError if the file cannot be written.
  */
 export async function appendResult(path: string, result: Result): Promise<void> {
-  try {
-    const file = await open(path, "a+");
-    try {
-      await append(file, result);
-    } finally {
-      await file.close();
-    }
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    throw new InputError(`results: cannot write ${path}: ${(error as Error).message}; give a file that can be written`);
-  }
-}
-
-async function append(file: FileHandle, result: Result): Promise<void> {
-  const content = await file.readFile();
-  const complete = content.lastIndexOf(0x0a) + 1;
-  const tail = content.subarray(complete).toString("utf8");
-  const whole = tail !== "" && isJson(tail);
-  if (!whole) await file.truncate(complete);
-  try {
-    await file.appendFile(`${whole ? "\n" : ""}${JSON.stringify(result)}\n`);
-    await file.sync();
-  } catch (error) {
-    await file.truncate(whole ? content.length : complete);
-    throw error;
-  }
-}
-
-function parseResult(line: string, where: string): Result {
-  if (!isJson(line)) {
-    throw new InputError(
-      `results: ${where} is not JSON; found "${line.slice(0, 40)}", expected a result on every line`,
-    );
-  }
-  return checked(resultSchema, JSON.parse(line), `results: ${where} is not a result`);
-}
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-// A new file's name is on the disk only when its directory is.
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === "win32") return; // directories cannot be opened there
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await appendJsonLine(path, result, { sync: true });
 }

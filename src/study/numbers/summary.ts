@@ -27,8 +27,10 @@ export interface SummaryRow {
   readonly bitsPerByte: Estimate;
   readonly wordPerplexity: Estimate;
   readonly tokensPerSecond: number;
-  /** No other model has at most its bytes and its mean perplexity, and less of one. */
+  /** No other model has at most its bytes and its mean perplexity, and less of one, over the seeds that all have. */
   readonly onFront: boolean;
+  /** It shares no seed with the others, so it is shown but compared with none. */
+  readonly apart: boolean;
   /** Text written by the first of its runs that wrote any. */
   readonly sample: string | undefined;
   /** The runs at `learningRate`, by seed. */
@@ -36,27 +38,42 @@ export interface SummaryRow {
 }
 
 /**
- * A row per model, by bytes descending, then by perplexity.
- * @throws InputError if results differ in data or training tokens, or two models go by one name.
+ * A row per model, by bytes descending, then by perplexity. Runs that chose learning rates are left out.
+ * @throws InputError if results differ in data, precision or training tokens, or two models go by one name.
  */
 export function summarize(results: readonly Result[]): SummaryRow[] {
   const distinct = withoutRepeats(results);
   checkComparable(distinct);
-  const names = [...new Set(distinct.map(({ name }) => name))];
-  const rows = names.map((name) => summarizeModel(distinct.filter((result) => result.name === name)));
-  const front = new Set(
-    paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean, row }))).map(
-      ({ row }) => row.name,
-    ),
-  );
+  const named = new Set(distinct.filter(({ purpose }) => purpose !== "tuning").map(({ name }) => name));
+  const rows = [...named].map((name) => summarizeModel(distinct.filter((result) => result.name === name)));
+  const seeds = commonSeeds(rows);
+  const compared = rows.filter((row) => row.seeds.some((seed) => seeds.has(seed)));
+  const places = compared.map(({ name, kvBytesPerToken, runs }) => {
+    const losses = runs.filter(({ seed }) => seeds.has(seed)).map((run) => reported(run).perplexity);
+    return { name, bytes: kvBytesPerToken, loss: mean(losses) };
+  });
+  const front = new Set(paretoFront(places).map(({ name }) => name));
   return rows
-    .map((row) => ({ ...row, onFront: front.has(row.name) }))
+    .map((row) => ({ ...row, onFront: front.has(row.name), apart: !compared.includes(row) }))
     .sort((a, b) => b.kvBytesPerToken - a.kvBytesPerToken || order(a.perplexity.mean, b.perplexity.mean));
 }
 
-/** One model's rows by learning rate: mean validation loss of each rate that was tried. */
+/** The seeds of every model; where no seed is, those of the most models that share one. */
+function commonSeeds(rows: readonly SummaryRow[]): ReadonlySet<number> {
+  const having = (seed: number) => rows.filter(({ seeds }) => seeds.includes(seed));
+  const all = [...new Set(rows.flatMap(({ seeds }) => seeds))];
+  const most = Math.max(...all.map((seed) => having(seed).length));
+  const first = all.find((seed) => having(seed).length === most);
+  if (first === undefined) return new Set();
+  const [one, ...others] = having(first) as [SummaryRow, ...SummaryRow[]];
+  return new Set(one.seeds.filter((seed) => others.every(({ seeds }) => seeds.includes(seed))));
+}
+
+/** Mean validation loss of each learning rate that was tried, by model: of the runs made for tuning, where there are such. */
 export function learningRateSweep(results: readonly Result[]): { name: string; rate: number; loss: Estimate }[] {
-  const distinct = withoutRepeats(results);
+  const every = withoutRepeats(results);
+  const tuning = every.filter(({ purpose }) => purpose === "tuning");
+  const distinct = tuning.length > 0 ? tuning : every;
   return [...new Set(distinct.map(({ name }) => name))].flatMap((name) =>
     [...byLearningRate(distinct.filter((result) => result.name === name))].map(([rate, runs]) => ({
       name,
@@ -67,8 +84,9 @@ export function learningRateSweep(results: readonly Result[]): { name: string; r
 }
 
 function summarizeModel(results: readonly Result[]): SummaryRow {
-  const learningRate = bestLearningRate(results);
-  const runs = results.filter((result) => result.learningRate === learningRate).sort((a, b) => a.seed - b.seed);
+  const told = results.filter(({ purpose }) => purpose !== "tuning");
+  const learningRate = bestLearningRate(told);
+  const runs = told.filter((result) => result.learningRate === learningRate).sort((a, b) => a.seed - b.seed);
   const first = runs[0] as Result;
   const over = (measure: keyof Quality) => estimate(runs.map((run) => reported(run)[measure]));
   return {
@@ -85,6 +103,7 @@ function summarizeModel(results: readonly Result[]): SummaryRow {
     wordPerplexity: over("wordPerplexity"),
     tokensPerSecond: mean(runs.map(({ tokensPerSecond }) => tokensPerSecond)),
     onFront: false,
+    apart: false,
     sample: runs.find(({ sample }) => sample !== undefined)?.sample,
     runs,
   };
@@ -100,6 +119,7 @@ function withoutRepeats(results: readonly Result[]): Result[] {
 function checkComparable(results: readonly Result[]): void {
   const first = results[0];
   if (!first) return;
+  const precisionOf = ({ precision = "float32" }: Result) => precision;
   const models = new Map<string, Result>();
   const runs = new Map<string, Result>();
   for (const result of results) {
@@ -108,9 +128,14 @@ function checkComparable(results: readonly Result[]): void {
         `summary: ${first.name} was trained on ${first.tokens} tokens and ${result.name} on ${result.tokens}; summarise results of one budget at a time`,
       );
     }
-    if (!isDeepStrictEqual(result.dataset, first.dataset)) {
+    if (!sameText(result.dataset, first.dataset)) {
       throw new InputError(
         `summary: ${first.name} and ${result.name} differ in data (${first.dataset.source}, ${result.dataset.source}); summarise results of one dataset at a time`,
+      );
+    }
+    if (precisionOf(result) !== precisionOf(first)) {
+      throw new InputError(
+        `summary: ${first.name} was trained in ${precisionOf(first)} and ${result.name} in ${precisionOf(result)}; summarise results of one precision at a time`,
       );
     }
     const model = models.get(result.name) ?? result;
@@ -123,6 +148,11 @@ function checkComparable(results: readonly Result[]): void {
     if (run) throw new InputError(`summary: ${place} is there twice (${run.key}, ${result.key}); keep one of them`);
     runs.set(place, result);
   }
+}
+
+// Prepared text is known by its content, wherever it lies.
+function sameText(a: Result["dataset"], b: Result["dataset"]): boolean {
+  return a.identity !== undefined || b.identity !== undefined ? a.identity === b.identity : isDeepStrictEqual(a, b);
 }
 
 function order(a: number, b: number): number {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { bytesText } from "../../charts/quantity.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import type { Result } from "../numbers/result.ts";
+import { resultsCsv } from "../numbers/results-csv.ts";
 import { summarize } from "../numbers/summary.ts";
 import type { StudyPlan } from "../trials/plan.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
@@ -21,7 +22,7 @@ export interface OutputOptions {
   duration: number;
 }
 
-/** Writes `report.html`, `pareto.svg`, `loss.svg`, `summary.md`, and `learning-rates.svg` if several were tried. */
+/** Writes `report.html`, `pareto.svg`, `loss.svg`, `summary.md`, `results.csv`, and `learning-rates.svg` if several were tried. */
 export async function writeOutputs(
   directory: string,
   results: readonly Result[],
@@ -32,6 +33,7 @@ export async function writeOutputs(
   const page = report({
     title: plan.title ?? plan.name,
     results,
+    contrasts: plan.contrasts,
     preset: plan,
     command,
     versions: software,
@@ -50,6 +52,7 @@ export async function writeOutputs(
       ? { "learning-rates.svg": learningRateChart(results) }
       : {}),
     "summary.md": `${markdownTable(summary)}\n`,
+    "results.csv": resultsCsv(results),
   };
   mkdirSync(directory, { recursive: true });
   const paths = Object.keys(files).map((name) => join(directory, name));

@@ -6,6 +6,7 @@ import { bytesText, countText, durationText, estimateText, integerText, rateText
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { owners } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
+import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
@@ -16,6 +17,8 @@ import { cells, heads } from "./table.ts";
 export interface ReportOptions {
   title: string;
   results: readonly Result[];
+  /** What the plan asks (see `contrasts`). */
+  contrasts?: readonly PlannedContrast[];
   /** The settings that the study ran with, shown as JSON. */
   preset: { readonly name: string };
   /** The command that does the study again. */
@@ -31,7 +34,8 @@ export interface ReportOptions {
 export function report(options: ReportOptions): string {
   const { title, results } = options;
   const summary = summarize(results);
-  const { comparisons, supports, limits } = conclude(results);
+  const { contrasts, comparisons, supports, limits } = conclude(results, options.contrasts);
+  const asked = contrasts.map(({ sentence }) => sentence);
   const sweeps = summary.some(({ learningRates }) => learningRates.length > 1);
   const inline = { transparent: true };
   const body = [
@@ -45,6 +49,7 @@ export function report(options: ReportOptions): string {
       ),
       table(summary),
     ]),
+    asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
     section("What the study shows", [list(supports), pairs(comparisons)]),
     section("What it does not show", [list(limits)]),
     sweeps

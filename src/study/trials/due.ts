@@ -1,9 +1,9 @@
 // Which runs of a plan come next, from those that are done. Pure: it runs nothing and reads nothing.
 
-import { InputError } from "../../error.ts";
+import { mean } from "../../tensor/estimate.ts";
 import type { Result } from "../numbers/result.ts";
-import { bestLearningRate } from "../numbers/statistics.ts";
 import type { StudyPlan } from "./plan.ts";
+import { climb, type LossAt, parabolaRate, type RateSearch, searchList } from "./rate-search.ts";
 
 /** One run of a plan, as data. */
 export interface TrialSpec {
@@ -11,13 +11,12 @@ export interface TrialSpec {
   readonly name: string;
   readonly learningRate: number;
   readonly seed: number;
+  /** The run chooses a learning rate and is not reported. */
+  readonly purpose?: "tuning";
 }
 
 /** The result of a run that is done. */
 export type Done = (spec: TrialSpec) => Result | undefined;
-
-/** How far beyond its list a best learning rate is looked for. */
-const outwardSteps = 3;
 
 /**
  * The runs that can begin now, in the order in which they should: seeds before models, so that a stop at any time leaves
@@ -37,91 +36,35 @@ export function finished(plan: StudyPlan, done: Done): Result[] {
 /** The runs that are known to be needed. */
 function planned(plan: StudyPlan, done: Done): TrialSpec[] {
   const { learningRates, tuningSeeds, models, seeds } = plan;
-  if (!Array.isArray(learningRates)) return models.flatMap((name) => climbed(plan, name, learningRates, done));
-  if (!tuningSeeds) return grid(models, learningRates, seeds);
-  const tuning = tuningSeeds.flatMap((seed) =>
-    models.flatMap((name) => ratesOf(name).map((learningRate) => ({ name, learningRate, seed }))),
-  );
-  const chosen = new Map(models.map((name) => [name, chosenRate(name)]));
-  const reported = seeds.flatMap((seed) =>
-    models.flatMap((name) => {
-      const learningRate = chosen.get(name);
-      return learningRate === undefined ? [] : [{ name, learningRate, seed }];
-    }),
-  );
-  return [...tuning, ...reported];
-
-  /** The rates that a model's is chosen from: the list, and beyond it while the best is at an edge. */
-  function ratesOf(name: string): number[] {
-    const rates = [...(learningRates as number[])].sort((a, b) => a - b);
-    for (let step = 0; step < outwardSteps && rates.length > 1; step++) {
-      const runs = tuned(name, rates);
-      if (!runs) break;
-      const best = bestLearningRate(runs);
-      const [low, second] = rates as [number, number];
-      const [high, before] = [rates.at(-1) as number, rates.at(-2) as number];
-      if (best === low) rates.unshift(rounded(low / (second / low)));
-      else if (best === high && !diverges(runs, high)) rates.push(rounded(high * (high / before)));
-      else break;
-    }
-    return rates;
+  const runs = (of: readonly number[], ratesOf: (name: string) => readonly number[]) =>
+    of.flatMap((seed) => models.flatMap((name) => ratesOf(name).map((learningRate) => ({ name, learningRate, seed }))));
+  if (!tuningSeeds && Array.isArray(learningRates)) {
+    return seeds.flatMap((seed) => learningRates.flatMap((rate) => runs([seed], () => [rate])));
   }
 
-  function chosenRate(name: string): number | undefined {
-    const runs = tuned(name, ratesOf(name));
-    return runs && bestLearningRate(runs);
+  const searches = new Map(models.map((name) => [name, search(name)]));
+  const chosen = (name: string): readonly number[] => {
+    const { best, rates } = searches.get(name) as RateSearch;
+    if (best === undefined) return [];
+    return [tuningSeeds ? parabolaRate(rates, lossAt(name)) : best];
+  };
+  const tried = runs(tuningSeeds ?? seeds.slice(0, 1), (name) => (searches.get(name) as RateSearch).rates);
+  // Without seeds for tuning the first seed's run at the best rate is reported with the others.
+  if (!tuningSeeds) return [...tried, ...runs(seeds.slice(1), chosen)];
+  return [...tried.map((spec) => ({ ...spec, purpose: "tuning" as const })), ...runs(seeds, chosen)];
+
+  function search(name: string): RateSearch {
+    if (Array.isArray(learningRates)) return searchList(learningRates, lossAt(name));
+    return climb(name, learningRates, lossAt(name));
   }
 
-  /** A model's tuning runs at all of `rates`, if all are done. */
-  function tuned(name: string, rates: readonly number[]): Result[] | undefined {
-    const specs = grid([name], rates, tuningSeeds as number[]);
-    const runs = specs.flatMap((spec) => done(spec) ?? []);
-    return runs.length === specs.length ? runs : undefined;
+  function lossAt(name: string): LossAt {
+    return (learningRate) => {
+      const specs: TrialSpec[] = (tuningSeeds ?? seeds.slice(0, 1)).map((seed) => ({ name, learningRate, seed }));
+      const results = specs.map((spec) => done(tuningSeeds ? { ...spec, purpose: "tuning" } : spec));
+      return results.includes(undefined)
+        ? undefined
+        : mean(results.map((result) => (result as Result).validation.loss));
+    };
   }
-}
-
-function grid(models: readonly string[], rates: readonly number[], seeds: readonly number[]): TrialSpec[] {
-  return seeds.flatMap((seed) => rates.flatMap((learningRate) => models.map((name) => ({ name, learningRate, seed }))));
-}
-
-/**
- * The paper's protocol (§5.1): upward by a factor until the first seed's validation loss stops improving. From a start that
- * diverges it goes down to one that does not.
- */
-function climbed(
-  { seeds }: StudyPlan,
-  name: string,
-  { start, factor, most }: { start: number; factor: number; most: number },
-  done: Done,
-): TrialSpec[] {
-  const [first, ...others] = seeds as [number, ...number[]];
-  const tried: TrialSpec[] = [];
-  let best: { rate: number; loss: number } | undefined;
-  for (let [i, power] = [0, 0]; i < most; i++) {
-    const spec = { name, learningRate: rounded(start * factor ** power), seed: first };
-    tried.push(spec);
-    const result = done(spec);
-    if (!result) return tried;
-    const { loss } = result.validation;
-    if (!best && !Number.isFinite(loss)) {
-      power--;
-      continue;
-    }
-    if (best && !(loss < best.loss)) break;
-    best = { rate: spec.learningRate, loss };
-    if (power < 0) break; // the rate above it diverged
-    power++;
-  }
-  if (!best)
-    throw new InputError(`study: ${name} diverges at all learning rates down from ${start}; give a lower start`);
-  const { rate } = best;
-  return [...tried, ...others.map((seed) => ({ name, learningRate: rate, seed }))];
-}
-
-function diverges(runs: readonly Result[], rate: number): boolean {
-  return runs.some(({ learningRate, validation }) => learningRate === rate && !Number.isFinite(validation.loss));
-}
-
-function rounded(rate: number): number {
-  return Number(rate.toPrecision(4));
 }

@@ -8,6 +8,7 @@ import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
 import { checked } from "../../options.ts";
 import type { RecipeOptions } from "../../train/recipe.ts";
+import { matchedNames } from "./matched.ts";
 import { nearest } from "./nearest.ts";
 import { presets } from "./presets.ts";
 
@@ -36,6 +37,8 @@ const schema = z.strictObject({
   ]),
   context: size,
   models: z.array(z.string()).min(1),
+  /** Widens MLPs until all models have as many parameters as the largest; they are then named with the width. */
+  match: z.literal("parameters").optional(),
   seeds: z.array(z.int().min(0)).min(1),
   /** Seeds that learning rates are chosen by and that are never reported; the reported ones' if not given. */
   tuningSeeds: z.array(z.int().min(0)).min(1).optional(),
@@ -48,20 +51,54 @@ const schema = z.strictObject({
     }),
   ]),
   recipe: z.looseObject({ steps: size }),
+  /** Comparisons that are planned: the report corrects for as many. `margin` (nats): "no worse than by" is asked as well. */
+  contrasts: z
+    .array(z.strictObject({ model: z.string(), against: z.string(), margin: z.number().positive().optional() }))
+    .default([]),
   prompt: z.string().default("The state of the Union"),
 });
 
-/** A study's plan. `learningRates` is a list, or the paper's protocol: upward from `start` until it stops helping. */
+/** A study's plan. `learningRates` is a list, or the paper's protocol: upward from `start` (see `rate-search.ts`). */
 export type StudyPlan = z.output<typeof schema>;
 
 /** A plan as it may be written: what has a default can be left out. */
 export type StudyPlanInput = z.input<typeof schema>;
 
-/** Checks a plan and the names of its models. @throws InputError naming the first field that is wrong. */
+/**
+ * Checks a plan and the names of its models; one with `match` comes back with the matched models' names.
+ * @throws InputError naming the first field that is wrong.
+ */
 export function studyPlan(input: StudyPlanInput): StudyPlan {
   const plan = checked(schema, input, "study plan");
   for (const name of plan.models) planModel(plan, name, plan.data.vocab);
-  return plan;
+  const both = plan.tuningSeeds?.find((seed) => plan.seeds.includes(seed));
+  if (both !== undefined) {
+    throw new InputError(
+      `study plan: seed ${both} is both in seeds and in tuningSeeds; a seed that chose a rate is not reported`,
+    );
+  }
+  for (const { model, against } of plan.contrasts) {
+    const missing = [model, against].find((name) => !plan.models.includes(name));
+    if (missing === undefined) continue;
+    throw new InputError(
+      `study plan: contrasts name ${missing}, which is not among models${nearest(missing, plan.models)}`,
+    );
+  }
+  return plan.match ? matched(plan) : plan;
+}
+
+function matched({ match: _, ...plan }: StudyPlan): StudyPlan {
+  const names = matchedNames(plan.models, planFamily(plan, plan.data.vocab));
+  const nameOf = (name: string) => names.get(name) as string;
+  return {
+    ...plan,
+    models: plan.models.map(nameOf),
+    contrasts: plan.contrasts.map((contrast) => ({
+      ...contrast,
+      model: nameOf(contrast.model),
+      against: nameOf(contrast.against),
+    })),
+  };
 }
 
 /** The plan of a preset's name or of a JSON file. @throws InputError with the nearest preset where it is neither. */
@@ -83,9 +120,12 @@ export async function loadPlan(nameOrPath: string): Promise<StudyPlan> {
 }
 
 /** The config of a plan's model, for a vocabulary. */
-export function planModel({ family, context }: StudyPlan, name: string, vocab: number): ModelConfig {
-  const sizes: Family = "depth" in family ? depthFamily(family.depth, vocab, context) : { ...family, vocab, context };
-  return namedModel(name, sizes);
+export function planModel(plan: StudyPlan, name: string, vocab: number): ModelConfig {
+  return namedModel(name, planFamily(plan, vocab));
+}
+
+function planFamily({ family, context }: StudyPlan, vocab: number): Family {
+  return "depth" in family ? depthFamily(family.depth, vocab, context) : { ...family, vocab, context };
 }
 
 /** What a plan's runs have in common. */

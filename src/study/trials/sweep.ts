@@ -28,6 +28,13 @@ export interface SweepOptions {
   onCorpus?: CorpusOptions["onProgress"];
 }
 
+interface Running {
+  readonly spec: TrialSpec;
+  readonly trial: Trial;
+  readonly run: TrialRun;
+  readonly next: ReturnType<TrialRun["next"]>;
+}
+
 /** The file of a study's results. */
 export const resultsPath = (directory: string) => join(directory, "results.jsonl");
 
@@ -52,7 +59,7 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
   for (const result of finished(plan, done)) yield { kind: "result", result, skipped: true };
 
   const idle = new Set(devices);
-  const running = new Map<string | undefined, { trial: Trial; run: TrialRun; next: ReturnType<TrialRun["next"]> }>();
+  const running = new Map<string | undefined, Running>();
   await using _stopped = {
     [Symbol.asyncDispose]: async () => {
       for (const { run } of running.values()) await run.return(undefined).catch(() => undefined);
@@ -72,22 +79,22 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
       idle.delete(device);
       const count = finished(plan, done).length;
       yield { kind: "trial", trial, done: count + running.size, atLeast: count + running.size + 1 + next.length };
-      running.set(device, { trial, run, next: run.next() });
+      running.set(device, { spec, trial, run, next: run.next() });
     }
     if (running.size === 0) break;
     const [device, news] = await Promise.race(
       [...running].map(async ([device, { next }]) => [device, await next] as const),
     );
-    const { trial, run } = running.get(device) as { trial: Trial; run: TrialRun };
+    const { spec, trial, run } = running.get(device) as Running;
     if (!news.done) {
-      running.set(device, { trial, run, next: run.next() });
+      running.set(device, { spec, trial, run, next: run.next() });
       yield { kind: "step", trial, step: news.value };
       continue;
     }
     running.delete(device);
     idle.add(device);
-    const result = news.value;
-    if (!result) continue; // stopped
+    if (!news.value) continue; // stopped
+    const result: Result = { ...news.value, ...(spec.purpose && { purpose: spec.purpose }) };
     await appendResult(resultsPath(directory), result);
     known.set(result.key, result);
     yield { kind: "result", result, skipped: false };

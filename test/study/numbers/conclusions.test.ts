@@ -32,9 +32,7 @@ test("no claim is made within two standard errors, and signs are right", () => {
       const error = Math.sqrt(differences.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1) / n);
       if (n < 2 || Math.abs(mean) < 2 * error) expect(found?.sentence).not.toMatch(claim);
       if (found?.separated)
-        expect(found.sentence).toContain(
-          mean < 0 ? "CLA2's validation loss is lower" : "CLA2's validation loss is higher",
-        );
+        expect(found.sentence).toContain(mean < 0 ? "CLA2's held-out loss is lower" : "CLA2's held-out loss is higher");
       expect(found?.sentence).toMatch(found?.separated ? claim : /do not separate/);
     }),
     { numRuns: 100 },
@@ -48,7 +46,7 @@ test("a difference that seeds agree on is told, with its numbers", () => {
   ]);
   const { comparisons, supports } = conclude(results);
   expect(comparisons.map(({ sentence }) => sentence)).toEqual([
-    "H64-MQA-CLA2 and H32-MQA keep 2,048 bytes per token each; H64-MQA-CLA2's validation loss is lower (−0.0520 ± 0.0006 nats per token, perplexity −3.58 ± 0.25; 3 seeds).",
+    "H64-MQA-CLA2 and H32-MQA keep 2,048 bytes per token each; H64-MQA-CLA2's held-out loss is lower (−0.0520 ± 0.0006 nats per token, perplexity −3.58 ± 0.25; 3 seeds).",
   ]);
   expect(supports).toContain("At this scale H64-MQA-CLA2 has a lower loss than H32-MQA with as many KV bytes.");
 });
@@ -81,6 +79,7 @@ test("pairs are every two models, equal bytes first", () => {
 
 test("no results, no conclusions", () => {
   expect(conclude([])).toEqual({
+    contrasts: [],
     comparisons: [],
     supports: ["Nothing was measured."],
     limits: [],

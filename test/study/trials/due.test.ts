@@ -77,6 +77,39 @@ describe("rates chosen by seeds of their own", () => {
     const reported = order.filter(({ seed }) => seed < 100);
     expect(new Set(reported.map(({ learningRate }) => learningRate))).toEqual(new Set([0.01]));
   });
+
+  it("reports at the lowest point of the parabola through the best rate and its neighbours", () => {
+    const squared = (spec: TrialSpec) => bowl(0.025)(spec) ** 2;
+    const order = runAll(plan, squared);
+    expect(new Set(order.filter(({ seed }) => seed < 100).map(({ learningRate }) => learningRate))).toEqual(
+      new Set([0.025]),
+    );
+    expect(order.filter(({ purpose }) => purpose === "tuning").every(({ seed }) => seed > 100)).toBe(true);
+    expect(order.filter(({ purpose }) => purpose === undefined).every(({ seed }) => seed < 100)).toBe(true);
+  });
+
+  it("climbs on them as well, and reports none of them", () => {
+    const climbing = studyPlan({
+      ...input,
+      tuningSeeds: [101, 102],
+      learningRates: { start: 0.01, factor: 2, most: 6 },
+    });
+    const order = runAll(climbing, (spec) => bowl(0.025)(spec) ** 2).filter(({ name }) => name === "H8-MQA");
+    expect(order.map(({ learningRate, seed }) => [learningRate, seed])).toEqual([
+      [0.01, 101],
+      [0.01, 102],
+      [0.02, 101],
+      [0.02, 102],
+      [0.04, 101],
+      [0.04, 102],
+      [0.025, 1],
+      [0.025, 2],
+    ]);
+  });
+
+  it("refuses seeds that are both", () => {
+    expect(() => studyPlan({ ...input, tuningSeeds: [2, 3] })).toThrow(/seed 2 .* both/);
+  });
 });
 
 describe("a climb", () => {
@@ -100,8 +133,28 @@ describe("a climb", () => {
       [0.08, 1],
       [0.04, 1],
       [0.02, 1],
+      [0.01, 1],
       [0.02, 2],
     ]);
+  });
+
+  it("steps down from a start that lies too high", () => {
+    const order = runAll(climb(0.08), bowl(0.02)).filter(({ name }) => name === "H8-MQA");
+    expect(order.map(({ learningRate, seed }) => [learningRate, seed])).toEqual([
+      [0.08, 1],
+      [0.16, 1],
+      [0.04, 1],
+      [0.02, 1],
+      [0.01, 1],
+      [0.02, 2],
+    ]);
+  });
+
+  it("tries no more rates than its cap", () => {
+    const tried = runAll(climb(0.01), (spec) => -spec.learningRate).filter(
+      ({ name, seed }) => name === "H8-MQA" && seed === 1,
+    );
+    expect(tried).toHaveLength(6);
   });
 
   it("says so where every rate diverges", () => {

@@ -1,0 +1,80 @@
+// From another project's model to a run's directory: its weights in their own type, its tokenizer, how it chats.
+
+import { writeChecked } from "../checkpoint/checked-writer.ts";
+import { RunDirectory, tokenizerOptions } from "../checkpoint/run-directory.ts";
+import { storedTypes } from "../checkpoint/safetensors-header.ts";
+import { InputError } from "../error.ts";
+import { modelConfig } from "../model/config.ts";
+import { sizeOf } from "../tensor/tensor.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import type { ForeignCheckpoint } from "./foreign-checkpoint.ts";
+import { importedWeights } from "./imported-weights.ts";
+
+/** What an import leaves open. */
+export interface ImportOptions {
+  /** The longest text, if shorter than the model's. */
+  readonly context?: number | undefined;
+  /** Told how many of `total` bytes are read. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What an import has made. */
+export interface Imported {
+  readonly run: RunDirectory;
+  /** Bytes of weights. */
+  readonly bytes: number;
+  /** What was left out or taken otherwise than the files say, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Writes a model to a run's directory at `out`. Nothing is written before all that can be checked is.
+ * @throws InputError naming what does not suit and where it lies; then there is no run, nor a part of one.
+ */
+export async function importModel(
+  checkpoint: ForeignCheckpoint,
+  out: string,
+  { context, onProgress, signal }: ImportOptions = {},
+): Promise<Imported> {
+  const { name, title, texts, chatTemplate, tokenizer, notes } = checkpoint;
+  if (context !== undefined && context > checkpoint.model.context) {
+    throw new InputError(`context: ${context} tokens asked, the model has ${checkpoint.model.context}`);
+  }
+  const model = modelConfig({ ...checkpoint.model, ...(context !== undefined && { context }) });
+  const { tensors, ignored } = importedWeights(checkpoint);
+  checkTokenizer(checkpoint);
+  const sizes = tensors.map(({ shape, stored }) => sizeOf(shape) * storedTypes[stored].bytes);
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  let done = 0;
+  const counted = tensors.map((tensor) => ({
+    ...tensor,
+    async *bytes() {
+      for await (const piece of tensor.bytes()) {
+        signal?.throwIfAborted();
+        yield piece;
+        done += piece.length;
+        onProgress?.(done, bytes);
+      }
+    },
+  }));
+  const config = { name: title, model, recipe: null, data: { imported: name } };
+  const writeModel = (path: string) => writeChecked(path, counted, { name: title });
+  const run = await RunDirectory.create(out, config, tokenizer, { texts, chatTemplate, writeModel });
+  return { run, bytes, notes: [...notes, ...ignoredNote(ignored)] };
+}
+
+function checkTokenizer({ name, model, texts, tokenizer }: ForeignCheckpoint): void {
+  try {
+    loadTokenizer(tokenizer, tokenizerOptions(model, texts));
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${name}: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+function ignoredNote(ignored: readonly string[]): string[] {
+  const [first] = ignored;
+  if (first === undefined) return [];
+  const more = ignored.length > 1 ? ` and ${ignored.length - 1} more` : "";
+  return [`Left out, as the model does not use it: ${first}${more}.`];
+}

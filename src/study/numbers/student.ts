@@ -1,0 +1,20 @@
+// Student's t distribution, by jStat, the library that JavaScript's statistics pages use.
+
+import { createRequire } from "node:module";
+
+interface StudentT {
+  cdf(t: number, degrees: number): number;
+  inv(p: number, degrees: number): number;
+}
+
+const { jStat } = createRequire(import.meta.url)("jstat") as { jStat: { studentt: StudentT } };
+
+/** The t below which a share `p` lies. */
+export function tQuantile(p: number, degrees: number): number {
+  return jStat.studentt.inv(p, degrees);
+}
+
+/** How often chance alone is as far from zero as `t`, on either side. */
+export function tTwoSided(t: number, degrees: number): number {
+  return 2 * jStat.studentt.cdf(-Math.abs(t), degrees);
+}

@@ -1,0 +1,50 @@
+// What a tokenizer.json does to text before it is cut: Unicode forms, and how SentencePiece writes spaces. Knows no tokens.
+
+import { z } from "zod";
+
+const form = z.looseObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD"]) });
+const lowercase = z.looseObject({ type: z.literal("Lowercase") });
+const prepend = z.looseObject({ type: z.literal("Prepend"), prepend: z.string() });
+const pattern = z.union([z.strictObject({ String: z.string().min(1) }), z.strictObject({ Regex: z.string().min(1) })]);
+const replace = z.looseObject({ type: z.literal("Replace"), pattern, content: z.string() });
+const strip = z.looseObject({
+  ...{ type: z.literal("Strip"), strip_left: z.boolean().default(true), strip_right: z.boolean().default(true) },
+});
+const step = z.discriminatedUnion("type", [form, lowercase, prepend, replace, strip]);
+
+/** The part of tokenizer.json that says how text is normalised. */
+export const normalizerSchema = z
+  .union([step, z.looseObject({ type: z.literal("Sequence"), normalizers: z.array(step) })])
+  .nullish()
+  .transform((json) => (json ? (json.type === "Sequence" ? json.normalizers : [json]) : []) as Step[]);
+
+type Step = z.output<typeof step>;
+
+/** Normalises a text between added tokens. */
+export type Normalizer = (text: string) => string;
+
+/** What normalises as `steps` say. */
+export function normalizer(steps: readonly Step[]): Normalizer {
+  const all = steps.map(normalizerOf);
+  return (text) => all.reduce((part, normalize) => normalize(part), text);
+}
+
+function normalizerOf(json: Step): Normalizer {
+  switch (json.type) {
+    case "Lowercase":
+      return (text) => text.toLowerCase();
+    case "Prepend":
+      return (text) => (text === "" ? "" : json.prepend + text);
+    case "Replace": {
+      const from = "String" in json.pattern ? json.pattern.String : new RegExp(json.pattern.Regex, "gu");
+      return (text) => text.replaceAll(from, () => json.content);
+    }
+    case "Strip":
+      return (text) => {
+        const start = json.strip_left ? text.trimStart() : text;
+        return json.strip_right ? start.trimEnd() : start;
+      };
+    default:
+      return (text) => text.normalize(json.type);
+  }
+}
