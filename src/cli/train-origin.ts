@@ -52,7 +52,7 @@ export interface Origin {
   /** The runs' tokenizer.json, and where it is. */
   readonly tokenizer: { readonly json: unknown; readonly path: string };
   /** The text that the run to begin with was trained on. */
-  readonly data: { readonly source?: string; readonly field?: string };
+  readonly data: { readonly source?: string; readonly field?: string; readonly validationFraction?: number };
   /** What the trainer begins with, for sequences of `context` tokens. @throws InputError beyond the teacher's context. */
   beginning(context: number): Promise<Beginning>;
 }
@@ -76,7 +76,7 @@ export async function openOrigin({ init, teacher, distill }: OriginFlags): Promi
     model: begun?.config.model,
     vocab: model.vocab,
     tokenizer: { json: first.tokenizer, path: join(first.path, "tokenizer.json") },
-    data: (begun?.config.data ?? {}) as { source?: string; field?: string },
+    data: (begun?.config.data ?? {}) as Origin["data"],
     async beginning(context) {
       const config = taught && withContext(taught.config.model, context);
       return {

@@ -48,7 +48,7 @@ interface Flags extends ModelFlags, DeviceFlags, OriginFlags {
   context?: number;
   vocab?: number;
   tokenizer?: string;
-  validationFraction: number;
+  validationFraction?: number;
   learningRate?: number;
   seed?: number;
   recompute?: boolean;
@@ -67,7 +67,7 @@ const dataSchema = z.object({
 });
 
 /** Sizes where nobody says. */
-const standardSizes = { context: 256, vocab: 4096 };
+const standardSizes = { context: 256, vocab: 4096, validationFraction: 0.05 };
 
 /** Optimizer steps where neither steps nor tokens are given. */
 const standardSteps = 500;
@@ -92,7 +92,11 @@ export function trainCommand(): Command {
       whole(257, 1 << 20),
     )
     .option("--tokenizer <file>", "a tokenizer.json to use instead")
-    .option("--validation-fraction <share>", "documents held out", between(0, 0.999), 0.05)
+    .option(
+      "--validation-fraction <share>",
+      "documents held out (default: 0.05, or those of --init)",
+      between(0, 0.999),
+    )
     .addOption(option(recipeSchema, "learningRate", "<peak>", { told: "standard" }))
     .addOption(option(recipeSchema, "seed", "<number>", { told: "standard" }))
     .addOption(option(recipeSchema, "recompute", "", { told: "" }))
@@ -186,13 +190,15 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
   const source = flags.data ?? origin?.data.source;
   if (source === undefined) throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
   const before = askedModel(flags, origin); // fails early
-  const field = flags.field ?? (source === origin?.data.source ? origin?.data.field : undefined);
+  const own = source === origin?.data.source ? origin.data : undefined;
+  const field = flags.field ?? own?.field;
+  const validationFraction = flags.validationFraction ?? own?.validationFraction ?? standardSizes.validationFraction;
   const corpus = await openCorpus({
     source,
     field,
     tokenizer: origin?.tokenizer.path ?? flags.tokenizer,
     vocab: flags.vocab ?? standardSizes.vocab,
-    validationFraction: flags.validationFraction,
+    validationFraction,
     directory: join(flags.out, "data"),
     onProgress: (stage) => console.error(stage === "tokenizer" ? "training a tokenizer" : "reading the text"),
   });
@@ -224,7 +230,6 @@ async function begun(flags: Flags, device: Device): Promise<Prepared> {
     validateEvery,
   };
   const resolved = recipe(asked);
-  const { validationFraction } = flags;
   const data = { source, field, vocab, validationFraction, tokens: corpus.data.train.tokens };
   const config = { name: modelName(model), model, recipe: resolved, data, origin: origin?.record };
   const run = await RunDirectory.create(flags.out, config, corpus.tokenizer.json);

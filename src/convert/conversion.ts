@@ -16,7 +16,7 @@ import { calibrate } from "./calibration.ts";
 import { documentWindows, shardWindows, type WindowSizes } from "./calibration-text.ts";
 import { converted, type Making, mergeMaker } from "./convert.ts";
 import type { Init } from "./init.ts";
-import { type Budget, searchedSharing } from "./search.ts";
+import { affordableOwners, type Budget, searchedSharing } from "./search.ts";
 import { changes, type Merge, targetConfig } from "./target.ts";
 
 /** What to convert, and how. */
@@ -72,6 +72,7 @@ export async function convertRun(options: ConversionOptions, device: () => Promi
   const from = run.config.model;
   // What is wrong with the target shows before the weights are read.
   const asked = targetConfig(from, { sharing: options.sharing?.(from.layers), kvHeads });
+  if (budget) affordableOwners(budget, from, asked);
   const { tensors } = await run.loadModel();
   const isIdle = !budget && changes(from, asked).length === 0;
   const needsText = budget !== undefined || (init === "fit" && !isIdle);

@@ -47,7 +47,7 @@ export async function searchedSharing(
 ): Promise<Searched> {
   const own = owners(from.sharing);
   const unmerged = targetConfig(from, { kvHeads });
-  const count = affordableOwners(budget, from, unmerged, own.length);
+  const count = affordableOwners(budget, from, unmerged);
   const longest = Math.min(own.length, Math.max(4, 2 * Math.ceil(own.length / count)));
   const runs = neighbours(own.length, longest).filter(() => count < own.length);
   const sharingOf = (ranges: readonly Range[]): Sharing => {
@@ -131,7 +131,9 @@ export function bestCut(count: number, most: number, cost: (run: Range) => numbe
   return [...(found as Best).runs];
 }
 
-function affordableOwners(budget: Budget, from: ModelConfig, unmerged: ModelConfig, own: number): number {
+/** How many owners of a target with `unmerged`'s heads fit a budget. @throws InputError where not even one does. */
+export function affordableOwners(budget: Budget, from: ModelConfig, unmerged: ModelConfig): number {
+  const own = owners(from.sharing).length;
   const all = kvBytesPerToken(unmerged, "float32");
   const bytes = "bytes" in budget ? budget.bytes : budget.ratio * kvBytesPerToken(from, "float32");
   const affordable = Math.floor((bytes / all) * own + 1e-9);
