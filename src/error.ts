@@ -4,8 +4,10 @@ export interface InputErrorDetails {
   readonly option?: string;
   /** What is wrong with that option, without its name: who calls the option otherwise tells it so. */
   readonly problem?: string;
+  /** Other options that the problem speaks of, by their names here: who calls them otherwise tells them so. */
+  readonly mentions?: readonly string[];
   /** The kind of mistake, where a program may want to act on it. */
-  readonly code?: "context_length_exceeded";
+  readonly code?: "context_length_exceeded" | "out_of_memory";
   readonly cause?: unknown;
 }
 
@@ -19,13 +21,20 @@ export class InputError extends Error {
   override readonly name = "InputError";
   readonly option: string | undefined;
   readonly problem: string | undefined;
+  readonly mentions: readonly string[];
   readonly code: InputErrorDetails["code"];
 
-  constructor(message: string, { option, problem, code, cause }: InputErrorDetails = {}) {
+  constructor(message: string, { option, problem, mentions = [], code, cause }: InputErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.option = option;
     this.problem = problem;
+    this.mentions = mentions;
     this.code = code;
+  }
+
+  /** A text of this error with the options that it mentions by the names that `naming` gives them. */
+  inWordsOf(naming: (option: string) => string, text = this.message): string {
+    return this.mentions.reduce((words, option) => words.replaceAll(option, naming(option)), text);
   }
 
   /** A mistake in an option, which people know by the name `shown`: "top-k: must be …". */

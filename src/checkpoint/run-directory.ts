@@ -1,21 +1,24 @@
 // One training run on disk: its config, tokenizer, metrics, last checkpoint and final weights. Every file but the metrics
-// is replaced whole, so a kill at any moment leaves a run that can be continued. Knows no training.
+// is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
+// they were made with, so that one that was changed since is found, by name. Knows no training.
 
-import { existsSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
-import { encodeJson, readJson } from "../files/json-file.ts";
+import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
+import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
-import { checkRunConfig, type RunConfig, readRunConfig, runFormat } from "./run-config.ts";
+import { checkRunConfig, encodeRunConfig, notAsWritten, type RunConfig, readStoredConfig } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
+import { digestOf } from "./sealed-json.ts";
 import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { pickWeights, type Weights } from "./weights.ts";
 
@@ -55,13 +58,15 @@ export class RunDirectory {
   readonly tokenizer: unknown;
   /** The tokens that begin and end its texts, as far as its maker said. */
   readonly texts: TextSettings;
+  readonly #tokenizerDigest: string;
   readonly #metrics: MetricsLog;
 
-  private constructor(path: string, config: RunConfig, tokenizer: unknown, texts: TextSettings) {
+  private constructor(path: string, config: RunConfig, tokenizer: TokenizerFile, texts: TextSettings) {
     this.path = path;
     this.config = config;
-    this.tokenizer = tokenizer;
+    this.tokenizer = tokenizer.json;
     this.texts = texts;
+    this.#tokenizerDigest = tokenizer.digest;
     this.#metrics = new MetricsLog(join(path, files.metrics));
   }
 
@@ -93,25 +98,33 @@ export class RunDirectory {
       if (isNew) rmdirSync(path); // nothing is in it
       throw error;
     }
-    await writeAtomic(join(path, files.tokenizer), [encodeJson(tokenizer)]);
+    const bytes = encodeJson(tokenizer);
+    const digest = digestOf(bytes);
+    await writeAtomic(join(path, files.tokenizer), [bytes]);
     if (texts) await writeAtomic(join(path, files.texts), [encodeJson(texts)]);
     if (chatTemplate !== undefined) await writeAtomic(join(path, files.chatTemplate), [Buffer.from(chatTemplate)]);
-    await writeAtomic(join(path, files.config), [encodeJson({ format: runFormat, ...checked })]); // last: makes it a run
-    return new RunDirectory(path, checked, tokenizer, texts ?? noTextSettings);
+    await writeAtomic(join(path, files.config), [encodeRunConfig(checked, digest)]); // last: makes it a run
+    return new RunDirectory(path, checked, { json: tokenizer, digest }, texts ?? noTextSettings);
   }
 
-  /** Opens the run at `path`. @throws InputError if there is none, or its files are damaged. */
+  /** Opens the run at `path`. @throws InputError if there is none, or its config or tokenizer is not as it was written. */
   static async open(path: string): Promise<RunDirectory> {
     if (!RunDirectory.exists(path)) {
       throw new InputError(`${path}: no run here (no ${files.config}); make one with crosslayer train --out ${path}`);
     }
-    const texts = join(path, files.texts);
-    return new RunDirectory(
-      path,
-      await readRunConfig(join(path, files.config)),
-      await readJson(join(path, files.tokenizer)),
-      existsSync(texts) ? await readTextSettings(texts) : noTextSettings,
-    );
+    const [configPath, textsPath] = [files.config, files.texts].map((name) => join(path, name)) as [string, string];
+    const { config, tokenizerDigest, seal } = await readStoredConfig(configPath);
+    const tokenizer = await readTokenizerFile(join(path, files.tokenizer));
+    const texts = existsSync(textsPath) ? await readTextSettings(textsPath) : noTextSettings;
+    const run = new RunDirectory(path, config, tokenizer, texts);
+    if (seal === "broken") {
+      await run.checkCheckpoint(); // what was changed, if the weights can tell
+      throw notAsWritten(configPath);
+    }
+    if (tokenizerDigest !== undefined && tokenizerDigest !== tokenizer.digest) {
+      throw run.#otherTokenizer("the run was begun with", tokenizerDigest);
+    }
+    return run;
   }
 
   /** The model's tokenizer. @throws InputError if it cannot be read, or has tokens that the model does not score. */
@@ -154,7 +167,19 @@ export class RunDirectory {
   /** Replaces the checkpoint; a kill meanwhile leaves the one before. */
   async saveCheckpoint(tensors: Tensors, state: Readonly<Record<string, number | string>>): Promise<void> {
     const texts = Object.fromEntries(Object.entries(state).map(([key, value]) => [key, String(value)]));
-    await writeAtomic(join(this.path, files.checkpoint), encodeChecked(tensors, texts));
+    await writeAtomic(join(this.path, files.checkpoint), encodeChecked(tensors, { ...texts, ...this.#origin() }));
+  }
+
+  /**
+   * Whether the run's weights, the last checkpoint's or the final ones, say what they were made with; undefined where
+   * there are none. Reads no tensors.
+   * @throws InputError if they were made with another config or tokenizer: says which field, and both values.
+   */
+  async checkCheckpoint(): Promise<boolean | undefined> {
+    const path = [files.checkpoint, files.model].map((name) => join(this.path, name)).find((file) => existsSync(file));
+    if (path === undefined) return undefined;
+    await using file = await openSafetensors(path);
+    return this.#checkOrigin(path, file.metadata);
   }
 
   /** The last checkpoint, if there is one. @throws InputError where a byte is not as written. */
@@ -162,8 +187,9 @@ export class RunDirectory {
     const path = join(this.path, files.checkpoint);
     if (!existsSync(path)) return undefined;
     await using file = await openSafetensors(path);
-    const { checksum: _, ...state } = file.metadata;
+    const { checksum: _, config: __, tokenizer: ___, ...state } = file.metadata;
     const tensors = await readChecked(file);
+    this.#checkOrigin(path, file.metadata);
     const weights = Object.entries(tensors).filter(([name]) => isWeight(name));
     pickWeights(path, this.config.model, Object.fromEntries(weights)); // another model's would fail later, and worse
     return { tensors, state };
@@ -176,12 +202,23 @@ export class RunDirectory {
 
   /** Writes the final weights. */
   async saveModel(weights: Tensors): Promise<void> {
-    await writeAtomic(join(this.path, files.model), encodeChecked(weights, { name: this.config.name }));
+    await writeAtomic(
+      join(this.path, files.model),
+      encodeChecked(weights, { name: this.config.name, ...this.#origin() }),
+    );
+  }
+
+  /** What tells the run's weights from others: their checksum, or the size of a file that has none. Reads no tensors. */
+  async weightsMark(): Promise<string | undefined> {
+    const path = this.#first(files.model, files.checkpoint);
+    if (path === undefined) return undefined;
+    await using file = await openSafetensors(path);
+    return file.metadata.checksum ?? `${statSync(path).size} bytes`;
   }
 
   /** The weights: the final ones, or the last checkpoint's. @throws InputError if they are not the config's. */
   async loadModel(): Promise<Weights> {
-    const path = [files.model, files.checkpoint].map((name) => join(this.path, name)).find((file) => existsSync(file));
+    const path = this.#first(files.model, files.checkpoint);
     if (path === undefined)
       throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
     await using file = await openSafetensors(path);
@@ -189,6 +226,7 @@ export class RunDirectory {
     const tensors = hasChecksum(file)
       ? await readChecked(file, isWeight)
       : Object.fromEntries(await Promise.all(names.map(async (name) => [name, await file.read(name)] as const)));
+    this.#checkOrigin(path, file.metadata);
     return pickWeights(path, this.config.model, tensors);
   }
 
@@ -205,6 +243,50 @@ export class RunDirectory {
   /** Forgets the metrics of steps after `step`, which will be done again. */
   async truncateMetrics(step: number): Promise<void> {
     await this.#metrics.truncate(step);
+  }
+
+  /** The path of the first of these files that is there. */
+  #first(...names: readonly string[]): string | undefined {
+    return names.map((name) => join(this.path, name)).find((file) => existsSync(file));
+  }
+
+  /** What weights are made with, as their file says it. */
+  #origin(): Readonly<Record<"config" | "tokenizer", string>> {
+    return { config: JSON.stringify(this.config), tokenizer: this.#tokenizerDigest };
+  }
+
+  /** Whether the metadata of weights says what they were made with. @throws InputError if that is something else. */
+  #checkOrigin(path: string, { config, tokenizer }: Readonly<Record<string, string>>): boolean {
+    if (config === undefined || tokenizer === undefined) return false;
+    const found = firstDifference(parseJson(path, config), JSON.parse(JSON.stringify(this.config)));
+    if (found) {
+      throw new InputError(
+        `${path}: was made with ${found.path} ${shown(found.was)}, ${files.config} has ${shown(found.is)}; restore ${files.config}, or begin another run`,
+      );
+    }
+    if (tokenizer !== this.#tokenizerDigest) throw this.#otherTokenizer(`${path} was made with`, tokenizer);
+    return true;
+  }
+
+  #otherTokenizer(of: string, digest: string): InputError {
+    const [was, is] = [digest, this.#tokenizerDigest].map((text) => text.slice(0, 12));
+    const path = join(this.path, files.tokenizer);
+    return new InputError(`${path}: is not the tokenizer that ${of} (sha256 ${was}…, found ${is}…); restore it`);
+  }
+}
+
+/** A tokenizer.json, parsed, and the hash of its bytes. */
+interface TokenizerFile {
+  readonly json: unknown;
+  readonly digest: string;
+}
+
+async function readTokenizerFile(path: string): Promise<TokenizerFile> {
+  try {
+    const bytes = await readFile(path);
+    return { json: parseJson(path, bytes.toString("utf8")), digest: digestOf(bytes) };
+  } catch (error) {
+    throw fileError("read", path, error);
   }
 }
 

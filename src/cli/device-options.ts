@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { InputError } from "../error.ts";
+import type { Shard } from "../model/parameter-layouts.ts";
 import { type Precision, precisions } from "../model/precision.ts";
 import type { Device } from "../runtime/device.ts";
 import { cpuName, openDevice } from "../runtime/open-device.ts";
@@ -9,14 +10,20 @@ import { cpuName, openDevice } from "../runtime/open-device.ts";
 /** What the options give. */
 export interface DeviceFlags {
   device?: string;
+  devices?: string;
   precision?: Precision;
   threads?: number;
+  shard?: Shard;
 }
 
 /** Adds the options. */
 export function deviceOptions(command: Command): Command {
   return command
-    .option("--device <name>", "cpu, cuda, cuda:1, tpu or xla; `crosslayer devices` lists them (default: cpu)")
+    .option(
+      "--device <name>",
+      "cpu, cuda, cuda:1, cuda:0,1 or all for several cards as one, tpu or xla; `crosslayer devices` lists them (default: cpu)",
+    )
+    .option("--devices <names>", "the same as --device")
     .addOption(
       new Option(
         "--precision <type>",
@@ -25,8 +32,20 @@ export function deviceOptions(command: Command): Command {
     );
 }
 
+/** Adds the option that says what else than the batch is split over several cards. */
+export function shardOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      "--shard <what>",
+      "parameters: split weights and optimizer state over the cards (FSDP); without it each has all of them",
+    ).choices(["parameters"]),
+  );
+}
+
 /** Opens the device that was asked for; `threads` is for the CPU. @throws InputError as `openDevice`. */
-export function openAsked({ device, threads }: DeviceFlags): Promise<Device> {
+export function openAsked({ device: one, devices, threads }: DeviceFlags): Promise<Device> {
+  if (one !== undefined && devices !== undefined) throw new InputError("give --device or --devices, not both");
+  const device = one ?? devices;
   return openDevice(device === undefined || device === "cpu" ? cpuName(threads) : device);
 }
 

@@ -14,6 +14,7 @@ const engineArguments = {
   ropeScaling: "<type>",
   maxSequences: "<count>",
   threads: "<count>",
+  stepTimeout: "<seconds>",
 } as const satisfies Partial<Record<keyof EngineOptions, string>>;
 
 const samplingArguments = {

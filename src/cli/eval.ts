@@ -10,13 +10,14 @@ import { documentsOf } from "../eval/evaluation.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
 import { Scorer, type WindowScorer } from "../eval/scorer.ts";
 import { engineSchema } from "../generate/engine-options.ts";
-
 import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import type { Precision } from "../model/precision.ts";
+import { checked } from "../options.ts";
 import { putAll } from "../runtime/device.ts";
+import { type CorpusRecord, corpusRecordSchema } from "../text/corpus-record.ts";
 import { isPrepared, openPrepared } from "../text/prepared.ts";
 import { openSource, type Source } from "../text/source.ts";
-import { isValidation } from "../text/split.ts";
+import { Sides } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
 import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
@@ -57,9 +58,19 @@ export function evalCommand(): Command {
   return deviceOptions(command);
 }
 
+/** The fraction of documents held out where nobody says another. */
+const usualFraction = 0.05;
+
+/** What a run says of the text that it was trained on; of an imported one, nothing. */
+function ownText(run: RunDirectory): Partial<CorpusRecord> {
+  return run.config.data === undefined || run.config.data === null
+    ? {}
+    : checked(corpusRecordSchema.partial(), run.config.data, `${run.path}: data`);
+}
+
 async function runEval(path: string, flags: Flags): Promise<void> {
   const run = await RunDirectory.open(path);
-  const own = run.config.data as { source?: string; field?: string; validationFraction?: number };
+  const own = ownText(run);
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
   const field = flags.field ?? (spec === own.source ? own.field : undefined);
@@ -68,7 +79,12 @@ async function runEval(path: string, flags: Flags): Promise<void> {
   const tokenizer = run.loadTokenizer();
   const documents = isPrepared(spec)
     ? shardDocuments(spec, side, run.tokenizer)
-    : textDocuments(openSource(spec, { field }), side, tokenizer, own.validationFraction ?? 0.05);
+    : textDocuments(openSource(spec, { field }), side, tokenizer, own.validationFraction ?? usualFraction);
+  if (side === "validation" && !isPrepared(spec) && own.validationFraction === undefined) {
+    console.error(
+      `warning: ${path} does not say which part of its documents it held out; ${usualFraction} of them is taken for it`,
+    );
+  }
   const { model } = run.config;
   const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
@@ -117,9 +133,16 @@ async function* textDocuments(
 ): AsyncGenerator<ScoredDocument> {
   if (side === "test")
     throw new InputError("eval: --split test is of text that `crosslayer prepare` made; try validation");
-  for await (const text of source.documents()) {
-    if (side === "validation" && !isValidation(text, fraction)) continue;
-    yield { tokens: tokenizer.encode(text), bytes: countBytes(text), words: countWords(text) };
+  const score = (text: string) => ({
+    tokens: tokenizer.encode(text),
+    bytes: countBytes(text),
+    words: countWords(text),
+  });
+  if (side === "all") for await (const text of source.documents()) yield score(text);
+  else {
+    for await (const { text, heldOut } of new Sides(source.name, fraction).divide(source.documents())) {
+      if (heldOut) yield score(text);
+    }
   }
 }
 

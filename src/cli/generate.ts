@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { bytesText, integerText } from "../charts/quantity.ts";
+import { RunDirectory } from "../checkpoint/run-directory.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { Engine, EngineCrash } from "../generate/engine.ts";
@@ -18,8 +19,9 @@ import {
   samplingOf,
 } from "./engine-options.ts";
 import { interruptible } from "./interrupt.ts";
+import { OutputRows } from "./output-rows.ts";
 import { progress } from "./progress.ts";
-import { OutputRows, openPrompts } from "./prompts.ts";
+import { openPrompts } from "./prompts.ts";
 
 interface Flags extends EngineFlags, SamplingFlags {
   jsonSchema?: string;
@@ -37,7 +39,10 @@ export function generateCommand(): Command {
     .option("--prompt <text>", "the same as an option")
     .option("--json-schema <file>", "write only JSON that this schema allows")
     .option("--file <prompts.jsonl>", 'many prompts at once: lines of {"prompt": "…"} and options of their own')
-    .option("--out <file.jsonl>", "where --file's texts go (default: standard output); what is there already is kept");
+    .option(
+      "--out <file.jsonl>",
+      "where --file's texts go (default: standard output); what is there already is kept, if made with the same options",
+    );
   return engineFlags(samplingFlags(command)).action(runGenerate);
 }
 
@@ -49,8 +54,8 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
     throw new InputError(`generate: --out ${flags.out} is --file's own file, which would be lost; choose another`);
   }
   const prompts = flags.file === undefined ? undefined : await openPrompts(flags.file); // told before a model is loaded
-  const rows = prompts && (await OutputRows.open(flags.out));
   const options: GenerateOptions = { ...samplingOf(flags), ...formatOf(flags.jsonSchema) };
+  await using rows = prompts && (await OutputRows.open(flags.out, await aboutRows(path, flags, options)));
   const { maxSequences } = engineOptions(engineOptionsOf(flags));
   await using engine = await Engine.load(path, engineOptionsOf(flags));
   await interruptible((signal) =>
@@ -58,6 +63,17 @@ async function runGenerate(path: string, argument: string | undefined, flags: Fl
       ? writeAll(engine, prompts, rows, { options, lanes: 2 * maxSequences }, signal)
       : writeOne(engine, argument ?? flags.prompt ?? "", options, signal),
   );
+}
+
+/** What rows are made with, as far as their texts depend on it. @throws InputError if there is no run. */
+async function aboutRows(path: string, flags: Flags, options: GenerateOptions): Promise<object> {
+  const run = await RunDirectory.open(path);
+  const { kvDtype, weights, context, ropeScaling } = engineOptions(engineOptionsOf(flags));
+  return {
+    run: { name: run.config.name, weights: await run.weightsMark() },
+    engine: { kvDtype, weights, context, ropeScaling },
+    options,
+  };
 }
 
 /** Whether two paths lead to one file, by links too. */
@@ -129,7 +145,8 @@ async function writeAll(
       if (signal.aborted) return;
       if ("error" in found) refused++;
       else tokens += found.texts.reduce((sum, text) => sum + text.tokens, 0);
-      await rows.write({ index, prompt, ...found });
+      const asked = Object.keys(own).length > 0 ? { options: own } : {};
+      await rows.write({ index, prompt, ...asked, ...found });
       const { decodeRate, running } = engine.stats();
       shown.update(++done, `${integerText(decodeRate)} tokens/s, ${running} at a time`);
     }

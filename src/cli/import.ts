@@ -23,8 +23,10 @@ interface Flags {
 /** The subcommand. */
 export function importCommand(): Command {
   return new Command("import")
-    .description("another project's model as a run: Hugging Face folders (safetensors), read without Python")
-    .argument("<model>", "a folder with config.json and safetensors, or hf:owner/name[@revision]")
+    .description(
+      "another project's model as a run: a Hugging Face folder (safetensors), a GGUF file, a .bin of llama2.c",
+    )
+    .argument("<model>", "a folder with config.json and safetensors, hf:owner/name[@revision], a .gguf or a .bin")
     .requiredOption("--out <directory>", "the run's directory")
     .option("--tokenizer <file>", "a tokenizer, where the model's files have none")
     .option("--context <tokens>", "longest text, if shorter than the model's", whole(1))
@@ -44,8 +46,8 @@ async function runImport(spec: string, { out, context, ...options }: Flags): Pro
     let bar: Progress | undefined;
     const started = performance.now();
     const onProgress = (done: number, bytes: number) => {
-      bar ??= progress("reading", bytes);
-      bar.update(done, bytesText(done));
+      bar ??= progress("reading MiB", Math.ceil(bytes / 2 ** 20));
+      bar.update(Math.floor(done / 2 ** 20), bytesText(done));
     };
     try {
       const { bytes, notes } = await importModel(checkpoint, out, { context, signal, onProgress });

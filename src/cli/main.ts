@@ -4,6 +4,7 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
+import { kebabCase } from "../options.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { benchCommand } from "./bench.ts";
 import { convertCommand } from "./convert.ts";
@@ -67,7 +68,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof InputError) {
-    console.error(`${pc.red("error:")} ${error.message}`);
+    console.error(`${pc.red("error:")} ${error.inWordsOf((name) => `--${kebabCase(name)}`)}`);
     process.exitCode = 1;
   } else throw error;
 }

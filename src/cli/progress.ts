@@ -2,6 +2,7 @@
 
 import { Presets, SingleBar } from "cli-progress";
 import { durationText, integerText } from "../charts/quantity.ts";
+import type { CorpusOptions } from "../text/corpus.ts";
 
 /** One bar of work, counted in steps. */
 export interface Progress {
@@ -45,6 +46,20 @@ function lines(label: string, total: number, start: number): Progress {
       console.error(`${label} ${integerText(done)}/${integerText(total)}  ${note}  ${left(done)} left`);
     },
     stop() {},
+  };
+}
+
+/** Progress of text that is made ready, whose length nobody knows: what is being done, then a line now and then. */
+export function corpusProgress(source: string): Required<Pick<CorpusOptions, "onProgress">> {
+  let last = 0;
+  return {
+    onProgress(stage, documents) {
+      const now = performance.now();
+      if (documents > 0 && now - last < lineEverySeconds * 1000) return;
+      last = now;
+      const doing = stage === "tokenizer" ? `training a tokenizer on ${source}` : `reading ${source}`;
+      console.error(documents > 0 ? `${doing}: ${integerText(documents)} documents` : doing);
+    },
   };
 }
 

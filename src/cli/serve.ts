@@ -1,6 +1,5 @@
 // `crosslayer serve`: runs, or a study's models, by the OpenAI API, and the page that shows what sharing saves.
 
-import { once } from "node:events";
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
 import pc from "picocolors";
@@ -8,12 +7,14 @@ import { destination, pino } from "pino";
 import { bytesText, integerText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import { engineOptions } from "../generate/engine-options.ts";
+import { isLoopback } from "../server/host-check.ts";
 import { HttpServer } from "../server/http-server.ts";
 import { serveSchema } from "../server/serve-options.ts";
 import { ServedModels, type ServedRun } from "../server/served-models.ts";
 import { ServedStudy } from "../server/served-study.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 import { type EngineFlags, engineFlags, engineOptionsOf } from "./engine-options.ts";
+import { interrupted } from "./interrupt.ts";
 import { between } from "./numbers.ts";
 import { option } from "./option.ts";
 
@@ -23,6 +24,7 @@ interface Flags extends EngineFlags {
   apiKey?: string[];
   study?: string;
   corsOrigin?: string[];
+  allowedHosts?: string[];
   maxBody: string;
   maxQueue: number;
   maxLoaded: number;
@@ -39,7 +41,11 @@ export function serveCommand(): Command {
     .addOption(option(serveSchema, "port", "<number>"))
     .addOption(option(serveSchema, "host", "<address>"))
     .option("--api-key <key...>", "keys of which one is needed (or CROSSLAYER_API_KEY, which no process list shows)")
-    .option("--cors-origin <origin...>", "other origins whose pages may ask")
+    .option("--cors-origin <origin...>", "other origins whose pages may ask; * for any")
+    .option(
+      "--allowed-hosts <name...>",
+      "names, beside localhost, by which it may be asked; .example.org for all under it",
+    )
     .addOption(option(serveSchema, "maxBody", "<size>"))
     .addOption(option(serveSchema, "maxQueue", "<count>"))
     .addOption(option(serveSchema, "maxLoaded", "<count>"))
@@ -70,6 +76,7 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
   });
   const eager = runs.filter(({ path }) => paths.some((asked) => resolve(asked) === resolve(path)));
   for (const { id } of eager.slice(0, flags.maxLoaded)) await models.load(id); // what is wrong is told now
+  const apiKeys = flags.apiKey ?? keysOf(process.env.CROSSLAYER_API_KEY);
   const logger = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: false }));
   const server = await HttpServer.listen({
     models,
@@ -78,17 +85,42 @@ async function runServe(paths: string[], flags: Flags): Promise<void> {
     host: flags.host,
     study: served?.study,
     version: ownVersion(),
-    apiKeys: flags.apiKey ?? keysOf(process.env.CROSSLAYER_API_KEY),
+    apiKeys,
     corsOrigins: flags.corsOrigin,
+    allowedHosts: flags.allowedHosts?.flatMap((names) => names.split(",")),
     maxBody: flags.maxBody,
     maxQueue: flags.maxQueue,
   });
   tell(server.url, models);
-  await Promise.race(["SIGTERM", "SIGINT"].map((signal) => once(process, signal)));
-  process.once("SIGINT", () => process.exit(130)); // the second one does not wait
+  if (apiKeys.length === 0 && !isLoopback(flags.host)) warnOfOpenness(flags.host);
+  await endAsked();
   console.error(pc.dim(`letting open requests finish, ${flags.drainTimeout} s at most`));
   const finished = await server.drain(flags.drainTimeout * 1000);
   if (!finished) console.error(pc.dim("some did not finish in time"));
+}
+
+/** Milliseconds in which one Ctrl-C may come several times: terminals and npm tell the same process of it. */
+const sameSignalMs = 1000;
+
+/** Settles when a signal asks for the end. Further ones change nothing, but for a Ctrl-C later on, which does not wait. */
+async function endAsked(): Promise<void> {
+  let asked: number | undefined;
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {}); // the terminal may have gone
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        asked ??= performance.now();
+        if (signal === "SIGINT" && performance.now() - asked > sameSignalMs) process.exit(interrupted);
+        resolve();
+      });
+    }
+  });
+}
+
+/** Says what is open to whom. */
+function warnOfOpenness(host: string): void {
+  const warning = `${host} lets everyone who reaches this machine ask, without a key: set CROSSLAYER_API_KEY or --api-key`;
+  console.error(`${pc.bold(pc.red("warning:"))} ${warning}`);
 }
 
 function keysOf(text: string | undefined): string[] {

@@ -32,7 +32,7 @@ export function originOptions(command: Command): Command {
 
 const standardShare = 0.5;
 
-const runSchema = z.object({ path: z.string(), name: z.string() });
+const runSchema = z.object({ path: z.string(), name: z.string(), weights: z.string().optional() });
 const originSchema = z.object({
   kind: z.literal("train"),
   init: runSchema.optional(),
@@ -51,6 +51,8 @@ export interface Origin {
   readonly vocab: number;
   /** The runs' tokenizer.json, and where it is. */
   readonly tokenizer: { readonly json: unknown; readonly path: string };
+  /** The run that model or tokenizer are of. */
+  readonly run: RunDirectory;
   /** The text that the run to begin with was trained on. */
   readonly data: { readonly source?: string; readonly field?: string; readonly validationFraction?: number };
   /** What the trainer begins with, for sequences of `context` tokens. @throws InputError beyond the teacher's context. */
@@ -70,10 +72,11 @@ export async function openOrigin({ init, teacher, distill }: OriginFlags): Promi
   return {
     record: {
       kind: "train",
-      ...(begun && { init: { path: begun.path, name: begun.config.name } }),
-      ...(taught && { teacher: { path: taught.path, name: taught.config.name, share: distill ?? standardShare } }),
+      ...(begun && { init: await recordOf(begun) }),
+      ...(taught && { teacher: { ...(await recordOf(taught)), share: distill ?? standardShare } }),
     },
     model: begun?.config.model,
+    run: first,
     vocab: model.vocab,
     tokenizer: { json: first.tokenizer, path: join(first.path, "tokenizer.json") },
     data: (begun?.config.data ?? {}) as Origin["data"],
@@ -99,10 +102,24 @@ export function originOf({ path, config }: RunDirectory): Partial<OriginRecord> 
 /** Opens what a run began from, as far as it still needs it to go on. @throws InputError where that is gone. */
 export async function storedOrigin(run: RunDirectory): Promise<Origin | undefined> {
   const { init, teacher } = originOf(run);
-  return openOrigin({
+  const origin = await openOrigin({
     ...(init && !run.begun ? { init: init.path } : {}),
     ...(teacher ? { teacher: teacher.path, distill: teacher.share } : {}),
   });
+  for (const [was, is] of [
+    [init, origin?.record.init],
+    [teacher, origin?.record.teacher],
+  ]) {
+    if (!was?.weights || !is || was.weights === is.weights) continue;
+    throw new InputError(
+      `${was.path}: has other weights now than when ${run.path} was begun; restore them, or begin anew`,
+    );
+  }
+  return origin;
+}
+
+async function recordOf(run: RunDirectory): Promise<z.output<typeof runSchema>> {
+  return { path: run.path, name: run.config.name, weights: await run.weightsMark() };
 }
 
 /** Throws an InputError where text was prepared by another tokenizer than the runs'. */

@@ -102,7 +102,10 @@ export async function convertRun(options: ConversionOptions, device: () => Promi
   };
   const { data } = run.config;
   const config = { name: modelName(to), model: to, recipe: null, data, origin };
-  const written = await RunDirectory.create(out, config, run.tokenizer);
+  const written = await RunDirectory.create(out, config, run.tokenizer, {
+    texts: run.texts,
+    chatTemplate: await run.chatTemplate(),
+  });
   await written.saveModel(made);
   return { from, to, identical: changes(from, to).length === 0, losses: searched?.losses };
 

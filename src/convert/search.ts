@@ -49,7 +49,11 @@ export async function searchedSharing(
   const unmerged = targetConfig(from, { kvHeads });
   const count = affordableOwners(budget, from, unmerged);
   const longest = Math.min(own.length, Math.max(4, 2 * Math.ceil(own.length / count)));
-  const runs = neighbours(own.length, longest).filter(() => count < own.length);
+  const isAlike = (layers: readonly number[]) =>
+    new Set(layers.map((layer) => from.noRope?.includes(layer))).size === 1;
+  const runs = neighbours(own.length, longest).filter(
+    ([first, last]) => count < own.length && isAlike(own.slice(first, last + 1)), // keys turn, or they do not
+  );
   const sharingOf = (ranges: readonly Range[]): Sharing => {
     const ownerOf = new Map(own.map((layer) => [layer, layer]));
     for (const [first, last] of ranges) {
@@ -82,6 +86,11 @@ export async function searchedSharing(
   }
   const cost = (run: Range) => (run[0] === run[1] ? 0 : (lost.get(keyOf(run)) ?? Number.POSITIVE_INFINITY));
   const cut = bestCut(own.length, count, cost);
+  if (cut.some((run) => !Number.isFinite(cost(run)))) {
+    throw new InputError(
+      `--search: no sharing of ${count} owners keeps layers with and without rotary embedding (noRope) apart; give a larger budget`,
+    );
+  }
   const named = cut
     .filter(([first, last]) => last > first)
     .map((run) => [`${own[run[0]]}-${own[run[1]]}`, cost(run)] as const);

@@ -7,6 +7,7 @@ import { PagedMemory } from "../kv/paged-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { checked } from "../options.ts";
 import { kvBlocks } from "../plan/kv-blocks.ts";
+import { checkMemory } from "../plan/memory-amount.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
 import { type Sampling, sampling } from "../sampling/sampling.ts";
@@ -86,6 +87,7 @@ export class EngineCore implements Disposable {
   ): Promise<EngineCore> {
     const { kvMemory, kvDtype: dtype, blockSize, weights: format, chunk } = checked(coreSchema, options, "engine");
     checkChunk(chunk, blockSize); // a mistake is told before anything is compiled
+    checkMemory("kvMemory", kvMemory, device.freeBytes());
     const blocks = kvBlocks(config, dtype, kvMemory, blockSize);
     const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
     return new EngineCore(await Runner.create(device, config, weights, memory, format), options);
@@ -244,7 +246,9 @@ export class EngineCore implements Disposable {
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
-    const tooLong = (problem: string) => InputError.at("prompt", problem, { code: "context_length_exceeded" });
+    const mentions = maxTokens === undefined ? [] : ["maxTokens"];
+    const tooLong = (problem: string) =>
+      InputError.at("prompt", problem, { mentions, code: "context_length_exceeded" });
     if (wanted > context) {
       throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
     }

@@ -6,9 +6,11 @@ import { input, trace } from "../graph/trace.ts";
 import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { logLikelihoods } from "../model/loss.ts";
+import { parameterLayouts, type Shard } from "../model/parameter-layouts.ts";
 import type { Precision } from "../model/precision.ts";
 import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import type { Buffer, Buffers, Device, Program } from "../runtime/device.ts";
+import type { Layout } from "../tensor/layout.ts";
 import { inGroups } from "./groups.ts";
 
 /** Tokens to read and, for each of them, the token to score after it. Both have one length, at most the context. */
@@ -29,7 +31,12 @@ export interface ScorerOptions {
   readonly batch?: number;
   /** What matrices are multiplied in; float32 if not said. */
   readonly precision?: Precision | undefined;
+  /** How the weights lie on a device of several cards, if not whole on each. */
+  readonly shard?: Shard | undefined;
 }
+
+/** Windows lie spread over a device's cards. */
+const rows: Layout = ["data"];
 
 /** A model that scores windows of tokens in batches, compiled for any weights of its config. */
 export class Scorer implements Disposable {
@@ -49,10 +56,12 @@ export class Scorer implements Disposable {
   static async create(
     device: Device,
     config: ModelConfig,
-    { batch = Math.max(1, Math.floor(device.traits.scoredTokens / config.context)), precision }: ScorerOptions = {},
+    { batch: asked, precision, shard }: ScorerOptions = {},
   ): Promise<Scorer> {
     const length = config.context;
-    const { attention, attentionBlock, logitElements } = device.traits;
+    const { attention, attentionBlock, logitElements, mesh, scoredTokens } = device.traits;
+    const least = asked ?? Math.max(1, Math.floor(scoredTokens / config.context));
+    const batch = Math.ceil(least / mesh.data) * mesh.data; // every card gets as many
     const graph = trace(() => {
       const flat = (name: string) => reshape(input(name, "int32", [batch, length]), [batch * length]);
       const weights = weightsOf(weightInputs(config), precision);
@@ -60,7 +69,8 @@ export class Scorer implements Disposable {
       const hidden = transformer(config, weights, flat("tokens"), store);
       return { scores: logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };
     });
-    return new Scorer(device, await device.compile(graph), { batch, length });
+    const layouts = { ...parameterLayouts(config, mesh, shard), tokens: rows, labels: rows, scores: rows };
+    return new Scorer(device, await device.compile(graph, { layouts }), { batch, length });
   }
 
   /** The model with these weights, which must stay as they are while it scores. Shorter windows are padded, unseen. */
@@ -84,8 +94,8 @@ export class Scorer implements Disposable {
       tokens.set(window.inputs, i * length);
       labels.set(window.labels, i * length);
     }
-    using read = this.#device.put({ dtype: "int32", shape, data: tokens });
-    using wanted = this.#device.put({ dtype: "int32", shape, data: labels });
+    using read = this.#device.put({ dtype: "int32", shape, data: tokens }, rows);
+    using wanted = this.#device.put({ dtype: "int32", shape, data: labels }, rows);
     const found = await this.#program.run({ ...weights, tokens: read, labels: wanted });
     using scores = found.scores as Buffer;
     const data = (await scores.read()).data as Float32Array;

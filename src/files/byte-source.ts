@@ -81,9 +81,20 @@ export function blobFile(name: string, blob: Blob): StoredFile {
     async read(start, end) {
       const bytes = await blob.slice(start, end).arrayBuffer();
       if (bytes.byteLength < end - start) throw endsEarly(name, end - start - bytes.byteLength);
+      if (bytes.byteLength > end - start)
+        throw new InputError(`${name}: gave ${bytes.byteLength} bytes for ${end - start}`);
       return bytes;
     },
-    stream: () => blob.stream(),
+    async *stream() {
+      let size = 0;
+      for await (const bytes of blob.stream()) {
+        size += bytes.byteLength;
+        if (size > blob.size)
+          throw new InputError(`${name}: is longer than the ${blob.size} bytes that were announced`);
+        yield bytes;
+      }
+      if (size < blob.size) throw endsEarly(name, blob.size - size);
+    },
   };
 }
 

@@ -17,7 +17,13 @@ const advice: Readonly<Record<string, string>> = {
   EEXIST: "a file of this name is in the way; choose another path, or remove it",
   ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
   ELOOP: "its symbolic links lead in a circle; choose another path",
+  ERR_STRING_TOO_LONG: "the file is too long to be read at once; split it",
+  ERR_FS_FILE_TOO_LARGE: "the file is too long to be read at once; split it",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
+  ENFILE: "too many files are open on this machine; end some programs",
+  EIO: "the disk gives an error; copy the file from elsewhere, or choose another disk",
+  ENXIO: "nothing is at the other end of this pipe or device; name a file",
+  ETXTBSY: "a program of this name runs; choose another path",
 };
 
 /** The system's code of an error, such as `ENOENT`; undefined if it has none. */

@@ -12,6 +12,11 @@ export async function readJson(path: string): Promise<unknown> {
   } catch (error) {
     throw fileError("read", path, error);
   }
+  return parseJson(path, text);
+}
+
+/** The value of a JSON file's text. @throws InputError, which names the file, if it is not JSON. */
+export function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -17,7 +17,7 @@ export interface JsonLine {
 /** What a file holds. */
 export interface JsonLines {
   readonly lines: readonly JsonLine[];
-  /** The last line, if it is torn: it has no end and is not JSON. */
+  /** The last line, if it is torn: it has no end and is the beginning of JSON, no more. */
   readonly torn: JsonLine | undefined;
 }
 
@@ -33,7 +33,7 @@ export async function readJsonLines(path: string): Promise<JsonLines> {
   const lines = content.split("\n").map((text, i) => ({ number: i + 1, text, value: parsed(text) }));
   const last = lines.pop() as JsonLine;
   if (last.text === "") return { lines, torn: undefined };
-  return last.value === undefined ? { lines, torn: last } : { lines: [...lines, last], torn: undefined };
+  return isTorn(last.text) ? { lines, torn: last } : { lines: [...lines, last], torn: undefined };
 }
 
 /**
@@ -71,7 +71,7 @@ export async function filterJsonLines(path: string, wanted: (line: JsonLine) => 
   const { lines, torn } = await readJsonLines(path);
   const kept = lines.filter(wanted);
   if (!torn && kept.length === lines.length) return;
-  const content = kept.map(({ value }) => `${JSON.stringify(value)}\n`).join("");
+  const content = kept.map(({ text }) => `${text}\n`).join("");
   await writeAtomic(path, [new TextEncoder().encode(content)]);
 }
 
@@ -98,12 +98,17 @@ async function mendEnd(file: FileHandle): Promise<number> {
   const content = Buffer.alloc(size);
   await file.read(content, 0, size, 0);
   const start = content.lastIndexOf(0x0a) + 1;
-  if (parsed(content.subarray(start).toString("utf8")) === undefined) {
+  if (isTorn(content.subarray(start).toString("utf8"))) {
     await file.truncate(start);
     return start;
   }
   await file.write("\n", size);
   return size + 1;
+}
+
+/** Whether a last line without an end is torn. One that is JSON but for its end was damaged otherwise. */
+function isTorn(text: string): boolean {
+  return parsed(text) === undefined && parsed(text.slice(0, -1)) === undefined;
 }
 
 function parsed(text: string): unknown {

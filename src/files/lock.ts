@@ -1,13 +1,13 @@
-// One process at a time in a directory. Each announces itself by a file named after its mark, then looks for others:
-// of two that come at once at least one sees the other, and a dead one's file is never mistaken for a living one's.
+// One process at a time in a directory, or at a file. Each announces itself by a file named after its mark, then looks for
+// others: of two that come at once at least one sees the other, and a dead one's file is never mistaken for a living
+// one's.
 
-import { closeSync, openSync, readdirSync, realpathSync, unlinkSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, openSync, readdirSync, realpathSync, unlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { InputError } from "../error.ts";
 import { errorCode, fileError } from "./file-error.ts";
 import { mayRun, ownMark, parseMark } from "./process-mark.ts";
 
-const lockFile = /^lock\.([^.]+)$/;
 const held = new Set<string>(); // by this process
 
 /**
@@ -15,13 +15,28 @@ const held = new Set<string>(); // by this process
  * @throws InputError if a process that may still run holds it; says which, and what to remove if it does not.
  */
 export function lockDirectory(directory: string): Disposable {
+  return locked(directory, () => join(realpathSync(directory), "lock."));
+}
+
+/** As `lockDirectory`, of the file at `path`, which need not be there; the lock's file lies beside it. */
+export function lockFile(path: string): Disposable {
+  return locked(path, () => {
+    const real = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
+    return join(dirname(real), `.${basename(real).slice(0, 100)}.lock.`);
+  });
+}
+
+/** A lock on what people call `name`; its files are called `prefix()` and a mark. */
+function locked(name: string, prefix: () => string): Disposable {
+  let beginning: string;
   let own: string;
   try {
-    own = join(realpathSync(directory), `lock.${ownMark}`);
-    if (held.has(own)) throw new InputError(`${directory}: in use by this process already; use one run at a time`);
+    beginning = prefix();
+    own = `${beginning}${ownMark}`;
+    if (held.has(own)) throw new InputError(`${name}: in use by this process already; use one run at a time`);
     closeSync(openSync(own, "w"));
   } catch (error) {
-    throw fileError("lock", directory, error);
+    throw fileError("lock", name, error);
   }
   held.add(own);
   let released = false;
@@ -32,24 +47,24 @@ export function lockDirectory(directory: string): Disposable {
     remove(own);
   };
   try {
-    for (const name of readdirSync(directory)) {
-      const mark = lockFile.exec(name)?.[1];
-      const path = join(directory, name);
-      if (mark === undefined || mark === ownMark) continue;
-      if (mayRun(mark)) throw new InputError(inUse(directory, path, mark));
+    for (const file of readdirSync(dirname(beginning))) {
+      const mark = file.startsWith(basename(beginning)) ? file.slice(basename(beginning).length) : "";
+      if (mark === "" || mark.includes(".") || mark === ownMark) continue;
+      const path = join(dirname(beginning), file);
+      if (mayRun(mark)) throw new InputError(inUse(name, path, mark));
       remove(path);
     }
   } catch (error) {
     release();
-    throw fileError("lock", directory, error);
+    throw fileError("lock", name, error);
   }
   return { [Symbol.dispose]: release };
 }
 
-function inUse(directory: string, path: string, mark: string): string {
+function inUse(name: string, path: string, mark: string): string {
   const { pid, host } = parseMark(mark) ?? {};
   const who = pid === undefined ? "another process" : `process ${pid} on ${host}`;
-  return `${directory}: in use by ${who}; wait until it ends, or remove ${path} if it no longer runs`;
+  return `${name}: in use by ${who}; wait until it ends, or remove ${path} if it no longer runs`;
 }
 
 function remove(path: string): void {

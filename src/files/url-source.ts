@@ -2,10 +2,11 @@
 // mixture. Knows no formats.
 
 import { InputError } from "../error.ts";
+import { boundedFetch, type FetchLimits, failureOf, isAbort } from "./bounded-fetch.ts";
 import type { ByteSource } from "./byte-source.ts";
 
-/** How to ask. */
-export interface UrlOptions {
+/** How to ask, and how long to wait. */
+export interface UrlOptions extends Omit<FetchLimits, "mostBytes"> {
   /** Sent with every request, such as an authorization. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -27,9 +28,14 @@ export async function openUrl(url: string, options: UrlOptions = {}): Promise<By
       if (end > size) throw new InputError(`${url}: has ${size} bytes, byte ${end} was asked for`);
       if (start === end) return new ArrayBuffer(0);
       const found = await answer(url, `bytes=${start}-${end - 1}`, options);
+      const stated = found.headers.get("content-range") ?? "";
       if (sizeOf(found, url) !== size || (found.headers.get("etag") ?? found.headers.get("last-modified")) !== mark) {
         await found.body?.cancel();
         throw new InputError(`${url}: changed while it was read; open it again`);
+      }
+      if (!stated.startsWith(`bytes ${start}-`)) {
+        await found.body?.cancel();
+        throw new InputError(`${url}: gave "${stated}" for the bytes from ${start}; try again`);
       }
       const bytes = await body(found, url);
       if (bytes.byteLength !== end - start) {
@@ -40,10 +46,12 @@ export async function openUrl(url: string, options: UrlOptions = {}): Promise<By
   };
 }
 
-async function answer(url: string, range: string, { headers, signal }: UrlOptions): Promise<Response> {
+async function answer(url: string, range: string, options: UrlOptions): Promise<Response> {
+  const { headers, signal = null, ...limits } = options;
   let found: Response;
   try {
-    found = await fetch(url, { headers: { ...headers, range, "accept-encoding": "identity" }, signal: signal ?? null });
+    const asked = { ...headers, range, "accept-encoding": "identity" };
+    found = await boundedFetch(url, { headers: asked, signal }, limits);
   } catch (error) {
     throw unreachable(url, error);
   }
@@ -72,9 +80,6 @@ async function body(answer: Response, url: string): Promise<ArrayBuffer> {
 }
 
 function unreachable(url: string, error: unknown): unknown {
-  if ((error as Error).name === "AbortError" || (error as Error).name === "TimeoutError") return error;
-  const { cause, message } = error as Error;
-  return new InputError(`${url}: cannot be read: ${(cause as Error | undefined)?.message ?? message}`, {
-    cause: error,
-  });
+  if (isAbort(error) || error instanceof InputError) return error;
+  return new InputError(`${url}: cannot be read: ${failureOf(error)}`, { cause: error });
 }

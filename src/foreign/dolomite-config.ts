@@ -65,12 +65,15 @@ export function crosslayerMissing(config: Json): string[] {
   const isSet = (value: unknown) => value !== undefined && value !== null;
   const multipliers = ["m_emb", "m_width", "m_residual", "rope_scaling"].filter((key) => isSet(config[key]));
   const norm = config.normalization_function ?? "layernorm";
+  const heads = Number(mixer.num_attention_heads ?? config.num_attention_heads ?? config.n_head);
+  const width = Number(config.hidden_size ?? config.n_embd);
   return [
     ...(norm === "rmsnorm" ? [] : [`normalization_function "${norm}"`]),
     ...(activation === "swiglu" ? [] : [`activation_function "${activation}"`]),
     ...multipliers.map((key) => `${key} ${JSON.stringify(config[key])}`),
     ...(isSet(mixer.attention_multiplier ?? config.attention_multiplier) ? ["attention_multiplier"] : []),
     ...(config.scale_attn_weights === false ? ["scale_attn_weights false"] : []),
+    ...(isSet(config.rope_dim) && Number(config.rope_dim) * heads !== width ? [`rope_dim ${config.rope_dim}`] : []),
     ...(config.joint_residual_stream === true ? ["joint_residual_stream"] : []),
   ];
 }

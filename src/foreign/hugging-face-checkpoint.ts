@@ -3,7 +3,7 @@
 import type { TextSettings } from "../checkpoint/text-settings.ts";
 import { InputError } from "../error.ts";
 import type { HubOptions } from "../files/hub-repository.ts";
-import { isObject } from "../files/json-file.ts";
+import { isObject, readJson } from "../files/json-file.ts";
 import { modelConfig } from "../model/config.ts";
 import type { ForeignCheckpoint } from "./foreign-checkpoint.ts";
 import { huggingFaceModel } from "./hugging-face-config.ts";
@@ -14,6 +14,8 @@ import { openShards } from "./safetensors-shards.ts";
 
 /** What a folder leaves open. */
 export interface FolderOptions extends HubOptions {
+  /** A tokenizer.json in place of the folder's. */
+  readonly tokenizer?: string | undefined;
   /** The layout of its tensors, if other than the config tells. */
   readonly layout?: LayoutName | undefined;
 }
@@ -26,7 +28,8 @@ export async function openHuggingFace(spec: string, options: FolderOptions = {})
   const { type, model, notes, layout, window } = described(folder, config);
   const name = options.layout ?? layout;
   const context = Math.min(model.context, window ?? model.context);
-  const tokenizer = await readFolderJson(folder, "tokenizer.json");
+  const own = options.tokenizer;
+  const tokenizer = own === undefined ? await readFolderJson(folder, "tokenizer.json") : await readJson(own);
   if (tokenizer === undefined) throw new InputError(`${folder.name}: has no tokenizer.json; give one with --tokenizer`);
   const shards = await openShards(folder);
   return {

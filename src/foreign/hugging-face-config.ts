@@ -3,7 +3,7 @@
 
 import { InputError } from "../error.ts";
 import { isObject, readJson } from "../files/json-file.ts";
-import { type ModelConfig, modelConfig } from "../model/config.ts";
+import { largestSizes, type ModelConfig, modelConfig } from "../model/config.ts";
 import { dolomiteConfig } from "./dolomite-config.ts";
 import type { Json } from "./json.ts";
 import type { LayoutName } from "./layouts.ts";
@@ -131,6 +131,9 @@ function size(config: Json, name: keyof typeof words, otherwise?: number): numbe
   const key = keys.find((key) => config[key] !== undefined && config[key] !== null);
   const value = key === undefined ? otherwise : config[key];
   if (value === undefined) throw new InputError(`${keys[0]} is missing`);
+  if (Number.isSafeInteger(value) && (value as number) > largestSizes[name]) {
+    throw new InputError(`${key ?? keys[0]} must be at most ${largestSizes[name]}, found ${value}`);
+  }
   if (Number.isSafeInteger(value) && ((value as number) > 0 || key === undefined)) return value as number;
   throw new InputError(`${key ?? keys[0]} must be a whole number above 0, found ${JSON.stringify(value)}`);
 }

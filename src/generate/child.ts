@@ -3,11 +3,16 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
+import { pulseDescriptor } from "./heartbeat.ts";
+import { Pulse } from "./pulse.ts";
 
 /** What a process is for, and who is told what it says. */
 export interface ChildWork<To extends object, From> {
   /** The program that it runs. */
   readonly program: URL;
+  /** Seconds that it may compute without turning to its events, where it gives signs of life. */
+  readonly longestTurn: number;
   /** What a process is told first. */
   first(): To;
   /** Takes its answer to that. @throws why it could not begin; it is ended then. */
@@ -22,8 +27,8 @@ export interface ChildWork<To extends object, From> {
 
 /** Where it stands. What is sent to a process that starts waits until it has. */
 type State =
-  | { readonly is: "starting"; readonly process: ChildProcess; readonly started: Promise<void> }
-  | { readonly is: "ready"; readonly process: ChildProcess }
+  | { readonly is: "starting"; readonly process: ChildProcess; readonly pulse: Pulse; readonly started: Promise<void> }
+  | { readonly is: "ready"; readonly process: ChildProcess; readonly pulse: Pulse }
   /** `next`: the start that follows, if one was asked for. */
   | { readonly is: "ended"; readonly process?: ChildProcess; readonly why: Error; readonly next?: Promise<void> }
   | { readonly is: "closed"; readonly process?: ChildProcess; readonly why: Error };
@@ -44,6 +49,11 @@ export class Child<To extends object, From> {
     return "why" in this.#state ? this.#state.why : undefined;
   }
 
+  /** Whether there is a process that gives no sign of life. */
+  get silent(): boolean {
+    return "pulse" in this.#state && this.#state.pulse.silent;
+  }
+
   get processId(): number | undefined {
     return this.#state.process?.pid;
   }
@@ -54,10 +64,11 @@ export class Child<To extends object, From> {
     const process = fork(this.#work.program, {
       serialization: "advanced",
       execArgv: [],
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      stdio: ["ignore", "ignore", "inherit", "ipc", "pipe"],
     });
-    const started = this.#beginning(process);
-    this.#state = { is: "starting", process, started };
+    const pulse = this.#watch(process);
+    const started = this.#beginning(process, pulse);
+    this.#state = { is: "starting", process, pulse, started };
     const hold = this.hold();
     this.send(this.#work.first());
     return started.finally(() => hold[Symbol.dispose]());
@@ -105,8 +116,24 @@ export class Child<To extends object, From> {
     process?.channel?.[keeps]();
   }
 
+  /** Gives a process up that is stopped, or computes without an end. */
+  #watch(process: ChildProcess): Pulse {
+    const stream = process.stdio[pulseDescriptor] as Socket;
+    stream.unref(); // it keeps no program alive
+    const { longestTurn, crash } = this.#work;
+    const pulse = new Pulse(stream, {
+      longestTurn: () => (this.#state.is === "ready" ? longestTurn : Number.POSITIVE_INFINITY), // begins as slowly as it must
+      stopped: (problem) => {
+        process.kill("SIGKILL");
+        this.#fail(process, crash(problem));
+      },
+    });
+    process.once("exit", () => pulse[Symbol.dispose]());
+    return pulse;
+  }
+
   /** Listens to a process; settles when it has begun, or has ended before. */
-  async #beginning(process: ChildProcess): Promise<void> {
+  async #beginning(process: ChildProcess, pulse: Pulse): Promise<void> {
     const { crash } = this.#work;
     process.on("error", (cause) => this.#fail(process, crash(`its process failed: ${cause.message}`, cause)));
     process.on("exit", (code, signal) => {
@@ -124,7 +151,7 @@ export class Child<To extends object, From> {
         }
         try {
           this.#work.began(message);
-          this.#state = { is: "ready", process };
+          this.#state = { is: "ready", process, pulse };
           resolve();
         } catch (error) {
           reject(error);

@@ -18,6 +18,13 @@ export const engineSchema = z.strictObject({
   threads: z.int().min(1).max(1024).optional().describe("threads of each operation (default: all cores)"),
   /** Longest sequence, if other than the model's context; longer ones need `ropeScaling`. */
   context: z.int().min(1).optional().describe("longest sequence (default: the model's context)"),
+  /** Seconds that one step may take. */
+  stepTimeout: z
+    .number()
+    .min(1)
+    .max(255)
+    .default(240)
+    .describe("seconds after which a step hangs, and its process is ended"),
   ropeScaling: z.enum(ropeScalings).optional().describe("how to go beyond the context of training"),
 });
 

@@ -3,6 +3,7 @@
 // with it when a thread that runs it is ended, or when it fails itself.
 
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { startHeartbeat } from "./heartbeat.ts";
 import { type ErrorData, errorData, type FromProcess, type ToProcess } from "./messages.ts";
 import { openRun } from "./run.ts";
 import type { TextEngine } from "./text-engine.ts";
@@ -18,11 +19,14 @@ let working = false;
 let told = 0;
 let last = Promise.resolve(); // one message after the other: a request may be closed while it is being opened
 
+startHeartbeat();
 process.on("message", (message: ToProcess) => {
   last = last.then(() => receive(message));
 });
 process.on("disconnect", () => process.exit()); // nobody is left to work for
-process.on("SIGINT", () => {}); // a terminal tells every process; the one that started this decides
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {}); // terminals and supervisors tell every process; the one that started this decides
+}
 
 async function receive(message: ToProcess): Promise<void> {
   if (message.type === "start") {
@@ -52,9 +56,8 @@ async function receive(message: ToProcess): Promise<void> {
     return;
   }
   try {
-    const { prompt, options, jsonSchema } = message;
-    const format = jsonSchema === undefined ? {} : { format: { jsonSchema: JSON.parse(jsonSchema) } };
-    await engine.open(request, prompt, { ...options, ...format });
+    const { prompt, options, format } = message;
+    await engine.open(request, prompt, format === undefined ? options : { ...options, format: JSON.parse(format) });
   } catch (error) {
     post({ type: "failed", request, error: errorData(error) });
     return;

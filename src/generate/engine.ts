@@ -29,6 +29,7 @@ export class Engine implements AsyncDisposable {
     this.#start = start;
     this.#child = new Child({
       program: new URL("./engine-process.js", import.meta.url),
+      longestTurn: engineOptions(start.options).stepTimeout,
       first: () => ({ type: "start", start: this.#start }),
       began: (answer) => this.#began(answer),
       receive: (message) => this.#receive(message),
@@ -56,6 +57,11 @@ export class Engine implements AsyncDisposable {
   /** Why its process ended, if it did; `restart()` begins anew. */
   get failure(): Error | undefined {
     return this.#child.failure;
+  }
+
+  /** Whether its process gives no sign of life: it comes back, or is given up in a few seconds. */
+  get silent(): boolean {
+    return this.#child.silent;
   }
 
   /** The process that does the work, for those who watch processes. */
@@ -156,13 +162,13 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-/** Options with a JSON schema as text: processes cannot hand each other what is nested deeply. */
-function plainOptions(options: GenerateOptions): { options: GenerateOptions; jsonSchema?: string } {
+/** Options with a format as text: processes cannot hand each other what is nested deeply, as schemas may be. */
+function plainOptions(options: GenerateOptions): { options: GenerateOptions; format?: string } {
   const { format, ...rest } = options;
-  if (typeof format !== "object" || format === null || !("jsonSchema" in format)) return { options };
+  if (typeof format !== "object" || format === null) return { options };
   try {
-    return { options: rest, jsonSchema: JSON.stringify(format.jsonSchema) ?? "null" };
+    return { options: rest, format: JSON.stringify(format) };
   } catch (error) {
-    throw InputError.at("format", `jsonSchema cannot be written as JSON: ${(error as Error).message}`);
+    throw InputError.at("format", `cannot be written as JSON: ${(error as Error).message}`);
   }
 }

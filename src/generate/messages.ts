@@ -19,8 +19,8 @@ export type ToProcess =
       readonly request: number;
       readonly prompt: Prompt;
       readonly options: GenerateOptions;
-      /** The schema of `options.format`, if it is one, as JSON. */
-      readonly jsonSchema?: string;
+      /** `options.format`, if it is an object, as JSON. */
+      readonly format?: string;
     }
   | { readonly type: "close"; readonly request: number }
   | { readonly type: "resize"; readonly resize: number; readonly kvMemory: number };
@@ -46,8 +46,8 @@ export function errorData(error: unknown): ErrorData {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message, stack } = error;
   if (!(error instanceof InputError)) return { name, message, stack };
-  const { option, problem, code } = error;
-  return { name, message, stack, option, problem, code };
+  const { option, problem, mentions, code } = error;
+  return { name, message, stack, option, problem, mentions, code };
 }
 
 /** The error that data stands for; a user's mistake stays one. */

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { FinishReason } from "../engine/core.ts";
+import type { ToolCalls } from "../grammar/tool-calls.ts";
 import { checked } from "../options.ts";
 import { samplingSchema } from "../sampling/sampling.ts";
 
@@ -21,9 +22,17 @@ export const generateSchema = z.object({
   ignoreEnd: z.boolean().default(false).describe("go on after the end of text"),
   /** Several texts for one prompt, whose keys and values they share. The seeds are seed, seed + 1, … */
   n: z.int().min(1).max(128).default(1).describe("texts for each prompt"),
-  /** Only JSON: of any kind, or of a JSON schema. */
-  format: z.custom<"json" | { readonly jsonSchema: object }>().optional(),
+  /** Only texts of a form. */
+  format: z.custom<Format>().optional(),
 });
+
+/** A form of texts: JSON of any kind, or of a schema; what a regular expression matches; one of some; calls of tools. */
+export type Format =
+  | "json"
+  | { readonly jsonSchema: object }
+  | { readonly regex: string }
+  | { readonly choices: readonly string[] }
+  | { readonly toolCalls: ToolCalls };
 
 /** How to go on from a prompt. */
 export type GenerateOptions = Readonly<z.input<typeof generateSchema>>;

@@ -12,7 +12,7 @@ import { TextEngine } from "./text-engine.ts";
 
 /** Opens a run. @throws InputError if there is none, it has no weights, or the options are wrong. */
 export async function openRun({ run, options }: EngineStart): Promise<{ engine: TextEngine; info: EngineInfo }> {
-  const { kvDtype, weights, context, ropeScaling, threads, ...resolved } = engineOptions(options);
+  const { kvDtype, weights, context, ropeScaling, threads, stepTimeout: _, ...resolved } = engineOptions(options);
   const directory = await RunDirectory.open(run);
   const config = withContext(directory.config.model, context, ropeScaling);
   const { tensors } = await directory.loadModel();

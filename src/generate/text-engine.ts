@@ -7,6 +7,7 @@ import type { Constraint, GrammarCompiler } from "../grammar/grammar.ts";
 import type { Sampled } from "../sampling/sampler.ts";
 import { TextStream } from "../text/text-stream.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { formatConstraint } from "./format.ts";
 import { withinTokenizer } from "./padding.ts";
 import { type Chunk, type GenerateOptions, type Prompt, type TokenLogprob, textCount } from "./request.ts";
 
@@ -163,7 +164,7 @@ export class TextEngine implements Disposable {
       const { GrammarCompiler } = await import("../grammar/grammar.ts"); // heavy, and seldom asked for
       this.#grammars = await GrammarCompiler.create(this.tokenizer, { vocab });
     }
-    return format === "json" ? this.#grammars.json() : this.#grammars.jsonSchema(format?.jsonSchema);
+    return formatConstraint(this.#grammars, format);
   }
 }
 

@@ -4,8 +4,10 @@
 import { InputError } from "../error.ts";
 import { spell } from "../text/byte-alphabet.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { choice, quoted } from "./characters.ts";
 import { schemaGrammar } from "./json-schema.ts";
 import { patternGrammar } from "./pattern.ts";
+import { type ToolCalls, toolCallsGrammar } from "./tool-calls.ts";
 import { Utf8Masks } from "./utf8-masks.ts";
 import type { Compiled, Matcher, XGrammar } from "./xgrammar.ts";
 
@@ -76,6 +78,16 @@ export class GrammarCompiler implements Disposable {
   async regex(pattern: string): Promise<Constraint> {
     const refusal = (problem: string) => InputError.at("format", problem, { shown: "regex" });
     return this.#constraint(`root ::= ${patternGrammar(pattern, "plain", refusal)}`, "regex");
+  }
+
+  /** Text that calls tools. @throws InputError naming the tool whose schema is wrong or not supported. */
+  async toolCalls(calls: ToolCalls): Promise<Constraint> {
+    return this.#constraint(toolCallsGrammar(calls), "tools");
+  }
+
+  /** One of these texts. */
+  async choices(texts: readonly string[]): Promise<Constraint> {
+    return this.#constraint(`root ::= ${choice(texts.map(quoted))}`, "choices");
   }
 
   /**

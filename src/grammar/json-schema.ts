@@ -46,18 +46,26 @@ type Kind = "value" | "name";
  * @throws InputError naming the first place in the schema that is wrong or that no grammar can follow.
  */
 export function schemaGrammar(schema: unknown): string {
-  return new SchemaGrammar(schema).text();
+  return `${schemaRules(schema, "root")}${jsonRules}`;
+}
+
+/** The same without the rules of JSON, for a grammar of more than this: its first rule is `name`, as the others' begin. */
+export function schemaRules(schema: unknown, name: string): string {
+  return new SchemaGrammar(schema, name).text();
 }
 
 class SchemaGrammar {
   readonly #root: unknown;
+  readonly #name: string; // of the first rule
   readonly #rules: string[] = [];
   readonly #names = new Map<string, string>(); // of rules, by expression
   /** Rules of schemas that are referred to. */
-  readonly #named = { value: new Map([["#", "root"]]), name: new Map<string, string>() };
+  readonly #named: { readonly value: Map<string, string>; readonly name: Map<string, string> };
 
-  constructor(root: unknown) {
+  constructor(root: unknown, name: string) {
     this.#root = root;
+    this.#name = name;
+    this.#named = { value: new Map([["#", name]]), name: new Map() };
   }
 
   text(): string {
@@ -67,7 +75,7 @@ class SchemaGrammar {
     const refs = [...this.#named.value.keys(), ...this.#named.name.keys()];
     const found = endless(refs, (ref) => resolve(this.#root, ref, "#"));
     if (found) throw refused(`$ref ${found}`, "allows nothing: it leads back to itself without end");
-    return `root ::= ${root}\n${this.#rules.join("\n")}${jsonRules}`;
+    return `${this.#name} ::= ${root}\n${this.#rules.join("\n")}`;
   }
 
   /** The name of the rule for an expression. */
@@ -76,7 +84,7 @@ class SchemaGrammar {
     if (known) return known;
     if (this.#rules.length >= mostRules)
       throw InputError.at("format", `has more than ${mostRules} parts`, { shown: "JSON schema" });
-    const name = `r${this.#rules.length}`;
+    const name = this.#nameOf(this.#rules.length);
     this.#rules.push(`${name} ::= ${body}`);
     this.#names.set(body, name);
     return name;
@@ -151,9 +159,14 @@ class SchemaGrammar {
     }
     if (known) return known;
     const place = this.#rules.push("") - 1;
-    named.set(ref, `r${place}`);
-    this.#rules[place] = `r${place} ::= ${this.#value(resolve(this.#root, ref, at), `${at}/$ref`, kind)}`;
-    return `r${place}`;
+    const name = this.#nameOf(place);
+    named.set(ref, name);
+    this.#rules[place] = `${name} ::= ${this.#value(resolve(this.#root, ref, at), `${at}/$ref`, kind)}`;
+    return name;
+  }
+
+  #nameOf(place: number): string {
+    return this.#name === "root" ? `r${place}` : `${this.#name}_r${place}`;
   }
 
   #object(schema: Schema, at: string): string {

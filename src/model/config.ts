@@ -7,29 +7,41 @@ import { checked } from "../options.ts";
 import { type RopeScalingKind, ropeScalingSchema, ropeScalings } from "./rotary.ts";
 import { checkSharing, type Sharing, unshared } from "./sharing.ts";
 
-const size = z.int().min(1);
+/** The largest sizes there may be: beyond any model, and small enough to be counted without harm. */
+export const largestSizes = {
+  layers: 4096,
+  width: 1 << 18,
+  heads: 1 << 14,
+  kvHeads: 1 << 14,
+  headDim: 1 << 14,
+  mlpWidth: 1 << 22,
+  vocab: 1 << 24,
+  context: 1 << 24,
+} as const;
+
+const size = (name: keyof typeof largestSizes) => z.int().min(1).max(largestSizes[name]);
 const layersOf: z.ZodType<Sharing, Sharing> = z.array(z.int());
 
 /** Sizes are counts. */
 const schema = z.strictObject({
-  layers: size,
-  width: size,
-  heads: size,
+  layers: size("layers"),
+  width: size("width"),
+  heads: size("heads"),
   /** KV heads: `heads` is MHA, 1 is MQA, between is GQA. */
-  kvHeads: size,
+  kvHeads: size("kvHeads"),
   /** Independent of `width`: the paper's H46 has 45 heads of 46 on width 2048. */
-  headDim: size,
+  headDim: size("headDim"),
   /** The SwiGLU's inner width. */
-  mlpWidth: size,
-  vocab: size,
+  mlpWidth: size("mlpWidth"),
+  vocab: size("vocab"),
   /** The longest sequence it is trained on, in tokens. */
-  context: size.default(2048),
+  context: size("context").default(2048),
   sharing: layersOf,
   ropeTheta: z.number().positive().default(10000),
   /** How positions beyond those of training are brought into their range; not at all if absent. */
   ropeScaling: ropeScalingSchema.optional(),
   /** Dimensions of a head that turn; all if absent. */
-  ropeDim: size.optional(),
+  ropeDim: size("headDim").optional(),
   /** Layers whose queries and keys do not turn, so that they know no positions (NoPE); none if absent. */
   noRope: z.array(z.int().min(0)).readonly().optional(),
   /**
@@ -66,7 +78,7 @@ export function modelConfig(options: ModelOptions): ModelConfig {
   const { layers, heads, width } = options;
   const filled = {
     kvHeads: heads,
-    sharing: unshared(Math.min(Math.max(layers, 0) || 0, 65536)),
+    sharing: unshared(Math.min(Math.max(layers, 0) || 0, largestSizes.layers)),
     ...dropUndefined(options),
   };
   const config = { initStd: Math.sqrt(1 / (3 * width)), ...checked(schema, filled, "model") };
@@ -84,6 +96,11 @@ export function modelConfig(options: ModelOptions): ModelConfig {
   checkSharing(config.sharing, layers);
   checkRope(config);
   return config;
+}
+
+/** A count of layers. @throws InputError where it is none, or too large. */
+export function checkLayers(layers: number): number {
+  return checked(schema.pick({ layers: true }), { layers }, "model").layers;
 }
 
 function checkRope({ headDim, ropeDim = headDim, ropeScaling, noRope = [], layers, sharing }: ModelConfig): void {

@@ -3,7 +3,7 @@
 // A family is one of the paper's scales, or the one dial `depth`.
 
 import { InputError } from "../error.ts";
-import { type ModelConfig, type ModelOptions, modelConfig } from "./config.ts";
+import { checkLayers, type ModelConfig, type ModelOptions, modelConfig } from "./config.ts";
 import { checkSharing, type Pattern, patterns, type Sharing, share, unshared } from "./sharing.ts";
 
 /** What a name leaves open. */
@@ -33,11 +33,14 @@ const scheme = /^H(\d+)-(MHA|MQA|GQA(\d+))(?:-CLA(?:\((\d+(?:,\d+)*)\)|(\d+)(?:-
 export function namedModel(name: string, family: Family): ModelConfig {
   const match = scheme.exec(name);
   if (!match) {
+    const right = rightCase(name);
+    if (right !== undefined) throw new InputError(`model name: found "${name}"; did you mean ${right}?`);
     throw new InputError(
       `model name: found "${name}"; expected H<head dim>-<MHA|GQA<KV heads>|MQA>[-CLA<factor>[-<${patterns.slice(1).join("|")}>]][-MLP<width>], as in H64-MQA-CLA2`,
     );
   }
   const [, dim, kind, groups, list, factor, pattern, mlp] = match;
+  checkLayers(family.layers);
   const headDim = Number(dim);
   const heads = family.heads ?? headCount(headDim, family.width);
   const kvHeads = kind === "MHA" ? heads : kind === "MQA" ? 1 : Number(groups);
@@ -48,6 +51,14 @@ export function namedModel(name: string, family: Family): ModelConfig {
       : unshared(family.layers);
   const mlpWidth = mlp === undefined ? family.mlpWidth : Number(mlp);
   return modelConfig({ ...family, headDim, heads, kvHeads, sharing, mlpWidth } satisfies ModelOptions);
+}
+
+/** A name of the scheme that is written in other cases; undefined for what is none. */
+function rightCase(name: string): string | undefined {
+  const written = name
+    .toUpperCase()
+    .replace(/(?<=-CLA\d+-)\w+$/, (typed) => patterns.find((pattern) => pattern.toUpperCase() === typed) ?? typed);
+  return scheme.test(written) ? written : undefined;
 }
 
 /** A sharing as the command line writes it: a factor `2`, a pattern `2-KeepEnds`, or a list `0,0,2,2`. */

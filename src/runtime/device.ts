@@ -3,6 +3,7 @@
 import type { Graph } from "../graph/trace.ts";
 import type { Precision } from "../model/precision.ts";
 import type { DType } from "../tensor/dtype.ts";
+import type { Layout, Layouts, Mesh } from "../tensor/layout.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 
 /** A tensor in a device's memory. Disposed, or given up to an output, it must not be used again. */
@@ -22,9 +23,9 @@ export async function readAll(buffers: Buffers): Promise<Tensors> {
   return Object.fromEntries(await Promise.all(read));
 }
 
-/** Puts tensors by name. */
-export function putAll(device: Device, tensors: Tensors): Buffers {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, device.put(tensor)]));
+/** Puts tensors by name, as `layouts` say. */
+export function putAll(device: Device, tensors: Tensors, layouts: Layouts = {}): Buffers {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, device.put(tensor, layouts[name])]));
 }
 
 /** A compiled graph. */
@@ -34,6 +35,8 @@ export interface Program extends Disposable {
    * that input's buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
    */
   run(inputs: Buffers): Promise<Buffers>;
+  /** Bytes that a run takes on each processor, inputs and outputs among them, where the runtime says. */
+  readonly bytes?: number | undefined;
   /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */
   readonly seconds: number;
 }
@@ -58,6 +61,8 @@ export interface Traits {
   readonly runsAhead: number;
   /** The most logits that a graph computes at once; more are computed and forgotten in pieces. */
   readonly logitElements: number;
+  /** The processors that it is, where they are several. */
+  readonly mesh: Mesh;
 }
 
 /** How to compile. */
@@ -66,13 +71,15 @@ export interface CompileOptions {
   readonly constants?: Tensors;
   /** Whether the program shares its cores with other work, so that threads must not spin while they wait. */
   readonly shared?: boolean;
+  /** How inputs and outputs lie on several processors, by name; inputs must be put so. */
+  readonly layouts?: Layouts;
 }
 
 /** A processor, or several as one, that runs graphs. */
 export interface Device extends AsyncDisposable {
   /** What it is, as in `cpu` or `cuda:0`. */
   readonly name: string;
-  /** The processor, as its maker calls it, where the runtime says. */
+  /** The processor, each of them where they are several, as its maker calls it, where the runtime says. */
   readonly kind: string;
   /** The runtime and its version, as in `onnxruntime-node 1.30.0`; results of different ones differ in rounding. */
   readonly runtime: string;
@@ -81,8 +88,8 @@ export interface Device extends AsyncDisposable {
   freeBytes(): number;
   /** Bytes of its memory, where it has its own and counts: in use, the most that were, and in all. */
   memory?(): { readonly used?: number; readonly peak?: number; readonly limit?: number };
-  /** A tensor for programs to read. Where memory is the host's it is the tensor's own, in place. */
-  put(tensor: Tensor): Buffer;
+  /** A tensor for programs to read, on several processors as `layout` says. Where memory is the host's it is in place. */
+  put(tensor: Tensor, layout?: Layout): Buffer;
   /** The same buffers with every element 0; the given ones are given up. */
   clear(buffers: Buffers): Promise<Buffers>;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;

@@ -5,6 +5,7 @@ import { inputName, replacedInputs } from "../graph/replaced.ts";
 import { specialize } from "../graph/specialize.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
+import { alone } from "../tensor/layout.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
 import { numbersOf, tensorOf } from "./host-arrays.ts";
@@ -24,6 +25,7 @@ class HostDevice implements Device {
   readonly traits: Traits = {
     ...{ memory: "host", shapes: "any", exactIntegerSums: true, runsAhead: 0, precision: "float32" },
     ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20, scoredTokens: 2048 },
+    mesh: alone,
   };
 
   freeBytes(): number {

@@ -7,6 +7,7 @@ import { integerMatmul } from "../graph/ops.ts";
 import { replacedInputs } from "../graph/replaced.ts";
 import { constant, type Graph, input, trace } from "../graph/trace.ts";
 import { toOnnx } from "../onnx/model.ts";
+import { alone } from "../tensor/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
 import { cleared, HostBuffer } from "./host-buffer.ts";
@@ -43,6 +44,7 @@ class CpuDevice implements Device {
     this.traits = {
       ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0, precision: "float32" },
       ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20, scoredTokens: 2048 },
+      mesh: alone,
     };
   }
 

@@ -1,5 +1,8 @@
 // What cards are sold with: dense operations a second in bfloat16, from their makers' data sheets. The denominator of MFU.
 
+import { processors } from "../tensor/layout.ts";
+import type { Device } from "./device.ts";
+
 /** By the beginning of a card's name, longer ones first. */
 const peaks: readonly (readonly [name: string, flops: number])[] = [
   ["NVIDIA H100 PCIe", 756e12],
@@ -8,7 +11,8 @@ const peaks: readonly (readonly [name: string, flops: number])[] = [
   ["NVIDIA A100", 312e12],
 ];
 
-/** The peak of a card of this kind; undefined where none is known. */
-export function peakFlops(kind: string): number | undefined {
-  return peaks.find(([name]) => kind.startsWith(name))?.[1];
+/** The peak of all cards of a device together; undefined where none is known. */
+export function peakFlops({ kind, traits }: Pick<Device, "kind" | "traits">): number | undefined {
+  const peak = peaks.find(([name]) => kind.startsWith(name))?.[1];
+  return peak && peak * processors(traits.mesh);
 }

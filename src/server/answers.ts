@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Chunk, TokenLogprob, Usage } from "../generate/request.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** What is the same in all objects of an answer. */
 export interface AnswerHead {
@@ -69,7 +70,7 @@ export function completionLogprobs(logprobs: readonly TokenLogprob[], before: nu
   return {
     tokens: logprobs.map(({ text }) => text),
     token_logprobs: logprobs.map(({ logprob }) => logprob),
-    top_logprobs: logprobs.map(({ top }) => byText(top)),
+    top_logprobs: logprobs.map(({ top, ...own }) => byText([own, ...top])),
     text_offset: logprobs.map(({ text }) => {
       offset += text.length;
       return offset - text.length;
@@ -77,17 +78,17 @@ export function completionLogprobs(logprobs: readonly TokenLogprob[], before: nu
   };
 }
 
-/** Log-probabilities by text; of several tokens with one text, as parts of characters have, the likeliest. */
-function byText(top: TokenLogprob["top"]): Record<string, number> {
-  return Object.fromEntries(top.toReversed().map(({ text, logprob }) => [text, logprob]));
+/** Log-probabilities by text; of several tokens with one text, as parts of characters have, the first. */
+function byText(tokens: readonly Omit<TokenLogprob, "top">[]): Record<string, number> {
+  return Object.fromEntries(tokens.toReversed().map(({ text, logprob }) => [text, logprob]));
 }
 
-/** `logprobs` of a chat completion. */
-export function chatLogprobs(logprobs: readonly TokenLogprob[]) {
-  const one = ({ text, logprob }: Omit<TokenLogprob, "top">) => ({
+/** `logprobs` of a chat completion; bytes are the tokens' own, which may be parts of characters. */
+export function chatLogprobs(logprobs: readonly TokenLogprob[], tokenizer: Pick<Tokenizer, "bytesOf">) {
+  const one = ({ token, text, logprob }: Omit<TokenLogprob, "top">) => ({
     token: text,
     logprob,
-    bytes: [...new TextEncoder().encode(text)],
+    bytes: [...tokenizer.bytesOf(token)],
   });
   return {
     content: logprobs.map(({ top, ...token }) => ({ ...one(token), top_logprobs: top.map(one) })),

@@ -3,7 +3,7 @@
 
 import { InputError } from "../error.ts";
 import { EngineCrash } from "../generate/engine.ts";
-import { fieldOf } from "./request-fields.ts";
+import { fieldOf } from "./field-names.ts";
 
 /** What the body of an error says. */
 export interface ErrorBody {
@@ -20,6 +20,7 @@ export interface ErrorBody {
 const types = {
   400: "invalid_request_error",
   401: "authentication_error",
+  403: "permission_error",
   404: "invalid_request_error",
   405: "invalid_request_error",
   408: "invalid_request_error",
@@ -68,10 +69,8 @@ export function apiError(error: unknown): ApiError {
   if (error instanceof InputError) {
     const { message, option, problem, code } = error;
     const param = option === undefined ? undefined : fieldOf(option);
-    return new ApiError(400, param === undefined || problem === undefined ? message : `${param}: ${problem}`, {
-      param,
-      code,
-    });
+    const words = param === undefined || problem === undefined ? message : `${param}: ${problem}`;
+    return new ApiError(400, error.inWordsOf(fieldOf, words), { param, code });
   }
   if (error instanceof EngineCrash) {
     return new ApiError(503, "the engine's process ended and is being started anew; ask again", {

@@ -2,7 +2,6 @@
 
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
@@ -12,6 +11,9 @@ import { ApiError, apiError } from "./api-error.ts";
 import type { AnyRequest, CompletionContext, Noted } from "./completion.ts";
 import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
 import { complete } from "./completions.ts";
+import { detokenize } from "./detokenize.ts";
+import { elsewhere } from "./elsewhere.ts";
+import { hostCheck } from "./host-check.ts";
 import { Metrics } from "./metrics.ts";
 import { modelOf } from "./model-lookup.ts";
 import { openApi } from "./openapi.ts";
@@ -27,6 +29,10 @@ import { StatsHistory } from "./stats-history.ts";
 export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | "patience"> {
   readonly models: ServedModels;
   readonly logger: Logger;
+  /** The address that it listens on. */
+  readonly host: string;
+  /** Names, beside the loopback's, by which it may be asked; none if empty. */
+  readonly allowedHosts?: readonly string[];
   /** This package's version. */
   readonly version: string;
   readonly study?: ServedStudy;
@@ -49,7 +55,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   const { maxBody, maxQueue, patience } = checked(serveSchema, options, "serve");
   const metrics = new Metrics(models);
   const history = new StatsHistory(models);
-  const context: CompletionContext = { models, metrics, maxQueue, patience };
+  const context: CompletionContext = { models, metrics, maxBody, maxQueue, patience };
   const files = staticFiles();
   const app = new Hono<Environment>();
 
@@ -77,25 +83,18 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
       crossOriginResourcePolicy: corsOrigins.length > 0 ? "cross-origin" : "same-origin",
     }),
   );
-  if (corsOrigins.length > 0)
-    app.use(cors({ origin: [...corsOrigins], exposeHeaders: ["x-request-id", "retry-after"] }));
+  app.use(hostCheck({ host: options.host, allowedHosts: options.allowedHosts ?? [], corsOrigins }));
+  if (corsOrigins.length > 0) {
+    const origin = corsOrigins.includes("*") ? "*" : [...corsOrigins];
+    app.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"] }));
+  }
   const checkKey = keyCheck(apiKeys);
-  for (const path of ["/v1/*", "/api/*", "/metrics"]) {
+  for (const path of ["/v1/*", "/api/*", "/metrics", "/detokenize"]) {
     app.use(path, async (c, next) => {
       checkKey(c.req.header("authorization"));
       await next();
     });
   }
-  app.use(
-    bodyLimit({
-      maxSize: maxBody,
-      onError: () => {
-        const headers = { connection: "close" }; // the rest of the body is not read
-        throw new ApiError(413, `body: is larger than the ${maxBody} bytes that this server takes`, { headers });
-      },
-    }),
-  );
-
   app.get("/v1/models", (c) => c.json({ object: "list", data: models.all.map(modelObject) }));
   app.get("/v1/models/:id{.+}", (c) => c.json(modelObject(modelOf(c.req.param("id"), models))));
   const completion =
@@ -108,8 +107,14 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     };
   app.post("/v1/completions", completion(textCompletion));
   app.post("/v1/chat/completions", completion(chatCompletion));
+  app.post("/detokenize", (c) => detokenize(c.req.raw, models, maxBody));
+  app.get("/version", (c) => c.json({ version }));
 
-  app.get("/health", (c) => c.json({ status: draining() ? "draining" : "ok" }, draining() ? 503 : 200));
+  app.get("/health", (c) => {
+    const unhealthy = models.all.filter((model) => !model.healthy).map(({ id }) => id);
+    if (draining()) return c.json({ status: "draining" }, 503);
+    return unhealthy.length > 0 ? c.json({ status: "unhealthy", models: unhealthy }, 503) : c.json({ status: "ok" });
+  });
   app.get("/metrics", async (c) => {
     const { type, body } = await metrics.text();
     return c.body(body, 200, { "content-type": type });
@@ -136,6 +141,8 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     return nothingAt(c);
   });
   const nothingAt = ({ req: { method, path } }: Context<Environment>) => {
+    const told = elsewhere(path);
+    if (told) return told.response;
     const pattern = path.startsWith("/v1/models/") ? "/v1/models/:id{.+}" : path;
     const taken = app.routes.filter((route) => route.path === pattern && route.method !== "ALL");
     const allowed = new Set([...taken.map((route) => route.method), ...(files.has(path) ? ["GET"] : [])]);

@@ -3,20 +3,26 @@
 import type { z } from "zod";
 import type { GenerateOptions, Prompt, TokenLogprob } from "../generate/request.ts";
 import { chatLogprobs, completionLogprobs, finishReasonOf, type Written } from "./answers.ts";
-import { type ChatRequest, chatOptions, chatRequest, messagesOf } from "./chat-request.ts";
+import { templateMessages } from "./chat-messages.ts";
+import { type ChatRequest, chatOptions, chatRequest } from "./chat-request.ts";
+import { type ChatText, callingText, messageOf, plainText } from "./chat-text.ts";
 import { type CompletionRequest, completionOptions, completionRequest, promptsOf } from "./completion-request.ts";
+import { askedFormat } from "./format-fields.ts";
 import type { ServedModel } from "./served-model.ts";
+import { askedTools } from "./tool-fields.ts";
 
 /** What is asked of the engine, and how its chunks are told. */
 export interface Asked {
   readonly prompts: readonly Prompt[];
   readonly options: GenerateOptions;
+  /** The field that asked for the texts' form, if one did. */
+  readonly formatField?: string;
   /** Names of the objects: of a whole answer and of an event. */
   readonly objects: { readonly whole: string; readonly event: string };
   /** What a text begins with, before anything is written: one event if it streams. */
   opening(index: number): object | undefined;
-  /** What is new of a text; `offset` counts the characters of the tokens that were told before. */
-  delta(index: number, news: News, offset: number): object;
+  /** What is new of a text, if that is to be told; `offset` counts the characters of the tokens that were told before. */
+  delta(index: number, news: News, offset: number): object | undefined;
   /** A whole text. */
   choice(index: number, written: Written): object;
 }
@@ -52,6 +58,7 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
     return {
       prompts,
       options: completionOptions(request),
+      formatField: askedFormat(request)?.field,
       objects: { whole: "text_completion", event: "text_completion" },
       opening: (index) => (echo ? { index, text: echoed(index), logprobs: null, finish_reason: null } : undefined),
       delta: (index, { text, logprobs: news, finishReason }, offset) => ({
@@ -75,14 +82,24 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
   prefix: "chatcmpl",
   schema: chatRequest,
   ask(request, model) {
-    const { template } = model;
-    const text = template.render(messagesOf(request));
+    const { template, tokenizer } = model;
+    const format = askedFormat(request);
+    const tools = askedTools(request, template.toolForm, format);
+    const text = template.render(templateMessages(request.messages), tools?.offered);
     const options = chatOptions(request);
     const stops = typeof options.stop === "string" ? [options.stop] : (options.stop ?? []);
-    const logprobsOf = (list: readonly TokenLogprob[]) => (request.logprobs ? chatLogprobs(list) : null);
+    const logprobsOf = (list: readonly TokenLogprob[]) => (request.logprobs ? chatLogprobs(list, tokenizer) : null);
+    const names = tools?.offered.map((tool) => tool.function.name);
+    const newText = (): ChatText => (names ? callingText(template.toolForm, names) : plainText);
+    const texts = Array.from({ length: request.n }, newText);
     return {
       prompts: [template.own ? { template: text } : text],
-      options: { ...options, stop: [...stops, ...template.stop] },
+      options: {
+        ...options,
+        stop: [...stops, ...template.stop],
+        ...(tools?.calls && { format: { toolCalls: tools.calls } }),
+      },
+      formatField: tools?.calls ? "tools" : format?.field,
       objects: { whole: "chat.completion", event: "chat.completion.chunk" },
       opening: (index) => ({
         index,
@@ -90,18 +107,21 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
         logprobs: null,
         finish_reason: null,
       }),
-      delta: (index, { text: content, logprobs, finishReason }) => ({
-        index,
-        delta: content === "" ? {} : { content },
-        logprobs: logprobsOf(logprobs),
-        finish_reason: finishReasonOf(finishReason),
-      }),
-      choice: (index, written) => ({
-        index,
-        message: { role: "assistant", content: written.text, refusal: null },
-        logprobs: logprobsOf(written.logprobs),
-        finish_reason: finishReasonOf(written.finishReason),
-      }),
+      delta: (index, { text: written, logprobs, finishReason }) => {
+        const text = texts[index] as ChatText;
+        const delta = text.delta(written, finishReason !== undefined);
+        if (!finishReason && logprobs.length === 0 && Object.keys(delta).length === 0) return undefined;
+        return { index, delta, logprobs: logprobsOf(logprobs), finish_reason: text.reason(finishReason) };
+      },
+      choice: (index, written) => {
+        const text = newText();
+        return {
+          index,
+          message: messageOf(text, written.text),
+          logprobs: logprobsOf(written.logprobs),
+          finish_reason: text.reason(written.finishReason),
+        };
+      },
     };
   },
 };

@@ -9,7 +9,9 @@ import { commonFields, optionsOf } from "./request-fields.ts";
 const mostPrompts = 128;
 
 const isTokens = (value: unknown) =>
-  Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0);
+  value instanceof Uint32Array // as a large body has them
+    ? value.length > 0
+    : Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0);
 const isText = (value: unknown) => typeof value === "string";
 
 /** Checked in one go, for there may be very many tokens. */
@@ -27,7 +29,7 @@ const severalOf = (items: object) => ({ type: "array", items, minItems: 1, maxIt
 export const completionRequest = z.strictObject({
   ...commonFields,
   prompt: z
-    .custom<string | string[] | number[] | number[][]>(
+    .custom<string | Uint32Array | string[] | number[] | (number[] | Uint32Array)[]>(
       isPrompt,
       `must be a text, token ids (whole numbers from 0), or an array of up to ${mostPrompts} of either`,
     )
@@ -45,7 +47,7 @@ export type CompletionRequest = z.output<typeof completionRequest>;
 
 /** The prompts, one or several. */
 export function promptsOf({ prompt }: CompletionRequest): Prompt[] {
-  if (typeof prompt === "string") return [prompt];
+  if (typeof prompt === "string" || prompt instanceof Uint32Array) return [prompt];
   return typeof prompt[0] === "number" ? [prompt as number[]] : (prompt as Prompt[]);
 }
 

@@ -8,14 +8,14 @@ import { eventStream, eventStreamHeaders } from "./event-stream.ts";
 
 /** Tells all of it in one object. */
 export async function tellWhole(completion: Completion): Promise<Response> {
-  const { head, asked, written } = completion;
+  const { head, asked, written, fingerprint } = completion;
   for await (const _ of completion.chunks()); // the completion writes them down
   return Response.json({
     ...head,
     object: asked.objects.whole,
     choices: written.map((text, index) => asked.choice(index, text)),
     usage: usageObject(completion.usage),
-    system_fingerprint: null,
+    system_fingerprint: fingerprint,
   });
 }
 
@@ -42,9 +42,13 @@ async function* eventsOf(
   const { include_usage: last = false, continuous_usage_stats: always = false } = request.stream_options ?? {};
   const usage = () => usageObject(completion.usage);
   // There is an event for every token of everybody: what is the same in all of them is written once.
-  const same = JSON.stringify({ ...head, object: asked.objects.event, system_fingerprint: null }).slice(0, -1);
+  const same = JSON.stringify({
+    ...head,
+    object: asked.objects.event,
+    system_fingerprint: completion.fingerprint,
+  }).slice(0, -1);
   const event = (choice: object) => {
-    const used = always ? `,"usage":${JSON.stringify(usage())}` : last ? ',"usage":null' : "";
+    const used = last && always ? `,"usage":${JSON.stringify(usage())}` : last ? ',"usage":null' : "";
     return `${same},"choices":[${JSON.stringify(choice)}]${used}}`;
   };
   const opened = new Set<number>();
@@ -58,10 +62,11 @@ async function* eventsOf(
         if (opening) yield event(opening);
       }
       if (text === "" && logprobs.length === 0 && !finishReason) continue; // part of a character, or of a stop text
-      yield event(asked.delta(index, { text, logprobs, finishReason }, offsets[index] as number));
+      const delta = asked.delta(index, { text, logprobs, finishReason }, offsets[index] as number);
+      if (delta) yield event(delta);
       for (const token of logprobs) offsets[index]! += token.text.length;
     }
-    if (last) yield JSON.stringify({ ...head, object: asked.objects.event, choices: [], usage: usage() });
+    if (last) yield `${same},"choices":[],"usage":${JSON.stringify(usage())}}`;
   } catch (error) {
     yield JSON.stringify(apiError(error).body);
   } finally {

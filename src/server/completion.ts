@@ -2,6 +2,7 @@
 // it comes. Knows neither bodies nor answers.
 
 import type { z } from "zod";
+import { InputError } from "../error.ts";
 import type { Chunk, Usage } from "../generate/request.ts";
 import { type AnswerHead, addChunk, answerHead, nothingWritten, usageOf, type Written } from "./answers.ts";
 import { ApiError } from "./api-error.ts";
@@ -20,6 +21,8 @@ export type AnyRequest = z.output<typeof completionRequest> | z.output<typeof ch
 export interface CompletionContext {
   readonly models: ServedModels;
   readonly metrics: Metrics;
+  /** Most bytes of a body. */
+  readonly maxBody: number;
   /** Most texts of a model that run or wait; more are told to come again. */
   readonly maxQueue: number;
   /** Milliseconds in which a reader must take what was sent. */
@@ -51,6 +54,8 @@ export class Completion {
   readonly head: AnswerHead;
   readonly request: AnyRequest;
   readonly asked: Asked;
+  /** The API's `system_fingerprint`. */
+  readonly fingerprint: string;
   /** The texts as far as they have come. */
   readonly written: readonly Written[];
   readonly #parts: CompletionParts;
@@ -66,6 +71,7 @@ export class Completion {
     this.head = answerHead(prefix, model.id);
     this.request = request;
     this.asked = asked;
+    this.fingerprint = model.fingerprint;
     this.written = Array.from({ length: count }, nothingWritten);
     this.#parts = parts;
   }
@@ -93,11 +99,18 @@ export class Completion {
       }
     } catch (error) {
       this.#end(error);
-      void model.recover().catch(() => {}); // who asks next is told why it does not start
-      throw error;
+      throw this.#named(error);
     } finally {
       this.#end();
     }
+  }
+
+  /** The error, about the format by the field that asked for it. */
+  #named(error: unknown): unknown {
+    const { formatField: field } = this.asked;
+    if (!(error instanceof InputError && error.option === "format" && error.problem && field)) return error;
+    const { problem, code } = error;
+    return InputError.at(field, problem, { code, cause: error });
   }
 
   #end(error?: unknown): void {

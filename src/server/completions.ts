@@ -14,7 +14,7 @@ export async function complete<Request extends AnyRequest>(
   note: (noted: Noted) => void,
 ): Promise<Response> {
   const arrival = performance.now();
-  const request = checkBody(kind.schema, await readBody(http)) as Request;
+  const request = checkBody(kind.schema, await readBody(http, context.maxBody)) as Request;
   const model = modelOf(request.model, context.models);
   const asked = kind.ask(request, model);
   const completion = new Completion({ prefix: kind.prefix, request, asked, model, context, arrival, note });

@@ -1,8 +1,10 @@
-// The application on a socket: timeouts of Node's HTTP server, and an end that lets open requests finish.
+// The application on a socket: timeouts of Node's HTTP server, clients that close their half of a connection, what is no
+// HTTP, and an end that lets open requests finish.
 
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import type { Logger } from "pino";
 import { InputError } from "../error.ts";
 import { type AppOptions, serverApp } from "./app.ts";
 
@@ -16,13 +18,16 @@ export interface ListenOptions extends Omit<AppOptions, "draining"> {
 /** Milliseconds for the headers of a request, for all of it, and between requests on one connection. */
 const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 15_000 };
 
+/** Milliseconds between looks at whether a client that sends no more still listens. */
+const listensEveryMs = 500;
+
 /** A server that listens. */
 export class HttpServer {
   readonly url: string;
   readonly #server: Server;
   readonly #state: { draining: boolean };
   readonly #app: Disposable;
-  readonly #sockets = new Map<Socket, number>(); // and how many requests are open on each
+  readonly #sockets = new Map<Socket, Set<ServerResponse>>(); // and what is open on each
 
   private constructor(server: Server, app: Disposable, state: { draining: boolean }) {
     const { address, port, family } = server.address() as AddressInfo;
@@ -30,25 +35,23 @@ export class HttpServer {
     this.#server = server;
     this.#app = app;
     this.#state = state;
-    const count = (socket: Socket, change: number) => {
-      const open = this.#sockets.get(socket);
-      if (open !== undefined) this.#sockets.set(socket, open + change);
-    };
-    server.on("connection", (socket) => {
-      this.#sockets.set(socket, 0);
-      socket.once("close", () => this.#sockets.delete(socket));
-    });
+    server.on("connection", (socket) => this.#take(socket));
     server.on("request", ({ socket }, response) => {
-      count(socket, 1);
-      response.once("close", () => count(socket, -1));
+      const open = this.#sockets.get(socket);
+      open?.add(response);
+      response.once("close", () => open?.delete(response));
     });
   }
 
   /** Starts. @throws InputError if the address cannot be had. */
-  static async listen({ port, host, ...options }: ListenOptions): Promise<HttpServer> {
+  static async listen({ port, ...options }: ListenOptions): Promise<HttpServer> {
+    const { host, logger } = options;
     const state = { draining: false };
     const app = serverApp({ ...options, draining: () => state.draining });
-    const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, getRequestListener(app.fetch));
+    const listener = getRequestListener(app.fetch, { hostname: "localhost" }); // as HTTP/1.0 need not say
+    const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, listener);
+    Object.assign(server, { httpAllowHalfOpen: true }); // an option that Node's types lack
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, logger));
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => {
         app[Symbol.dispose]();
@@ -66,7 +69,7 @@ export class HttpServer {
     const closed = new Promise<boolean>((resolve) => this.#server.close(() => resolve(true)));
     // Node's own sweep spares connections that never sent anything, as browsers and load balancers keep them.
     const sweep = setInterval(() => {
-      for (const [socket, open] of this.#sockets) if (open === 0) socket.destroy();
+      for (const [socket, open] of this.#sockets) if (open.size === 0) socket.destroy();
     }, 50);
     const late = new Promise<boolean>((resolve) => setTimeout(resolve, timeout, false).unref());
     const finished = await Promise.race([closed, late]);
@@ -76,4 +79,49 @@ export class HttpServer {
     this.#app[Symbol.dispose]();
     return finished;
   }
+
+  /**
+   * Keeps a connection. One whose client sends no more may have been left, or wait for its answer: both look the same until
+   * something is sent. An interim answer tells: who waits passes it over, who has gone refuses it.
+   */
+  #take(socket: Socket): void {
+    const open = new Set<ServerResponse>();
+    this.#sockets.set(socket, open);
+    let asking: NodeJS.Timeout | undefined;
+    socket.once("end", () => {
+      asking = setInterval(() => {
+        for (const response of open) {
+          const interim = response.req.httpVersion === "1.1" && !response.headersSent;
+          if (interim) response.writeProcessing();
+        }
+      }, listensEveryMs);
+      asking.unref();
+    });
+    socket.once("close", () => {
+      clearInterval(asking);
+      this.#sockets.delete(socket);
+    });
+  }
+}
+
+/** What clients do wrong below HTTP: the status that says so. */
+const statuses: Readonly<Record<string, readonly [status: string, problem: string]>> = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "the headers are too large"],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "the chunk extensions are too large"],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request did not come in time"],
+};
+
+/** Answers what is no HTTP, as far as an answer can still be sent, and notes it. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
+  const { code = "", message } = error;
+  const [status, problem] = statuses[code] ?? ["400 Bad Request", `is no HTTP: ${message}`];
+  if (code !== "ECONNRESET") logger.info({ status: Number(status.slice(0, 3)), code, problem: message }, "no request");
+  const answering = (socket as { _httpMessage?: ServerResponse })._httpMessage; // Node's own default looks at it too
+  if (!socket.writable || answering?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify({ error: { message: problem, type: "invalid_request_error", param: null, code: null } });
+  const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`, () => socket.destroy());
 }

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { chatRequest } from "./chat-request.ts";
 import { completionRequest } from "./completion-request.ts";
+import { detokenizeRequest } from "./detokenize.ts";
 
 const usage = z.object({
   prompt_tokens: z.int(),
@@ -12,7 +13,7 @@ const usage = z.object({
 });
 
 const head = { id: z.string(), object: z.string(), created: z.int(), model: z.string() };
-const reason = z.enum(["stop", "length"]).nullable();
+const reason = z.enum(["stop", "length", "tool_calls"]).nullable();
 const anything = z.looseObject({}).nullable();
 
 const replies = {
@@ -20,18 +21,33 @@ const replies = {
     ...head,
     choices: z.array(z.object({ index: z.int(), text: z.string(), logprobs: anything, finish_reason: reason })),
     usage,
+    system_fingerprint: z.string(),
   }),
   ChatCompletionReply: z.object({
     ...head,
     choices: z.array(
       z.object({
         index: z.int(),
-        message: z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() }),
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string().nullable(),
+          refusal: z.null(),
+          tool_calls: z
+            .array(
+              z.object({
+                id: z.string(),
+                type: z.literal("function"),
+                function: z.object({ name: z.string(), arguments: z.string() }),
+              }),
+            )
+            .optional(),
+        }),
         logprobs: anything,
         finish_reason: reason,
       }),
     ),
     usage,
+    system_fingerprint: z.string(),
   }),
   Models: z.object({
     object: z.literal("list"),
@@ -61,6 +77,7 @@ const errors = Object.fromEntries(
   Object.entries({
     400: "a field is wrong, unknown or not supported, or the request can never fit",
     401: "no key, or a wrong one",
+    403: "a name or a page that may not ask",
     404: "no such model",
     413: "the body is too large",
     415: "the body is not JSON",
@@ -87,7 +104,12 @@ const plain = (tag: string, summary: string, type: string, schema: object = { ty
 
 /** The description; `secured` says whether a key is needed. */
 export function openApi(version: string, secured: boolean): object {
-  const schemas = { CompletionRequest: completionRequest, ChatCompletionRequest: chatRequest, ...replies };
+  const schemas = {
+    CompletionRequest: completionRequest,
+    ChatCompletionRequest: chatRequest,
+    DetokenizeRequest: detokenizeRequest,
+    ...replies,
+  };
   return {
     openapi: "3.1.0",
     info: {
@@ -99,6 +121,18 @@ export function openApi(version: string, secured: boolean): object {
       "/v1/models": plain("OpenAI API", "The models that can be asked", "application/json", reference("Models")),
       "/v1/completions": completion("Go on from a prompt", "CompletionRequest", "CompletionReply"),
       "/v1/chat/completions": completion("Answer in a chat", "ChatCompletionRequest", "ChatCompletionReply"),
+      "/detokenize": {
+        post: {
+          tags: ["Tokens"],
+          summary: "The text of token ids",
+          requestBody: { required: true, content: json("DetokenizeRequest") },
+          responses: {
+            200: { description: "as `prompt`", content: { "application/json": { schema: { type: "object" } } } },
+            ...errors,
+          },
+        },
+      },
+      "/version": plain("Operation", "This server's version", "application/json", { type: "object" }),
       "/health": plain("Operation", "Whether requests are taken", "application/json", { type: "object" }),
       "/metrics": plain("Operation", "Metrics for Prometheus, by vLLM's names", "text/plain"),
     },

@@ -3,86 +3,57 @@
 
 import type { z } from "zod";
 import { ApiError } from "./api-error.ts";
+import { isIdle, isRefused } from "./idle-fields.ts";
+import { BodyError, jsonBody } from "./json-body.ts";
+import { serveSchema } from "./serve-options.ts";
 
-/** Fields of OpenAI's API that are understood and refused. */
-const unsupported = new Set([
-  "audio",
-  "best_of",
-  "function_call",
-  "functions",
-  "metadata",
-  "modalities",
-  "parallel_tool_calls",
-  "prediction",
-  "prompt_cache_key",
-  "reasoning_effort",
-  "safety_identifier",
-  "service_tier",
-  "store",
-  "suffix",
-  "tool_choice",
-  "tools",
-  "verbosity",
-  "web_search_options",
-]);
+/** Fields whose value is taken as it is, for null means something in it: JSON schemas, and what is only handed on. */
+const asItIs = new Set(["schema", "parameters", "json", "guided_json", "metadata", "prompt", "tokens"]);
 
-/** Most values of a body, beside numbers in arrays (token ids) and the format asked for. */
-const mostValues = 4096;
+/** Most bytes of a body where no other limit is given. */
+const usualBytes = serveSchema.shape.maxBody.parse(undefined);
 
-/** The deepest nesting of a body. */
-const mostLevels = 100;
-
-/** Reads a JSON body. @throws ApiError: 415 for another type, 400 for what is no UTF-8 or no JSON object. */
-export async function readBody(request: Request): Promise<Record<string, unknown>> {
+/**
+ * Reads a JSON body.
+ * @throws ApiError: 415 for another type, 413 for one that is too large, 400 for what is no UTF-8 or no JSON object.
+ */
+export async function readBody(request: Request, mostBytes = usualBytes): Promise<Record<string, unknown>> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     throw new ApiError(415, `content-type: must be application/json, found ${type || "none"}`);
   }
-  const bytes = await request.arrayBuffer().catch((cause) => {
-    if (cause instanceof ApiError) throw cause; // larger than the limit
+  if (Number(request.headers.get("content-length") ?? 0) > mostBytes) throw tooLarge(mostBytes);
+  const whole = request.headers.has("transfer-encoding") ? readWithin(request, mostBytes) : request.arrayBuffer();
+  const bytes = await whole.catch((cause) => {
+    if (cause instanceof ApiError) throw cause;
     throw new ApiError(400, "body: ended before it was whole", { cause });
   });
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new ApiError(400, "body: is not valid UTF-8");
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    throw new ApiError(400, `body: is not JSON: ${(error as Error).message.slice(0, 200)}`);
-  }
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw new ApiError(400, "body: must be a JSON object");
-  }
-  return body as Record<string, unknown>;
+  return jsonBody(bytes).catch((error) => {
+    if (!(error instanceof BodyError)) throw error;
+    const { message, field } = error;
+    throw new ApiError(400, `${field ?? "body"}: ${message}`, field === undefined ? {} : wrong(field));
+  });
 }
 
-/** Checks a body by a schema; fields that are null count as absent. @throws ApiError naming the first wrong field. */
+/** Checks a body by a schema; fields that are null count as absent, at any depth. @throws ApiError naming the first wrong field. */
 export function checkBody<Schema extends z.ZodObject>(
   schema: Schema,
   body: Readonly<Record<string, unknown>>,
 ): z.output<Schema> {
-  const given = Object.entries(body).filter(([, value]) => value !== null);
-  for (const [name] of given) {
-    if (Object.hasOwn(schema.shape, name)) continue;
-    const param = name.slice(0, 200);
-    if (unsupported.has(name)) {
-      throw new ApiError(400, `${param}: is not supported; leave it out`, { param, code: "unsupported_parameter" });
-    }
-    throw new ApiError(400, `${param}: is not a field of this request`, { param, code: "unknown_parameter" });
+  const fields = withoutNulls(body, true) as Readonly<Record<string, unknown>>;
+  for (const [name, value] of Object.entries(fields)) {
+    const field = Object.hasOwn(schema.shape, name) ? schema.shape[name] : undefined;
+    if ((!field || isIdle(field)) && isRefused(name, value)) throw unsupported(name);
+    if (!field) throw unknown(name);
   }
-  checkSize(body);
-  const fields = Object.fromEntries(given);
   const parsed = schema.safeParse(fields);
   if (parsed.success) return parsed.data;
   const { path, issue } = furthestIssue(parsed.error.issues[0] as z.core.$ZodIssue, []);
   const where = fieldName(path);
   if (issue.code === "unrecognized_keys") {
-    const name = fieldName([...path, issue.keys[0] as string]);
-    throw new ApiError(400, `${name}: is not a field of this request`, { param: name, code: "unknown_parameter" });
+    const [key] = issue.keys as [string];
+    const name = fieldName([...path, key]);
+    throw isRefused(key, undefined) ? unsupported(name) : unknown(name);
   }
   const missing = issue.code === "invalid_type" && valueAt(fields, path) === undefined;
   const message = missing ? "must be given" : issue.message.slice(0, 300);
@@ -92,32 +63,50 @@ export function checkBody<Schema extends z.ZodObject>(
   });
 }
 
-/**
- * Refuses what would take long to check: a schema finds every mistake before it tells the first. The format asked for is
- * checked by the engine, where nobody waits for it.
- */
-function checkSize(body: Readonly<Record<string, unknown>>): void {
-  let values = 0;
-  const left: { value: unknown; field: string; depth: number }[] = Object.entries(body).map(([field, value]) => {
-    return { value, field, depth: 1 };
-  });
-  for (let next = left.pop(); next; next = left.pop()) {
-    const { value, field, depth } = next;
-    if (typeof value !== "object" || value === null) continue;
-    if (depth > mostLevels) throw tooLarge(field, `is nested deeper than ${mostLevels} levels`);
-    const isList = Array.isArray(value);
-    for (const member of isList ? value : Object.values(value)) {
-      if (isList && typeof member === "number") continue;
-      if (field !== "response_format" && ++values > mostValues) {
-        throw tooLarge(field, `the request has more than ${mostValues} values`);
-      }
-      left.push({ value: member, field, depth: depth + 1 });
-    }
+/** Bytes that do not say how many they are. */
+async function readWithin(request: Request, mostBytes: number): Promise<ArrayBuffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > mostBytes) throw tooLarge(mostBytes);
+    chunks.push(chunk);
   }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes.buffer;
 }
 
-function tooLarge(field: string, problem: string): ApiError {
-  return new ApiError(400, `${field}: ${problem}`, { param: field, code: "invalid_value" });
+function tooLarge(mostBytes: number): ApiError {
+  const headers = { connection: "close" }; // the rest of the body is not read
+  return new ApiError(413, `body: is larger than the ${mostBytes} bytes that this server takes`, { headers });
+}
+
+function unsupported(name: string): ApiError {
+  const param = name.slice(0, 200);
+  return new ApiError(400, `${param}: is not supported; leave it out`, { param, code: "unsupported_parameter" });
+}
+
+function unknown(name: string): ApiError {
+  const param = name.slice(0, 200);
+  return new ApiError(400, `${param}: is not a field of this request`, { param, code: "unknown_parameter" });
+}
+
+function wrong(param: string) {
+  return { param, code: "invalid_value" };
+}
+
+/** A value without members that are null, which clients send for what they leave out. */
+function withoutNulls(value: unknown, isBody = false): unknown {
+  if (Array.isArray(value)) return value.map((member) => withoutNulls(member));
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  const members = Object.entries(value).filter(([, member]) => member !== null);
+  const kept = (name: string) => asItIs.has(name) || (isBody && name === "json_schema");
+  return Object.fromEntries(members.map(([name, member]) => [name, kept(name) ? member : withoutNulls(member)]));
 }
 
 /** Of the ways in which a value fits none of several schemas, the one that went furthest. */

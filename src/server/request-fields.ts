@@ -4,19 +4,12 @@
 import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { type GenerateOptions, generateSchema } from "../generate/request.ts";
+import { ApiError } from "./api-error.ts";
+import { askedFormat, formatFields } from "./format-fields.ts";
+import { idleFields } from "./idle-fields.ts";
 
 /** What is the engine's own: range, default and description. Other fields differ in one of them. */
 const own = generateSchema.shape;
-
-const jsonSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[\w-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -")
-    .meta({ description: "a name of your choice" }),
-  description: z.string().optional(),
-  schema: z.looseObject({}).meta({ description: "a JSON schema" }),
-  strict: z.boolean().optional().meta({ description: "accepted; the schema is always kept to" }),
-});
 
 /** The fields; those that are absent or null have the defaults said here. */
 export const commonFields = {
@@ -28,7 +21,8 @@ export const commonFields = {
       continuous_usage_stats: z
         .boolean()
         .default(false)
-        .meta({ description: "the tokens used so far in every event (vLLM)" }),
+        .meta({ description: "with include_usage, the tokens used so far in every event (vLLM)" }),
+      include_obfuscation: z.boolean().optional().meta({ description: "taken; events are never padded" }),
     })
     .optional(),
   n: own.n,
@@ -43,54 +37,38 @@ export const commonFields = {
   frequency_penalty: own.frequencyPenalty,
   presence_penalty: own.presencePenalty,
   logit_bias: z.record(z.string().regex(/^\d{1,9}$/, "must be a token id"), z.number().min(-100).max(100)).optional(),
-  response_format: z
-    .discriminatedUnion("type", [
-      z.strictObject({ type: z.literal("text") }),
-      z.strictObject({ type: z.literal("json_object") }),
-      z.strictObject({ type: z.literal("json_schema"), json_schema: jsonSchema }),
-    ])
-    .optional(),
   user: z.string().max(512).optional().meta({ description: "your name for who asks; it is logged, nothing else" }),
-  top_k: own.topK.meta({ description: "only the k likeliest tokens; 0 for all (vLLM)" }),
+  top_k: z.int().min(-1).default(0).meta({ description: "only the k likeliest tokens; 0 or -1 for all (vLLM)" }),
   min_p: own.minP.meta({ description: "least part of the likeliest's probability (vLLM)" }),
   repetition_penalty: z.number().positive().max(1000).default(1).meta({ description: "1 is off (vLLM)" }),
   ignore_eos: own.ignoreEnd.meta({ description: "go on after the end of text (vLLM)" }),
   stop_token_ids: z.array(z.int().min(0)).max(64).optional().meta({ description: "tokens that end it (vLLM)" }),
+  ...formatFields,
+  ...idleFields,
 };
-
-/** What the fields are called that are options of the engine. */
-const fieldNames: Readonly<Record<keyof GenerateOptions, string>> = {
-  n: "n",
-  maxTokens: "max_tokens",
-  stop: "stop",
-  stopTokens: "stop_token_ids",
-  ignoreEnd: "ignore_eos",
-  format: "response_format",
-  temperature: "temperature",
-  topK: "top_k",
-  topP: "top_p",
-  minP: "min_p",
-  repetitionPenalty: "repetition_penalty",
-  presencePenalty: "presence_penalty",
-  frequencyPenalty: "frequency_penalty",
-  logitBias: "logit_bias",
-  logprobs: "logprobs",
-  seed: "seed",
-};
-
-/** The field that gives an option of the engine; what is none goes by its own name, such as `prompt`. */
-export function fieldOf(option: string): string {
-  return Object.hasOwn(fieldNames, option) ? fieldNames[option as keyof GenerateOptions] : option;
-}
 
 const common = z.strictObject(commonFields);
 type Common = z.output<typeof common>;
 
-/** The engine's options; a request without a seed gets one of its own. */
-export function optionsOf(request: Omit<Common, "model" | "stream">): GenerateOptions {
-  const { response_format: format } = request;
+/** The engine's options; a request without a seed gets one of its own. @throws ApiError for what cannot be had together. */
+export function optionsOf(
+  request: Omit<Common, "model" | "tools" | "tool_choice" | "parallel_tool_calls">,
+): GenerateOptions {
+  const { n, best_of: best = n, stream, stream_options: streaming } = request;
+  if (best !== n) {
+    throw new ApiError(400, `best_of: is ${best} and n ${n}; choosing from more than are given is not supported`, {
+      param: "best_of",
+      code: "unsupported_parameter",
+    });
+  }
+  if (!stream && (streaming?.include_usage || streaming?.continuous_usage_stats)) {
+    throw new ApiError(400, "stream_options: needs stream to be true; an answer that is not streamed has its usage", {
+      param: "stream_options",
+      code: "invalid_value",
+    });
+  }
   return {
-    n: request.n,
+    n,
     maxTokens: request.max_tokens,
     stop: request.stop,
     stopTokens: request.stop_token_ids,
@@ -98,13 +76,12 @@ export function optionsOf(request: Omit<Common, "model" | "stream">): GenerateOp
     seed: request.seed ?? randomInt(2 ** 32),
     temperature: request.temperature,
     topP: request.top_p || Number.MIN_VALUE, // the API allows 0: the likeliest token alone
-    topK: request.top_k,
+    topK: Math.max(0, request.top_k),
     minP: request.min_p,
     repetitionPenalty: request.repetition_penalty,
     presencePenalty: request.presence_penalty,
     frequencyPenalty: request.frequency_penalty,
     logitBias: request.logit_bias,
-    ...(format?.type === "json_object" && { format: "json" as const }),
-    ...(format?.type === "json_schema" && { format: { jsonSchema: format.json_schema.schema } }),
+    format: askedFormat(request)?.format,
   };
 }

@@ -1,5 +1,6 @@
 // One model that is served: what is known of it without its weights, and its engine, which is started when first needed.
 
+import { createHash } from "node:crypto";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { Engine } from "../generate/engine.ts";
 import { type EngineOptions, engineOptions } from "../generate/engine-options.ts";
@@ -17,6 +18,8 @@ export class ServedModel {
   readonly created = Math.floor(Date.now() / 1000);
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
+  /** What tells answers of one setup from those of another: the same seed gives the same text where it is the same. */
+  readonly fingerprint: string;
   /** Bytes of a cache block. */
   readonly blockBytes: number;
   /** Requests that are open. */
@@ -40,6 +43,7 @@ export class ServedModel {
     this.tokenizer = parts.tokenizer;
     this.template = parts.template;
     this.#card = parts.card;
+    this.fingerprint = `fp_${createHash("sha256").update(JSON.stringify(parts.card)).digest("hex").slice(0, 10)}`;
     this.blockBytes = parts.card.blockSize * parts.card.kvBytesPerToken;
   }
 
@@ -96,6 +100,11 @@ export class ServedModel {
   async allot(kvMemory: number): Promise<void> {
     await this.#engine?.resize(kvMemory).catch(() => {});
     this.allotted = kvMemory;
+  }
+
+  /** Whether its engine answers, where it has been started. */
+  get healthy(): boolean {
+    return !(this.#engine && (this.#engine.failure || this.#engine.silent));
   }
 
   /** Starts the engine's process anew if it has ended. */

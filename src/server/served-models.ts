@@ -4,6 +4,8 @@
 import { InputError } from "../error.ts";
 import type { Engine } from "../generate/engine.ts";
 import type { EngineOptions } from "../generate/engine-options.ts";
+import { checkMemory } from "../plan/memory-amount.ts";
+import { freeHostBytes } from "../runtime/host-memory.ts";
 import { divide, equalShares, type KvDemand } from "./kv-budget.ts";
 import { serveSchema } from "./serve-options.ts";
 import { ServedModel } from "./served-model.ts";
@@ -34,6 +36,9 @@ const standardLoaded = serveSchema.shape.maxLoaded.parse(undefined);
 /** Milliseconds between looks at who waits for memory. */
 const balanceEveryMs = 100;
 
+/** Milliseconds from a start that failed to the next, and the most that they come to when it fails again and again. */
+const reviveAfterMs = { first: 1000, most: 30_000 };
+
 /** A sequence that has waited too long, and has the memory it needs until it ends. */
 interface Claim {
   readonly model: ServedModel;
@@ -48,6 +53,7 @@ export class ServedModels implements AsyncDisposable {
   readonly #patience: number;
   readonly #next = new Map<ServedModel, { sequence: number; since: number }>(); // whoever waits first, and since when
   #claim: Claim | undefined;
+  readonly #revivals = new Map<ServedModel, { readonly due: number; readonly wait: number }>(); // of engines that failed
   #balancing = false; // a new division waits for its turn
   readonly #timer: NodeJS.Timeout;
   #change = Promise.resolve(); // one change of the division after the other
@@ -60,7 +66,10 @@ export class ServedModels implements AsyncDisposable {
     this.kvMemory = kvMemory;
     this.#mostLoaded = mostLoaded;
     this.#patience = patience;
-    this.#timer = setInterval(() => this.#balance(), balanceEveryMs);
+    this.#timer = setInterval(() => {
+      this.#revive();
+      this.#balance();
+    }, balanceEveryMs);
     this.#timer.unref();
   }
 
@@ -72,6 +81,7 @@ export class ServedModels implements AsyncDisposable {
     runs: readonly ServedRun[],
     { kvMemory, engine = {}, mostLoaded = standardLoaded, patience = 10_000 }: ServedModelsOptions,
   ): Promise<ServedModels> {
+    checkMemory("kvMemory", kvMemory, freeHostBytes());
     const ids = runs.map(({ id }) => id);
     const twice = ids.find((id, i) => ids.indexOf(id) !== i);
     if (twice !== undefined) throw new InputError(`serve: two runs would be called ${twice}; name each run once`);
@@ -156,6 +166,22 @@ export class ServedModels implements AsyncDisposable {
       throw new ModelsBusy(`all ${this.#mostLoaded} models that may be loaded at one time are busy`);
     }
     await idle.stop();
+  }
+
+  /** Starts engines anew whose processes have ended, whether or not anybody asks. */
+  #revive(): void {
+    const now = performance.now();
+    for (const model of this.loaded) {
+      const { due, wait } = this.#revivals.get(model) ?? { due: now, wait: reviveAfterMs.first };
+      if (!model.engine.failure) this.#revivals.delete(model);
+      else if (now >= due) {
+        this.#revivals.set(model, { due: Number.POSITIVE_INFINITY, wait });
+        void this.#inTurn(() => model.recover()).catch(() => {
+          const next = Math.min(2 * wait, reviveAfterMs.most); // who asks meanwhile is told why it does not start
+          this.#revivals.set(model, { due: performance.now() + wait, wait: next });
+        });
+      }
+    }
   }
 
   #balance(): void {

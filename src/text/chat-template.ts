@@ -3,14 +3,14 @@
 
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../error.ts";
+import type { ChatMessage, Tool } from "./chat-message.ts";
 import { rewriteStrips, stripCharacters, stripName } from "./jinja-strip.ts";
+import { withinTime } from "./time-limit.ts";
+import { type ToolFormName, toolFormOf } from "./tool-form.ts";
+import { plainMessages } from "./tool-messages.ts";
 
-/** What somebody said. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-  readonly name?: string;
-}
+/** Milliseconds that a template may take. */
+const renderMs = 1000;
 
 /** What a base model reads: a transcript in which the assistant is next. */
 const transcript =
@@ -22,6 +22,9 @@ export class ChatTemplate {
   readonly own: boolean;
   /** Texts at which an answer ends, beside the tokenizer's ends. */
   readonly stop: readonly string[];
+  /** How its models spell calls of tools. */
+  readonly toolForm: ToolFormName;
+  readonly #takesTools: boolean;
   readonly #template: Template;
   readonly #names: Readonly<Record<string, unknown>>;
 
@@ -33,6 +36,8 @@ export class ChatTemplate {
   constructor(source: string | undefined, tokens: { begin: string; end: string }) {
     this.own = source !== undefined;
     this.stop = this.own ? [] : ["\nUser:", "\nSystem:", "\nAssistant:"];
+    this.toolForm = toolFormOf(source ?? "");
+    this.#takesTools = source !== undefined && /\btools\b/.test(source);
     this.#names = { bos_token: tokens.begin, eos_token: tokens.end, add_generation_prompt: true };
     try {
       this.#template = new Template(source ?? transcript);
@@ -42,11 +47,20 @@ export class ChatTemplate {
     }
   }
 
-  /** The text after which the assistant speaks. @throws InputError, with the template's words, if it refuses them. */
-  render(messages: readonly ChatMessage[]): string {
+  /**
+   * The text after which the assistant speaks, knowing the tools that it may call.
+   * @throws InputError, with the template's words, if it refuses them.
+   */
+  render(messages: readonly ChatMessage[], tools: readonly Tool[] = []): string {
+    const told = this.#takesTools ? messages : plainMessages(messages, tools);
+    const offered = { tools: this.#takesTools && tools.length > 0 ? structuredClone(tools) : null }; // as transformers does
     try {
-      const values = { ...this.#names, [stripName]: stripCharacters };
-      return this.#template.render({ ...values, messages: messages.map((message) => ({ ...message })) });
+      const values = { ...this.#names, ...offered, [stripName]: stripCharacters, messages: structuredClone(told) };
+      return withinTime(
+        renderMs,
+        () => this.#template.render(values),
+        () => new Error("it does not come to an end"),
+      );
     } catch (error) {
       throw InputError.at("messages", `the model's chat template refuses them: ${(error as Error).message}`);
     }

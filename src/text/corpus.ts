@@ -23,15 +23,19 @@ export interface CorpusOptions {
   validationFraction?: number;
   /** Where the tokenizer and the shards are kept. */
   directory: string;
-  /** Told what is being done. */
-  onProgress?: (stage: "tokenizer" | "tokens") => void;
+  /** Told what is being done when it begins, and after every document how many there were. */
+  onProgress?: (stage: "tokenizer" | "tokens", documents: number) => void;
 }
 
 /** A tokenizer and the sides of its dataset. */
 export interface Corpus {
   readonly source: string;
-  /** A hash of tokenizer and tokens, where the text was prepared: the same on every machine. */
-  readonly identity?: string;
+  /** The field that has the text, where it is not the usual one. */
+  readonly field?: string | undefined;
+  /** About how many of the documents are held out; undefined of prepared text, whose sides were made with it. */
+  readonly validationFraction?: number;
+  /** A hash of tokenizer and tokens: the same on every machine. */
+  readonly identity: string;
   readonly tokenizer: Tokenizer;
   readonly data: Dataset;
 }
@@ -46,18 +50,32 @@ export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   } catch (error) {
     throw fileError("create", directory, error);
   }
+  const told = (stage: "tokenizer" | "tokens") => {
+    onProgress?.(stage, 0);
+    return (documents: number) => onProgress?.(stage, documents);
+  };
   const tokenizer = await corpusTokenizer();
-  onProgress?.("tokens");
-  const data = await prepareDataset({ source, tokenizer, directory, validationFraction });
-  return { source: source.name, tokenizer, data };
+  const reading = told("tokens");
+  const data = await prepareDataset({
+    ...{ source, tokenizer, directory, validationFraction },
+    onProgress: ({ documents }) => reading(documents),
+  });
+  const { field } = options;
+  return { source: source.name, field, validationFraction, identity: identityOf(tokenizer, data), tokenizer, data };
 
   async function corpusTokenizer(): Promise<Tokenizer> {
     if (options.tokenizer !== undefined) return openTokenizer(options.tokenizer);
-    const identity = JSON.stringify([source.name, await source.fingerprint?.(), vocab, validationFraction]);
-    const key = createHash("sha256").update(identity).digest("hex").slice(0, 16);
+    const made = JSON.stringify([source.name, await source.fingerprint?.(), vocab, validationFraction]);
+    const key = createHash("sha256").update(made).digest("hex").slice(0, 16);
     const path = join(directory, `${key}-tokenizer.json`);
     if (existsSync(path)) return openTokenizer(path);
-    onProgress?.("tokenizer");
-    return trainTokenizer({ source, vocab, path, validationFraction });
+    return trainTokenizer({ source, vocab, path, validationFraction, onDocument: told("tokenizer") });
   }
+}
+
+/** A hash of what a model learns from: the tokenizer and the tokens of both sides, in their order. */
+function identityOf({ json }: Tokenizer, { train, validation }: Dataset): string {
+  return createHash("sha256")
+    .update(JSON.stringify([json, train.digest, validation.digest]))
+    .digest("hex");
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { type BpeTrainingOptions, PieceCounts, trainBpe } from "./bpe-training.ts";
 import { openShard, type Shard } from "./shard.ts";
-import { ShardWriter } from "./shard-writer.ts";
+import { removeLeftovers, ShardWriter } from "./shard-writer.ts";
 import type { Source } from "./source.ts";
 import { checkFraction, Sides } from "./split.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -60,6 +60,7 @@ export async function prepareDataset(options: DatasetOptions): Promise<Dataset> 
     });
     if (kept) return kept;
   }
+  removeLeftovers(directory);
   await write(options, train, validation, validationFraction);
   return openBoth(train, validation);
 }
@@ -70,13 +71,13 @@ async function write(options: DatasetOptions, train: string, validation: string,
   try {
     writers.validation = new ShardWriter(validation, tokenizer.vocab);
     const sides = new Sides(source.name, fraction);
-    for await (const document of source.documents()) {
-      const ids = tokenizer.encode(document);
+    for await (const { text, heldOut } of sides.divide(source.documents())) {
+      const ids = tokenizer.encode(text);
       const tokens = new Uint32Array(ids.length + 1);
       tokens[0] = tokenizer.endOfText;
       tokens.set(ids, 1);
-      const writer = sides.isValidation(document) ? writers.validation : writers.train;
-      writer.append(tokens, { bytes: countBytes(document), words: countWords(document) });
+      const writer = heldOut ? writers.validation : writers.train;
+      writer.append(tokens, { bytes: countBytes(text), words: countWords(text) });
       onProgress?.({
         documents: writers.train.documents + writers.validation.documents,
         tokens: writers.train.tokens + writers.validation.tokens,
@@ -116,6 +117,8 @@ export interface TokenizerTrainingOptions extends BpeTrainingOptions {
   path?: string;
   /** The fraction of documents held out, which training does not see; 0.05 if not given. */
   validationFraction?: number;
+  /** Told after every document how many there were. */
+  onDocument?: (documents: number) => void;
 }
 
 /**
@@ -123,10 +126,14 @@ export interface TokenizerTrainingOptions extends BpeTrainingOptions {
  * @throws InputError as `trainBpe`, and where one side of the split would be empty.
  */
 export async function trainTokenizer(options: TokenizerTrainingOptions): Promise<Tokenizer> {
-  const { source, path, validationFraction = 0.05, ...training } = options;
+  const { source, path, validationFraction = 0.05, onDocument, ...training } = options;
   const sides = new Sides(source.name, validationFraction);
   const counts = new PieceCounts();
-  for await (const document of source.documents()) if (!sides.isValidation(document)) counts.add(document);
+  let documents = 0;
+  for await (const { text, heldOut } of sides.divide(source.documents())) {
+    if (!heldOut) counts.add(text);
+    onDocument?.(++documents);
+  }
   sides.check();
   const tokenizer = trainBpe(counts, training);
   if (path !== undefined) saveTokenizer(tokenizer, path);

@@ -49,17 +49,27 @@ async function* wholeText(file: StoredFile): AsyncGenerator<string> {
 async function* linesOfJson(file: StoredFile, field: string): AsyncGenerator<string> {
   let number = 0;
   let pending: string[] = [];
+  let pendingLength = 0;
   for await (const part of decoded(file)) {
     const lines = part.split("\n");
     const last = lines.pop() as string;
     for (const [i, line] of lines.entries()) {
       number++;
-      yield* lineOfJson(i === 0 ? pending.join("") + line : line, field, `${file.name}:${number}`);
+      const where = `${file.name}:${number}`;
+      if (i === 0) checkLength(pendingLength + line.length, where);
+      yield* lineOfJson(i === 0 ? pending.join("") + line : line, field, where);
     }
-    if (lines.length > 0) pending = [];
+    if (lines.length > 0) [pending, pendingLength] = [[], 0];
     pending.push(last);
+    pendingLength += last.length;
+    checkLength(pendingLength, `${file.name}:${number + 1}`);
   }
   yield* lineOfJson(pending.join(""), field, `${file.name}:${number + 1}`);
+}
+
+function checkLength(length: number, where: string): void {
+  if (length <= longestText) return;
+  throw new InputError(`${where}: a line of more than ${longestText} characters is too long; split its text`);
 }
 
 function* lineOfJson(line: string, field: string, where: string): Generator<string> {

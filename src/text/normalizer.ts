@@ -1,6 +1,7 @@
 // What a tokenizer.json does to text before it is cut: Unicode forms, and how SentencePiece writes spaces. Knows no tokens.
 
 import { z } from "zod";
+import { readPattern, withPatterns } from "./foreign-pattern.ts";
 
 const form = z.looseObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD"]) });
 const lowercase = z.looseObject({ type: z.literal("Lowercase") });
@@ -23,10 +24,16 @@ type Step = z.output<typeof step>;
 /** Normalises a text between added tokens. */
 export type Normalizer = (text: string) => string;
 
-/** What normalises as `steps` say. */
+/**
+ * What normalises as `steps` say. It throws an InputError where a pattern does not come to an end on a text.
+ * @throws InputError for a pattern that is none.
+ */
 export function normalizer(steps: readonly Step[]): Normalizer {
   const all = steps.map(normalizerOf);
-  return (text) => all.reduce((part, normalize) => normalize(part), text);
+  const patterns = steps.flatMap((json) =>
+    json.type === "Replace" && "Regex" in json.pattern ? [json.pattern.Regex] : [],
+  );
+  return (text) => withPatterns(patterns, text, () => all.reduce((part, normalize) => normalize(part), text));
 }
 
 function normalizerOf(json: Step): Normalizer {
@@ -36,7 +43,10 @@ function normalizerOf(json: Step): Normalizer {
     case "Prepend":
       return (text) => (text === "" ? "" : json.prepend + text);
     case "Replace": {
-      const from = "String" in json.pattern ? json.pattern.String : new RegExp(json.pattern.Regex, "gu");
+      const from =
+        "String" in json.pattern
+          ? json.pattern.String
+          : readPattern(json.pattern.Regex, (regex) => new RegExp(regex, "gu"));
       return (text) => text.replaceAll(from, () => json.content);
     }
     case "Strip":

@@ -11,9 +11,9 @@ import { fileError } from "../files/file-error.ts";
 import { PieceCounts, trainBpe } from "./bpe-training.ts";
 import type { Corpus } from "./corpus.ts";
 import { openShard, type Shard } from "./shard.ts";
-import { ShardWriter } from "./shard-writer.ts";
+import { removeLeftovers, ShardWriter } from "./shard-writer.ts";
 import type { Source } from "./source.ts";
-import { splitPoint } from "./split.ts";
+import { parts, splitPoint } from "./split.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { openTokenizer, saveTokenizer } from "./tokenizer-file.ts";
 import { countBytes, countWords } from "./word-count.ts";
@@ -69,6 +69,7 @@ export async function prepareText(options: PrepareOptions): Promise<void> {
   } catch (error) {
     throw fileError("create", directory, error);
   }
+  removeLeftovers(directory);
   const tokenizer = options.tokenizer ?? (await trainedTokenizer(options));
   saveTokenizer(tokenizer, join(directory, "tokenizer.json"));
   const writers = Object.fromEntries(
@@ -83,7 +84,7 @@ export async function prepareText(options: PrepareOptions): Promise<void> {
     options.onProgress?.({ side, documents: writers[side].documents, tokens: writers[side].tokens });
   };
   try {
-    for await (const document of source.documents()) add(sideOf(document, options), document);
+    for await (const { text, side } of sided(options)) add(side, text);
     for (const side of ["validation", "test"] as const) {
       const own = options[side];
       if (own) for await (const document of own.documents()) add(side, document);
@@ -115,9 +116,7 @@ export async function prepareText(options: PrepareOptions): Promise<void> {
 
 async function trainedTokenizer(options: PrepareOptions): Promise<Tokenizer> {
   const counts = new PieceCounts();
-  for await (const document of options.source.documents()) {
-    if (sideOf(document, options) === "train") counts.add(document);
-  }
+  for await (const { text, side } of sided(options)) if (side === "train") counts.add(text);
   return trainBpe(counts, { vocab: options.vocab });
 }
 
@@ -159,6 +158,30 @@ export async function openPrepared(directory: string): Promise<Corpus> {
 
 function shardPath(directory: string, side: Side): string {
   return join(directory, `${side}.shard`);
+}
+
+/** The documents of the source with their sides; of a single one, the parts that its sides get. */
+async function* sided(options: PrepareOptions): AsyncGenerator<{ text: string; side: Side }> {
+  const { source, validation, test, fraction } = options;
+  let first: string | undefined;
+  let count = 0;
+  for await (const text of source.documents()) {
+    count++;
+    if (count === 1) {
+      first = text;
+      continue;
+    }
+    if (first !== undefined) yield { text: first, side: sideOf(first, options) };
+    first = undefined;
+    yield { text, side: sideOf(text, options) };
+  }
+  if (first === undefined) return;
+  const heldOut = [...(validation ? [] : ["validation" as const]), ...(test ? [] : ["test" as const])];
+  const texts = parts(
+    first,
+    heldOut.map((_, i) => 1 - (heldOut.length - i) * fraction),
+  );
+  for (const [i, text] of texts.entries()) yield { text, side: i === 0 ? "train" : (heldOut[i - 1] as Side) };
 }
 
 function sideOf(document: string, { validation, test, fraction }: PrepareOptions): Side {

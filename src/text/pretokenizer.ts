@@ -1,8 +1,9 @@
 // Cuts text into the pieces inside which byte pairs merge: GPT-2's pattern by a fast path, the patterns of other
-// tokenizer.json files by the reference library. Knows no vocabulary.
+// tokenizer.json files by the reference library, in a time that the text's length bounds. Knows no vocabulary.
 
 import * as library from "@huggingface/tokenizers";
 import { z } from "zod";
+import { readPattern, withPatterns } from "./foreign-pattern.ts";
 
 // The library exports these; its declarations (0.2.0) leave off the extensions by which TypeScript would find them.
 const { SplitPreTokenizer, DigitsPreTokenizer } = library as unknown as Record<
@@ -55,8 +56,19 @@ export const pretokenizerSchema = z
 
 type Step = z.output<typeof step>;
 
-/** What cuts text as `steps` say. */
+/**
+ * What cuts text as `steps` say. It throws an InputError where a pattern does not come to an end on a text.
+ * @throws InputError for a pattern that is none.
+ */
 export function pretokenizer(steps: z.output<typeof pretokenizerSchema>): Pretokenizer {
+  const cut = cutterOfAll(steps);
+  const patterns = steps.flatMap((json) =>
+    json.type === "Split" && "Regex" in json.pattern ? [json.pattern.Regex] : [],
+  );
+  return (text, visit, isFirst) => withPatterns(patterns, text, () => cut(text, visit, isFirst));
+}
+
+function cutterOfAll(steps: z.output<typeof pretokenizerSchema>): Pretokenizer {
   return steps.reduceRight<Pretokenizer>(
     (after, json) => {
       const cut = cutterOf(json);
@@ -73,10 +85,14 @@ function cutterOf(json: Step): Pretokenizer {
     if (!json.add_prefix_space) return cut;
     return (text, visit) => cut(text.startsWith(" ") ? text : ` ${text}`, visit);
   }
-  const splitter = json.type === "Split" ? new SplitPreTokenizer(json) : new DigitsPreTokenizer(json);
+  const splitter = json.type === "Split" ? splitterOf(json) : new DigitsPreTokenizer(json);
   return (text, visit) => {
     for (const piece of splitter.pre_tokenize_text(text)) if (piece !== "") visit(piece);
   };
+}
+
+function splitterOf(json: z.output<typeof split>) {
+  return readPattern("Regex" in json.pattern ? json.pattern.Regex : "", () => new SplitPreTokenizer(json));
 }
 
 function metaspaceCutter({ replacement, prepend_scheme: scheme, split }: z.output<typeof metaspace>): Pretokenizer {

@@ -1,9 +1,9 @@
 // Writes a token shard document by document. The file appears under its name only when it is whole. Knows no text.
 
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { AtomicFile } from "../files/atomic-file.ts";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { AtomicFile, removeStale } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
 import { bytesPerTokenOf, checkedHeaderBytes, encodeHeader, headerBytes, rowBytes } from "./shard-header.ts";
 
@@ -12,6 +12,22 @@ export interface TextSize {
   /** In UTF-8. */
   readonly bytes: number;
   readonly words: number;
+}
+
+/**
+ * Removes what killed processes have left of shards in `directory`, those of the first version among it.
+ * @throws InputError if that cannot be done.
+ */
+export function removeLeftovers(directory: string): void {
+  if (!existsSync(directory)) return;
+  removeStale(directory);
+  try {
+    for (const name of readdirSync(directory)) {
+      if (name.endsWith(".shard.partial")) rmSync(join(directory, name), { force: true });
+    }
+  } catch (error) {
+    throw fileError("clean up", directory, error);
+  }
 }
 
 /** A shard under construction: append documents, then `finish` or `abort`. */

@@ -1,5 +1,5 @@
 // Which documents are held out. The answer depends on the document alone, so it is the same in every run, order and
-// machine, and a copy of a document is never on both sides.
+// machine, and a copy of a document is never on both sides. Of a text that is one document, the tail is.
 
 import { createHash } from "node:crypto";
 import { InputError } from "../error.ts";
@@ -20,6 +20,29 @@ export function checkFraction(fraction: number): number {
   throw new InputError(`validation fraction: ${fraction} given; it must be a number from 0 to 1`);
 }
 
+/** A document, or a part of one, and its side. */
+export interface Divided {
+  readonly text: string;
+  readonly heldOut: boolean;
+}
+
+/** The shortest text that is divided, in UTF-16 units. */
+const shortestDivided = 1000;
+
+/** A text in parts that end at `places` of it, from 0 to 1, or after the next white space; whole if it is short. */
+export function parts(text: string, places: readonly number[]): string[] {
+  if (text.length < shortestDivided) return [text];
+  const ends = [...places.map((place) => afterSpace(text, Math.floor(place * text.length))), text.length];
+  return ends.map((end, i) => text.slice(i === 0 ? 0 : ends[i - 1], end));
+}
+
+/** The place after the first white space from `place` on; `place` where none is near, but never within a character. */
+function afterSpace(text: string, place: number): number {
+  const near = /\s/.exec(text.slice(place, place + shortestDivided / 10));
+  if (near) return place + near.index + 1;
+  return /^[\udc00-\udfff]/.test(text.slice(place, place + 1)) ? place + 1 : place;
+}
+
 /** Divides documents, and remembers what fractions would leave none on one side. */
 export class Sides {
   readonly #name: string;
@@ -27,10 +50,37 @@ export class Sides {
   #documents = 0;
   #least = 1;
   #most = 0;
+  #isCut = false;
 
   constructor(name: string, fraction: number) {
     this.#name = name;
     this.#fraction = checkFraction(fraction);
+  }
+
+  /** Documents in their order, each with its side; of a single one its first part, and the tail that is held out. */
+  async *divide(documents: AsyncIterable<string>): AsyncGenerator<Divided> {
+    const sided = (text: string): Divided => ({ text, heldOut: this.isValidation(text) });
+    let first: string | undefined;
+    let count = 0;
+    for await (const text of documents) {
+      count++;
+      if (count === 1) {
+        first = text;
+        continue;
+      }
+      if (first !== undefined) yield sided(first);
+      first = undefined;
+      yield sided(text);
+    }
+    if (first === undefined) return;
+    const [head = "", tail = ""] = parts(first, [1 - this.#fraction]);
+    this.#isCut = head !== "" && tail !== "";
+    if (!this.#isCut) {
+      yield sided(first);
+      return;
+    }
+    yield { text: head, heldOut: false };
+    yield { text: tail, heldOut: true };
   }
 
   isValidation(document: string): boolean {
@@ -43,6 +93,7 @@ export class Sides {
 
   /** Throws InputError where all documents seen are on one side. */
   check(): void {
+    if (this.#isCut) return;
     if (this.#documents > 0 && this.#least < this.#fraction && this.#fraction <= this.#most) return;
     const empty = this.#least < this.#fraction ? "training" : "validation";
     // The fractions that do are above the least point and at most the most.
@@ -50,7 +101,7 @@ export class Sides {
     const most = Math.floor(this.#most * 1000) / 1000;
     const right =
       this.#least >= this.#most
-        ? "give at least two different documents, such as several files or lines of a .jsonl"
+        ? `give at least two different documents, such as several files or lines of a .jsonl, or one of ${shortestDivided} characters or more`
         : least <= most
           ? `use one from ${least} to ${most}`
           : `use ${this.#most}`;

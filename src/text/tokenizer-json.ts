@@ -58,8 +58,11 @@ export interface TokenizerTables {
   readonly bytes: readonly Uint8Array[];
   /** "bytes": merges begin with the bytes of a text. "characters": with its characters. */
   readonly units: "bytes" | "characters";
-  /** The token of each byte: all of them where merges begin with bytes; none where other characters have no tokens. */
-  readonly byteTokens: Uint32Array | undefined;
+  /**
+   * The token of each byte. Where merges begin with bytes, those that are in no text of its makers' may have none; where
+   * they begin with characters, all have one, or there are none.
+   */
+  readonly byteTokens: readonly (number | undefined)[] | undefined;
   /** The token that stands for what has no other, and whether it stands for several in a row. */
   readonly unknown: { readonly id: number; readonly fused: boolean } | undefined;
   readonly merges: readonly Merge[];
@@ -94,11 +97,7 @@ export function readTokenizerJson(json: unknown): TokenizerTables {
 
   const byteNames = units === "bytes" ? characterOf : Array.from({ length: 256 }, (_, byte) => byteToken(byte));
   const byteIds = byteNames.map((name) => ids.get(name));
-  const missing = byteIds.indexOf(undefined);
-  if (units === "bytes" && missing >= 0) {
-    throw fail(`model.vocab: no token for byte ${missing} (${byteNames[missing]})`);
-  }
-  const byteTokens = missing < 0 && (units === "bytes" || model.byte_fallback) ? byteIds : undefined;
+  const hasBytes = units === "bytes" || (model.byte_fallback && !byteIds.includes(undefined));
   const unknown = model.unk_token == null ? undefined : ids.get(model.unk_token);
   const merges = model.merges.map((merge, rank): Merge => {
     const [left = "", right = "", ...rest] = typeof merge === "string" ? merge.split(" ") : merge;
@@ -115,7 +114,7 @@ export function readTokenizerJson(json: unknown): TokenizerTables {
   });
   return {
     ...{ bytes, units },
-    byteTokens: byteTokens && Uint32Array.from(byteTokens as number[]),
+    byteTokens: hasBytes ? byteIds : undefined,
     unknown: unknown === undefined ? undefined : { id: unknown, fused: model.fuse_unk },
     merges,
     ids,

@@ -152,15 +152,26 @@ class BpeTokenizer implements Tokenizer {
 
 /** What merging begins with. A lone surrogate counts as U+FFFD, as in every UTF-8 encoder. */
 function unitsOf(tables: TokenizerTables): Pick<BpeOptions, "units" | "whole"> {
-  const { units, ids, ignoreMerges } = tables;
+  const { ids, ignoreMerges } = tables;
   const encoder = new TextEncoder();
-  if (units === "characters") {
+  if (tables.units === "characters") {
     return { units: characterUnits(tables, encoder), ...(ignoreMerges && { whole: (piece) => ids.get(piece) }) };
   }
-  const byteTokens = tables.byteTokens as Uint32Array;
   return {
-    units: (piece) => Uint32Array.from(encoder.encode(piece), (byte) => byteTokens[byte] as number),
+    units: byteUnits(tables, encoder),
     ...(ignoreMerges && { whole: (piece) => ids.get(spell(encoder.encode(piece))) }),
+  };
+}
+
+/** The token of each byte; of one that has none the unknown one, or nothing. */
+function byteUnits({ byteTokens = [], unknown }: TokenizerTables, encoder: TextEncoder): BpeOptions["units"] {
+  if (!byteTokens.includes(undefined)) {
+    const tokens = Uint32Array.from(byteTokens as number[]);
+    return (piece) => Uint32Array.from(encoder.encode(piece), (byte) => tokens[byte] as number);
+  }
+  return (piece) => {
+    const tokens = [...encoder.encode(piece)].map((byte) => byteTokens[byte] ?? unknown?.id);
+    return Uint32Array.from(tokens.filter((id) => id !== undefined));
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { parameterCount } from "../model/cost.ts";
 import { graphMemory } from "../plan/graph-memory.ts";
 import { freeHostBytes } from "../runtime/host-memory.ts";
 import { adamw } from "./optimizer.ts";
@@ -44,18 +45,52 @@ export function fittingMicroBatch(
     teacher,
   }: { batch: number; recompute: boolean; available?: number; teacher?: StepTeacher | undefined },
 ): number {
-  let needed = 0;
+  let needed = leastMemory(config, 1);
+  if (needed > available) throw tooMuch(config, { microBatch: 1, recompute, needed, available });
   for (let microBatch = batch; microBatch >= 1; microBatch--) {
     if (batch % microBatch !== 0) continue;
     needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute, teacher });
     if (needed <= usableFraction * available) return microBatch;
   }
-  const advice = recompute
-    ? "a smaller model or a shorter context"
-    : "--recompute, a smaller model or a shorter context";
-  throw new InputError(
-    `memory: a training step with one sequence of ${config.context} tokens needs about ${gigabytes(needed)}, ` +
-      `${gigabytes(available)} is free; try ${advice}`,
+  throw tooMuch(config, { microBatch: 1, recompute, needed, available });
+}
+
+/** Throws InputError where a step with the recipe's micro-batch would need more than `available` bytes. */
+export function checkMicroBatch(
+  config: ModelConfig,
+  {
+    batch,
+    microBatch,
+    recompute,
+    teacher,
+  }: { batch: number; microBatch: number; recompute: boolean; teacher?: StepTeacher | undefined },
+  available: number,
+): void {
+  const least = leastMemory(config, microBatch);
+  const needed =
+    least > available ? least : stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute, teacher });
+  if (needed > available) throw tooMuch(config, { microBatch, recompute, needed, available });
+}
+
+/** Bytes that a step takes at least, told without its graph: parameters, moments and gradients, and each layer's input. */
+function leastMemory(config: ModelConfig, microBatch: number): number {
+  return 4 * (4 * parameterCount(config).total + microBatch * config.context * config.width * config.layers);
+}
+
+function tooMuch(
+  { context }: ModelConfig,
+  asked: { microBatch: number; recompute: boolean; needed: number; available: number },
+): InputError {
+  const { microBatch, recompute, needed, available } = asked;
+  const sequences = microBatch === 1 ? "one sequence" : `micro-batches of ${microBatch} sequences`;
+  const advice = [
+    ...(microBatch > 1 ? ["a smaller --micro-batch"] : []),
+    ...(recompute ? [] : ["--recompute"]),
+    "a smaller model or a shorter context",
+  ];
+  return new InputError(
+    `memory: a training step with ${sequences} of ${context} tokens needs about ${gigabytes(needed)}, ` +
+      `${gigabytes(available)} is free; try ${advice.join(", ")}`,
   );
 }
 

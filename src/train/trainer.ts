@@ -2,22 +2,16 @@
 // Knows no data source, no files and no schedule beyond its recipe.
 
 import type { ModelConfig } from "../model/config.ts";
+import type { Shard } from "../model/parameter-layouts.ts";
 import { initialize, parameters } from "../model/parameters.ts";
-import {
-  type Buffer,
-  type Buffers,
-  type Device,
-  type Program,
-  putAll,
-  readAll,
-  type Traits,
-} from "../runtime/device.ts";
+import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
 import { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
 import { type Recipe, scheduleOf } from "./recipe.ts";
 import { learningRate } from "./schedule.ts";
-import { accumulateGraph, type StepOptions, sumName, teacherName, updateGraph } from "./step.ts";
+import { sumName, teacherName } from "./step.ts";
+import { compileStep, type StepPrograms } from "./step-programs.ts";
 
 /** What one step did. */
 export interface StepReport {
@@ -59,21 +53,20 @@ export class Trainer implements Disposable {
   readonly config: ModelConfig;
   readonly recipe: Recipe;
   readonly #device: Device;
-  readonly #update: Program;
-  readonly #accumulate: Program | undefined;
+  readonly #programs: StepPrograms;
   #weights: Buffers;
   #moments: Buffers;
   #sums: Buffers;
   /** The teacher's parameters, which no step changes. */
-  readonly #taught: Buffers;
+  #taught: Buffers = {};
   #step = 0;
 
-  private constructor(device: Device, config: ModelConfig, recipe: Recipe, made: Made) {
+  private constructor(device: Device, config: ModelConfig, recipe: Recipe, weights: Tensors, programs: StepPrograms) {
     this.config = config;
     this.recipe = recipe;
     this.#device = device;
-    this.#update = made.update;
-    this.#accumulate = made.accumulate;
+    this.#programs = programs;
+    const { accumulate, layouts } = programs;
     const list = parameters(config);
     const zeroed = (names: (name: string) => string[]) =>
       putAll(
@@ -81,41 +74,32 @@ export class Trainer implements Disposable {
         Object.fromEntries(
           list.flatMap(({ name, shape }) => names(name).map((named) => [named, zeros("float32", shape)])),
         ),
+        layouts,
       );
-    this.#weights = putAll(device, made.weights);
+    this.#weights = putAll(device, weights, layouts);
     this.#moments = zeroed((name) => Object.values(momentNames(name)));
-    this.#sums = made.accumulate ? zeroed((name) => [sumName(name)]) : {};
-    const taught = Object.entries(made.teacher ?? {}).map(([name, tensor]) => [teacherName(name), tensor] as const);
-    this.#taught = putAll(device, Object.fromEntries(taught));
+    this.#sums = accumulate ? zeroed((name) => [sumName(name)]) : {};
   }
 
-  /** Compiles a recipe's step for a model and draws its initial weights, if none are given. */
+  /**
+   * Compiles a recipe's step for a model and draws its initial weights, if none are given. On several processors sequences are split over
+   * them; with `shard`, parameters and moments too.
+   * @throws InputError where a micro-batch does not divide over them.
+   */
   static async create(
     device: Device,
     config: ModelConfig,
     recipe: Recipe,
+    shard?: Shard,
     { weights: given, teacher }: Beginning = {},
   ): Promise<Trainer> {
-    const accumulate = recipe.batch / recipe.microBatch;
-    const options: StepOptions = {
-      batch: recipe.microBatch,
-      length: config.context,
-      optimizer: recipe.optimizer,
-      accumulate,
-      recompute: recipe.recompute,
-      ...stepTraits(device.traits),
-      precision: recipe.precision,
-      teacher,
-    };
-    const compiling = device.compile(updateGraph(config, options));
+    const compiling = compileStep(device, config, recipe, shard, teacher);
     // While the runtime compiles. Steps write over weights in place, so given ones are copied.
     const weights = given ? copied(given) : initialize(config, new Random(recipe.seed).split("weights"));
-    return new Trainer(device, config, recipe, {
-      weights,
-      teacher: teacher?.weights,
-      update: await compiling,
-      accumulate: accumulate > 1 ? await device.compile(accumulateGraph(config, options)) : undefined,
-    });
+    const programs = await compiling;
+    const trainer = new Trainer(device, config, recipe, weights, programs);
+    if (teacher) trainer.#taught = putAll(device, taughtInputs(teacher), programs.layouts);
+    return trainer;
   }
 
   /** Steps done. */
@@ -147,6 +131,7 @@ export class Trainer implements Disposable {
             return [name, { ...source, shape }];
           }),
         ),
+        this.#programs.layouts,
       );
     const [weights, moments] = [restored(this.#weights), restored(this.#moments)];
     disposeAll(this.#weights);
@@ -159,27 +144,23 @@ export class Trainer implements Disposable {
   /** Begins a step, which a device may still compute later; `next` gives micro-batches of tokens `[microBatch, context + 1]`. */
   async step(next: () => Promise<Tensor<"int32">> | Tensor<"int32">): Promise<PendingStep> {
     const { batch, microBatch, optimizer } = this.recipe;
+    const { update, accumulate, layouts } = this.#programs;
     const rate = learningRate(scheduleOf(this.recipe), this.#step);
     const micro = batch / microBatch;
     const losses: Buffer[] = [];
-    if (this.#accumulate) {
+    if (accumulate) {
       this.#sums = await this.#device.clear(this.#sums);
       for (let i = 1; i < micro; i++) {
-        using tokens = this.#device.put(await next());
-        const { loss, ...sums } = await this.#accumulate.run({
-          ...this.#weights,
-          ...this.#sums,
-          ...this.#taught,
-          tokens,
-        });
+        using tokens = this.#device.put(await next(), layouts.tokens);
+        const { loss, ...sums } = await accumulate.run({ ...this.#weights, ...this.#sums, ...this.#taught, tokens });
         this.#sums = sums;
         losses.push(loss as Buffer);
       }
     }
-    using tokens = this.#device.put(await next());
+    using tokens = this.#device.put(await next(), layouts.tokens);
     const scalars = putAll(this.#device, stepScalars(optimizer, this.#step, rate));
     const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...this.#taught, ...scalars, tokens };
-    const { loss, gradNorm, ...state } = await this.#update.run(inputs);
+    const { loss, gradNorm, ...state } = await update.run(inputs);
     this.#weights = pick(state, this.#weights);
     this.#moments = pick(state, this.#moments);
     disposeAll(scalars);
@@ -195,15 +176,9 @@ export class Trainer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#update[Symbol.dispose]();
-    this.#accumulate?.[Symbol.dispose]();
+    this.#programs[Symbol.dispose]();
     for (const buffers of [this.#weights, this.#moments, this.#sums, this.#taught]) disposeAll(buffers);
   }
-}
-
-/** What a device says of how a step is best written. */
-function stepTraits({ attention, attentionBlock, logitElements }: Traits) {
-  return { attention, block: attentionBlock, logitElements };
 }
 
 function copied(tensors: Tensors): Tensors {
@@ -212,13 +187,8 @@ function copied(tensors: Tensors): Tensors {
   );
 }
 
-/** What a trainer is made of. */
-interface Made {
-  readonly weights: Tensors;
-  readonly teacher: Tensors | undefined;
-  readonly update: Program;
-  /** Of every micro-batch but the last; none where a step is one micro-batch. */
-  readonly accumulate: Program | undefined;
+function taughtInputs({ weights }: Teacher): Tensors {
+  return Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [teacherName(name), tensor]));
 }
 
 async function number(buffer: Buffer): Promise<number> {

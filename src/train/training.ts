@@ -4,6 +4,7 @@
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { Shard } from "../model/parameter-layouts.ts";
 import { type Buffers, type Device, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Recipe } from "./recipe.ts";
@@ -26,6 +27,8 @@ export interface TrainOptions {
   device: Device;
   model: ModelConfig;
   recipe: Recipe;
+  /** What else than the batch is split over a device's cards. */
+  shard?: Shard | undefined;
   /** Micro-batches `[microBatch, context + 1]`. */
   batches: BatchSource;
   /** What it begins with, where that is not random weights alone. */
@@ -55,8 +58,8 @@ export interface TrainStep extends StepReport {
 export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
-  const { device, model, recipe, batches, directory, validate, signal, beginning } = options;
-  using trainer = await Trainer.create(device, model, recipe, beginning);
+  const { device, model, recipe, batches, directory, validate, signal } = options;
+  using trainer = await Trainer.create(device, model, recipe, options.shard, options.beginning);
   await resume(trainer, batches, directory);
   const save = async () => {
     await directory?.saveCheckpoint(await trainer.read(), { step: trainer.steps, position: batches.position });

@@ -39,7 +39,9 @@ describe("begin and open", () => {
     expect(run.config).toEqual(config);
     expect(again.config).toEqual(config);
     expect(again.tokenizer).toEqual(tokenizer);
-    expect(JSON.parse(readFileSync(join(run.path, "config.json"), "utf8"))).toEqual({ format: 1, ...config });
+    const digest = expect.stringMatching(/^[0-9a-f]{64}$/);
+    const written = { format: 1, ...config, tokenizer: digest, checksum: digest };
+    expect(JSON.parse(readFileSync(join(run.path, "config.json"), "utf8"))).toEqual(written);
     expect(await again.metrics()).toEqual([]);
     expect(await again.loadCheckpoint()).toBeUndefined();
     await expect(again.loadModel()).rejects.toThrow(/has no weights yet/);
@@ -125,6 +127,99 @@ describe("checkpoint", () => {
     }
     writeFileSync(path, whole.subarray(0, random.below(whole.length)));
     await expect(run.loadCheckpoint()).rejects.toThrow(InputError);
+  });
+});
+
+describe("what was changed since", () => {
+  /** A file of a run with some text in it replaced. */
+  const change = (run: RunDirectory, name: string, from: string | RegExp, to: string) => {
+    const path = join(run.path, name);
+    const text = readFileSync(path, "utf8");
+    expect(text).toMatch(from);
+    writeFileSync(path, text.replace(from, to));
+  };
+  const begunAndSaved = async () => {
+    const run = await begin();
+    await run.saveCheckpoint({ ...weights, ...moments }, { step: 1 });
+    return run;
+  };
+
+  test.each([
+    ['"normEpsilon": 0.00001', '"normEpsilon": 0.0001', /was made with model\.normEpsilon 0\.00001, .* has 0\.0001/],
+    ['"ropeTheta": 10000', '"ropeTheta": 500', /model\.ropeTheta 10000, .* has 500/],
+    ['"steps": 10', '"steps": 11', /recipe\.steps 10, .* has 11/],
+    ['"seed": 1', '"seed": 2', /data\.seed 1, .* has 2/],
+    ['"name": "tiny"', '"name": "tinz"', /name "tiny", .* has "tinz"/],
+    [/,\s*"seed": 1/, "", /data\.seed 1, .* has nothing/],
+  ])("a config is refused by name, with both values: %s", async (from, to, message) => {
+    const run = await begunAndSaved();
+    change(run, "config.json", from, to);
+    await expect(RunDirectory.open(run.path)).rejects.toThrow(message);
+    change(run, "config.json", /,\s*"checksum": "\w+"/, ""); // as from before: weights know all the same
+    const again = await RunDirectory.open(run.path);
+    await expect(again.checkCheckpoint()).rejects.toThrow(message);
+    await expect(again.loadCheckpoint()).rejects.toThrow(message);
+    await expect(again.loadModel()).rejects.toThrow(message);
+  });
+
+  test("before the first checkpoint a config is refused all the same", async () => {
+    const run = await begin();
+    change(run, "config.json", '"steps": 10', '"steps": 11');
+    await expect(RunDirectory.open(run.path)).rejects.toThrow(/config\.json: is not as it was written/);
+  });
+
+  test("a tokenizer is refused, by the config and by the weights", async () => {
+    const run = await begunAndSaved();
+    change(run, "tokenizer.json", '"a"', '"b"');
+    await expect(RunDirectory.open(run.path)).rejects.toThrow(/tokenizer\.json: is not the tokenizer that the run was/);
+    const other = await RunDirectory.create(join(scratch(), "other"), config, { type: "bytes", vocab: ["b", "é"] });
+    writeFileSync(join(other.path, "checkpoint.safetensors"), readFileSync(join(run.path, "checkpoint.safetensors")));
+    await expect(other.loadModel()).rejects.toThrow(
+      /is not the tokenizer that .*checkpoint\.safetensors was made with/,
+    );
+  });
+
+  test("every flipped bit of config, tokenizer and metrics is found by who reads them", async () => {
+    const run = await begunAndSaved();
+    for (const step of [1, 2]) await run.appendMetrics({ step, loss: 1 / step, gradNorm: null });
+    const random = new Random(3);
+    for (const [name, read] of [
+      ["config.json", () => RunDirectory.open(run.path)],
+      ["tokenizer.json", () => RunDirectory.open(run.path)],
+      ["metrics.jsonl", () => run.metrics()],
+    ] as const) {
+      const path = join(run.path, name);
+      const whole = readFileSync(path);
+      const bits = 8 * whole.length;
+      const picked =
+        bits < 3000
+          ? Array.from({ length: bits }, (_, i) => i)
+          : Array.from({ length: 1500 }, () => random.below(bits));
+      for (const bit of picked) {
+        const damaged = Buffer.from(whole);
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
+        writeFileSync(path, damaged);
+        const found = await read().catch((error) => error);
+        expect(
+          found,
+          `${name}, bit ${bit}: ${JSON.stringify(damaged.toString("latin1").slice(bit / 8 - 20, bit / 8 + 20))}`,
+        ).toBeInstanceOf(InputError);
+      }
+      writeFileSync(path, whole);
+      await read();
+    }
+  });
+
+  test("a run from before opens, and its weights vouch for nothing", async () => {
+    const run = await begin();
+    change(run, "config.json", /,\s*"tokenizer": "\w+",\s*"checksum": "\w+"/, "");
+    expect(await run.checkCheckpoint()).toBeUndefined();
+    writeFileSync(join(run.path, "model.safetensors"), Buffer.concat(encodeSafetensors(weights)));
+    const again = await RunDirectory.open(run.path);
+    expect(await again.checkCheckpoint()).toBe(false);
+    await again.loadModel();
+    await again.saveModel(weights);
+    expect(await again.checkCheckpoint()).toBe(true);
   });
 });
 

@@ -196,7 +196,7 @@ describe("crosslayer study", () => {
   it("runs a plan from a file, is killed, goes on, and writes everything", async () => {
     const plan = {
       name: "tiny",
-      data: { source: at("text.jsonl"), field: "body", vocab: 280 },
+      data: { source: at("text.jsonl"), field: "body", vocab: 280, validationFraction: 0.3 },
       family: { layers: 2, width: 16, mlpWidth: 32 },
       context: 16,
       models: ["H8-MQA", "H8-MQA-CLA2"],
@@ -223,5 +223,11 @@ describe("crosslayer study", () => {
     expect(readFileSync(join(at("study"), "report.html"), "utf8")).not.toMatch(/(?:src|href)="http/);
     const again = await crosslayer(args);
     expect(again.err.match(/done before/g)).toHaveLength(2);
+
+    const trial = readdirSync(join(at("study"), "trials")).find((name) => name.startsWith("H8-MQA-lr")) as string;
+    const measured = await crosslayer(["eval", join(at("study"), "trials", trial), "--json"]);
+    const { loss, bytes } = JSON.parse(measured.out);
+    expect(bytes).toBe(rows[0].dataset.validation.bytes); // the documents that it held out, and no others
+    expect(loss).toBeCloseTo(rows[0].validation.loss, 5);
   });
 });

@@ -6,6 +6,7 @@ import { Child } from "../../src/generate/child.ts";
 interface To {
   readonly say?: string;
   readonly end?: number;
+  readonly busy?: number;
 }
 
 interface From {
@@ -13,11 +14,12 @@ interface From {
 }
 
 /** A child that begins with `first`, and everything that it said and that befell it. */
-function childOf(first: () => To, began: (answer: From) => void = () => {}) {
+function childOf(first: () => To, began: (answer: From) => void = () => {}, program = "./echo-process.mjs") {
   const heard: string[] = [];
   const ends: string[] = [];
   const child = new Child<To, From>({
-    program: new URL("./echo-process.mjs", import.meta.url),
+    program: new URL(program, import.meta.url),
+    longestTurn: 2,
     first,
     began,
     receive: ({ said }) => heard.push(said ?? ""),
@@ -114,5 +116,37 @@ describe("a child process", () => {
     hold[Symbol.dispose]();
     expect(handles()).toBe(idle);
     await child.close();
+  });
+
+  it("that is stopped is noticed, and given up", async () => {
+    const { child, ends } = childOf(hello, () => {}, "./busy-process.mjs");
+    try {
+      await child.start();
+      process.kill(child.processId as number, "SIGSTOP");
+      await expect.poll(() => child.silent, { timeout: 10_000 }).toBe(true);
+      expect(child.failure).toBeUndefined();
+      const why = "echo: its process has given no sign of life for 6 s";
+      await expect.poll(() => ends, { timeout: 20_000 }).toEqual([why]);
+      await child.restart();
+      expect([child.silent, child.failure]).toEqual([false, undefined]);
+    } finally {
+      await child.close();
+    }
+  });
+
+  it("that computes without an end is given up, but not for computing long enough", async () => {
+    const first = () => ({ say: "hello", busy: 3000 });
+    const { child, heard, ends } = childOf(first, () => {}, "./busy-process.mjs");
+    try {
+      await child.start(); // it may begin as slowly as it must
+      child.send({ say: "quick", busy: 500 });
+      await expect.poll(() => heard, { timeout: 10_000 }).toEqual(["quick"]);
+      child.send({ say: "slow", busy: 60_000 });
+      const why = "echo: its process has computed for 2 s without an end";
+      await expect.poll(() => ends, { timeout: 20_000 }).toEqual([why]);
+      expect(heard).toEqual(["quick"]);
+    } finally {
+      await child.close();
+    }
   });
 });

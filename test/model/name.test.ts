@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/error.ts";
+import { modelConfig } from "../../src/model/config.ts";
 import { modelName } from "../../src/model/model-name.ts";
 import { depthFamily, type Family, namedModel, parseSharing, scales } from "../../src/model/name.ts";
 import { allSharings, patterns, share, sharingName } from "../../src/model/sharing.ts";
@@ -68,6 +69,37 @@ test.each([
 ])("%s is refused", (name, message) => {
   expect(() => namedModel(name, small)).toThrow(InputError);
   expect(() => namedModel(name, small)).toThrow(message);
+});
+
+describe("what is refused before anything is built of it", () => {
+  const sizes = { layers: 2, width: 64, mlpWidth: 128, vocab: 300 };
+
+  test.each([
+    ["h64-mqa-cla2", "H64-MQA-CLA2"],
+    ["H64-gqa2", "H64-GQA2"],
+    ["h16-mha-cla2-keepends", "H16-MHA-CLA2-KeepEnds"],
+  ])("a name in other cases, with the right one: %s", (name, right) => {
+    expect(() => namedModel(name, sizes)).toThrow(`did you mean ${right}?`);
+  });
+
+  test.each([
+    ["layers", { layers: 1e9 }],
+    ["heads", { heads: 1e9 }],
+    ["width", { width: 1e12 }],
+    ["vocab", { vocab: 1e9 }],
+    ["context", { context: 1e12 }],
+    ["mlpWidth", { mlpWidth: 1e12 }],
+  ])("sizes beyond any model: %s", (name, change) => {
+    const family = { ...sizes, ...change };
+    expect(() => namedModel("H64-MQA", family)).toThrow(InputError);
+    expect(() => modelConfig({ heads: 1, headDim: 64, ...family })).toThrow(new RegExp(`model: ${name}: .*<=`));
+  });
+
+  test("head dims and KV heads beyond any model", () => {
+    expect(() => namedModel("H64-GQA999999999", sizes)).toThrow(InputError);
+    expect(() => modelConfig({ ...sizes, heads: 1, headDim: 1e9 })).toThrow(/headDim/);
+    expect(() => modelConfig({ ...sizes, heads: 16384, kvHeads: 16383, headDim: 2 })).toThrow(/cannot share 16383/);
+  });
 });
 
 describe("there and back", () => {

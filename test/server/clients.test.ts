@@ -1,7 +1,7 @@
 // The clients that people have, unmodified: OpenAI's own and the Vercel AI SDK's provider for compatible servers.
 
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, jsonSchema, Output, streamText } from "ai";
+import { generateText, isStepCount, jsonSchema, Output, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Serving, serving } from "./serving.ts";
@@ -133,5 +133,123 @@ describe("the AI SDK", () => {
       temperature: 0,
     });
     expect(["aye", "nay"]).toContain(output.vote);
+  });
+});
+
+describe("tools", () => {
+  const client = () => new OpenAI({ baseURL: `${it.url}/v1`, apiKey: "sk-test", maxRetries: 0 });
+  const parameters = {
+    type: "object" as const,
+    properties: {
+      city: { type: "string" as const, enum: ["Oslo", "Rome"] },
+      days: { type: "integer" as const, minimum: 1, maximum: 7 },
+    },
+    required: ["city", "days"],
+    additionalProperties: false,
+  };
+  const weather = { type: "function" as const, function: { name: "weather", description: "tells it", parameters } };
+  const asked = { model: "shared", messages, tools: [weather], seed: 3 };
+  const right = { city: expect.stringMatching(/^(Oslo|Rome)$/), days: expect.any(Number) };
+
+  test("the openai client's loop calls them and goes on with what they say", async () => {
+    const given: unknown[] = [];
+    const run = client().chat.completions.runTools({
+      ...asked,
+      tool_choice: { type: "function", function: { name: "weather" } },
+      tools: [
+        {
+          type: "function",
+          function: {
+            ...weather.function,
+            parse: JSON.parse,
+            function: (args: object) => {
+              given.push(args);
+              return "sun";
+            },
+          },
+        },
+      ],
+    });
+    const final = await run.finalMessage();
+    expect(given).toEqual([right]);
+    expect(final.role).toBe("assistant");
+    const roles = run.messages.map(({ role }) => role);
+    expect(roles.slice(0, 3)).toEqual(["user", "assistant", "tool"]);
+  });
+
+  test("the openai client's stream puts calls together, the same as whole", async () => {
+    const body = { ...asked, tool_choice: "required" as const };
+    const whole = (await client().chat.completions.create(body)).choices[0];
+    const stream = client().chat.completions.stream(body);
+    const pieces: string[] = [];
+    stream.on("tool_calls.function.arguments.delta", ({ arguments_delta: piece }) => pieces.push(piece));
+    const final = (await stream.finalChatCompletion()).choices[0];
+    expect([whole?.finish_reason, final?.finish_reason]).toEqual(["tool_calls", "tool_calls"]);
+    const [call, streamed] = [whole, final].map((choice) => choice?.message.tool_calls?.[0]);
+    if (call?.type !== "function" || streamed?.type !== "function") throw new Error("no call");
+    expect(call.id).toMatch(/^call_\w{24}$/);
+    expect(JSON.parse(call.function.arguments)).toEqual(right);
+    expect(streamed.function).toMatchObject({ name: "weather", arguments: call.function.arguments });
+    expect(pieces.join("")).toBe(call.function.arguments);
+    expect(pieces.length).toBeGreaterThan(1); // they come as they are written
+    expect(whole?.message.content).toBeNull();
+  });
+
+  test("the AI SDK's loop calls them, whole and streaming", async () => {
+    const provider = createOpenAICompatible({ name: "crosslayer", baseURL: `${it.url}/v1`, apiKey: "sk-test" });
+    const given: unknown[] = [];
+    const settings = {
+      model: provider("shared"),
+      prompt: "we the people",
+      seed: 5,
+      maxOutputTokens: 200,
+      stopWhen: isStepCount(2),
+      prepareStep: ({ stepNumber }: { stepNumber: number }) => ({
+        toolChoice: stepNumber === 0 ? ("required" as const) : ("none" as const),
+      }),
+      tools: {
+        weather: tool({
+          description: "tells it",
+          inputSchema: jsonSchema<{ city: string; days: number }>(parameters),
+          execute: async (args) => {
+            given.push(args);
+            return "sun";
+          },
+        }),
+      },
+    };
+    const { steps } = await generateText(settings);
+    expect(steps.map(({ finishReason }) => finishReason)[0]).toBe("tool-calls");
+    expect(steps).toHaveLength(2);
+    const result = streamText(settings);
+    const kinds = new Set<string>();
+    for await (const { type } of result.fullStream) kinds.add(type);
+    expect([...kinds]).toEqual(expect.arrayContaining(["tool-input-delta", "tool-call", "tool-result", "finish"]));
+    expect(given.length).toBeGreaterThanOrEqual(2);
+    for (const args of given) expect(args).toEqual(right);
+  });
+
+  test("the whole conversation comes back, as the client has it", async () => {
+    const first = await client().chat.completions.create({ ...asked, tool_choice: "required" });
+    const message = first.choices[0]?.message as OpenAI.ChatCompletionMessage;
+    const again = await client().chat.completions.create({
+      ...asked,
+      max_tokens: 5,
+      tool_choice: "auto",
+      messages: [
+        ...messages,
+        message,
+        { role: "tool", tool_call_id: message.tool_calls?.[0]?.id as string, content: [{ type: "text", text: "sun" }] },
+        { role: "user", content: "and now?" },
+      ],
+    });
+    expect(again.choices[0]?.message.content).toBeTypeOf("string");
+  });
+
+  test("what is not here says what to use instead", async () => {
+    await expect(client().responses.create({ model: "shared", input: "hi" })).rejects.toThrow(
+      /use POST \/v1\/chat\/completions/,
+    );
+    await expect(client().embeddings.create({ model: "shared", input: "hi" })).rejects.toThrow(/no embeddings/);
   });
 });

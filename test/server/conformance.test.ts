@@ -20,6 +20,15 @@ const post = (path: string, body: unknown, headers: Record<string, string> = jso
 
 const base = { model: "shared", prompt: "we the", max_tokens: 4, temperature: 0, ignore_eos: true };
 const chat = { model: "shared", messages: [{ role: "user", content: "we" }], max_tokens: 4, temperature: 0 };
+const tools = [
+  {
+    type: "function",
+    function: {
+      name: "weather",
+      parameters: { type: "object", properties: { city: { enum: ["Oslo", "Rome"] } }, required: ["city"] },
+    },
+  },
+];
 const [completions, chats] = ["/v1/completions", "/v1/chat/completions"];
 
 /** Events of a stream, parsed; the last must be [DONE]. */
@@ -77,7 +86,7 @@ describe("what is refused", () => {
     ["echo with logprobs", completions, { ...base, echo: true, logprobs: 1 }, 400, "echo", /not supported/],
     ["a fraction as seed", completions, { ...base, seed: 0.5 }, 400, "seed", /int/],
     ["suffix", completions, { ...base, suffix: "x" }, 400, "suffix", /not supported/],
-    ["best_of", completions, { ...base, best_of: 2 }, 400, "best_of", /not supported/],
+    ["best_of", completions, { ...base, best_of: 2 }, 400, "best_of", /is 2 and n 1/],
     ["an unknown field", completions, { ...base, temprature: 1 }, 400, "temprature", /is not a field/],
     [
       "an unknown field within",
@@ -109,7 +118,69 @@ describe("what is refused", () => {
       /images.*not supported/,
     ],
     ["content that is a number", chats, message(5), 400, "messages[0].content", /a text/],
-    ["tools", chats, { ...chat, tools: [{ type: "function" }] }, 400, "tools", /not supported/],
+    ["half a tool", chats, { ...chat, tools: [{ type: "function" }] }, 400, "tools[0].function", /must be given/],
+    ["another kind of tool", chats, { ...chat, tools: [{ type: "custom" }] }, 400, "tools[0].type", /not supported/],
+    ["a choice without tools", chats, { ...chat, tool_choice: "required" }, 400, "tool_choice", /needs tools/],
+    [
+      "a choice of another tool",
+      chats,
+      { ...chat, tools, tool_choice: { type: "function", function: { name: "other" } } },
+      400,
+      "tool_choice",
+      /no tool called other/,
+    ],
+    ["two tools of one name", chats, { ...chat, tools: [...tools, ...tools] }, 400, "tools[1].function.name", /two/],
+    [
+      "a tool whose schema is none",
+      chats,
+      {
+        ...chat,
+        tools: [{ type: "function", function: { name: "x", parameters: { type: "nothing" } } }],
+        tool_choice: "required",
+      },
+      400,
+      "tools[0].function.parameters",
+      /type/,
+    ],
+    ["tools for a completion", completions, { ...base, tools }, 400, "tools", /not supported/],
+    [
+      "stream_options without stream",
+      chats,
+      { ...chat, stream_options: { include_usage: true } },
+      400,
+      "stream_options",
+      /needs stream/,
+    ],
+    [
+      "two formats",
+      chats,
+      { ...chat, guided_regex: "a", guided_choice: ["a"] },
+      400,
+      "guided_choice",
+      /beside guided_regex/,
+    ],
+    ["a pattern that is none", completions, { ...base, guided_regex: "[a" }, 400, "guided_regex", /regular expression/],
+    ["a schema in half a JSON", completions, { ...base, guided_json: "{" }, 400, "guided_json", /is not JSON/],
+    ["a grammar", completions, { ...base, grammar: 'root ::= "a"' }, 400, "grammar", /not supported/],
+    ["to be stored", chats, { ...chat, store: true }, 400, "store", /not supported/],
+    ["to think", chats, { ...chat, reasoning_effort: "high" }, 400, "reasoning_effort", /not supported/],
+    ["to speak", chats, { ...chat, modalities: ["text", "audio"] }, 400, "modalities", /not supported/],
+    [
+      "a message with sound",
+      chats,
+      { ...chat, messages: [{ role: "assistant", audio: { id: "x" } }] },
+      400,
+      "messages[0].audio",
+      /not supported/,
+    ],
+    [
+      "a question without content",
+      chats,
+      { ...chat, messages: [{ role: "user", content: null }] },
+      400,
+      "messages[0].content",
+      /must be/,
+    ],
     ["top_logprobs alone", chats, { ...chat, top_logprobs: 2 }, 400, "top_logprobs", /needs logprobs/],
     ["two limits that differ", chats, { ...chat, max_completion_tokens: 9 }, 400, "max_tokens", /give one/],
     ["a prompt to chat", chats, { ...chat, prompt: "x" }, 400, "prompt", /is not a field/],

@@ -28,6 +28,16 @@ interface Sent {
 const encoder = new TextEncoder();
 const paths = ["/v1/completions", "/v1/chat/completions"] as const;
 
+/** Of which a request takes one. */
+const formatFields = [
+  "guided_choice",
+  "response_format",
+  "guided_regex",
+  "structured_outputs",
+  "guided_json",
+  "json_schema",
+];
+
 /** Requests of three kinds: as described; described but for a part; any bytes. */
 async function requests(): Promise<fc.Arbitrary<Sent>> {
   const { components } = await (await fetch(`${it.url}/openapi.json`)).json();
@@ -37,12 +47,17 @@ async function requests(): Promise<fc.Arbitrary<Sent>> {
     return valuesOf(known).map((body) => ({ path: paths[i] as string, body: body as Record<string, unknown> }));
   });
   // What they ask for is short, so that ten thousand do not take an hour.
-  const short = fc.oneof(...described).map(({ path, body }) => {
+  const short = fc.tuple(fc.oneof(...described), fc.nat(9)).map(([{ path, body }, dice]) => {
     const { max_completion_tokens: _, n = 1, max_tokens: most = 4, ...rest } = body as Record<string, number>;
     const bias = Object.entries((body.logit_bias as Record<string, number> | undefined) ?? {});
     const taken: Record<string, unknown> = { ...rest, n: Math.min(n, 3), max_tokens: Math.min(most, 4) };
     taken.logit_bias = Object.fromEntries(bias.map(([id, value]) => [Number(id) % 250, value]));
     if (body.top_logprobs !== undefined) taken.logprobs = true; // what goes only together
+    if (!body.stream) delete taken.stream_options;
+    if (body.tools === undefined) delete taken.tool_choice;
+    delete taken.best_of;
+    const formats = formatFields.filter((field) => body[field] !== undefined); // seldom one, for grammars take long
+    for (const field of dice > 0 ? formats : formats.slice(1)) delete taken[field];
     if (path === "/v1/completions" && body.logprobs !== undefined) delete taken.echo;
     return { path, body: taken };
   });

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,7 +69,7 @@ describe("one server", () => {
     const socket = connect(Number(new URL(it.url).port), "127.0.0.1");
     await once(socket, "connect");
     socket.write(
-      "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
+      "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
     );
     await new Promise((resolve) => setTimeout(resolve, 50));
     socket.destroy();
@@ -154,6 +155,34 @@ describe("one server", () => {
       .poll(async () => (await post(it.url, { ...long, max_tokens: 2 })).status, { timeout: 10_000 })
       .toBe(200);
     expect((await post(it.url, { ...long, model: "unshared", max_tokens: 2 })).status).toBe(200);
+  });
+
+  test("an engine that is stopped is told of, given up and started anew, though nobody asks again", async () => {
+    const health = async () => (await fetch(`${it.url}/health`)).status;
+    const engine = it.served.get("shared")?.engine;
+    await expect.poll(health).toBe(200);
+    const before = engine?.processId as number;
+    const asked = post(it.url, long);
+    await expect.poll(() => engine?.stats().running, { timeout: 5000, interval: 2 }).toBe(1);
+    process.kill(before, "SIGSTOP");
+    await expect.poll(health, { timeout: 10_000 }).toBe(503);
+    expect(await (await fetch(`${it.url}/health`)).json()).toEqual({ status: "unhealthy", models: ["shared"] });
+    expect((await post(it.url, { ...long, model: "unshared", max_tokens: 2 })).status).toBe(200);
+    const answer = await asked;
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"]);
+    await expect.poll(health, { timeout: 20_000 }).toBe(200);
+    expect(engine?.processId).not.toBe(before);
+    expect((await post(it.url, { ...long, max_tokens: 2 })).status).toBe(200);
+  });
+
+  test("an engine that a signal tells to end goes on for who is being served", async () => {
+    const engine = it.served.get("shared")?.engine;
+    const before = engine?.processId as number;
+    const asked = post(it.url, { ...long, max_tokens: 200 });
+    await expect.poll(() => engine?.stats().running, { timeout: 5000, interval: 2 }).toBe(1);
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.kill(before, signal);
+    expect((await (await asked).json()).usage.completion_tokens).toBe(200);
+    expect(engine?.processId).toBe(before);
   });
 
   test("only the pages of configured origins may ask", async () => {
@@ -272,8 +301,9 @@ describe("one memory for several models", () => {
     await using it = await serving({ kvMemory, maxLoaded: 3, study: true });
     const [, unshared, third] = it.served.all;
     const engine = unshared?.engine;
-    process.kill(engine?.processId as number, "SIGKILL");
-    await expect.poll(() => engine?.failure?.message, { timeout: 5000 }).toMatch(/SIGKILL/);
+    const killed = engine?.processId as number;
+    process.kill(killed, "SIGKILL");
+    await expect.poll(() => engine?.processId, { timeout: 10_000 }).not.toBe(killed); // another follows
     expect((await post(it.url, { ...long, model: third?.id, max_tokens: 2 })).status).toBe(200);
     expect((await post(it.url, { ...long, model: "unshared", max_tokens: 2 })).status).toBe(200); // no 503: it was idle
     const sizes = it.served.loaded.map((model) => model.engine.stats().kvBytes);
@@ -309,30 +339,67 @@ describe("one memory for several models", () => {
 describe("the command", () => {
   const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   const scratch = mkdtempSync(join(tmpdir(), "crosslayer-serve-"));
+  beforeAll(() => writeRuns(scratch));
   afterAll(() => rmSync(scratch, { recursive: true }));
+  const run = join(scratch, "shared");
 
-  test("serves, says so, and on SIGTERM finishes and exits 0", async () => {
-    const [run] = await writeRuns(scratch);
-    const child = spawn(process.execPath, [cli, "serve", run?.path as string, "--port", "0", "--kv-memory", "4MB"]);
-    const ended = once(child, "exit");
-    let told = "";
-    let log = "";
-    child.stdout.on("data", (data) => (told += data));
-    child.stderr.on("data", (data) => (log += data));
-    await expect.poll(() => told, { timeout: 20_000 }).toMatch(/of cache for all/);
-    expect(told).toContain("without sharing (2.00×)");
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(told)?.[0] as string;
-    const running = post(url, { ...long, max_tokens: 300 });
-    await expect
-      .poll(async () => (await (await fetch(`${url}/api/stats`)).json()).models.shared.running, {
-        timeout: 5000,
-        interval: 5,
-      })
-      .toBe(1);
-    child.kill("SIGTERM");
-    expect((await (await running).json()).usage.completion_tokens).toBe(300);
-    expect(await ended).toEqual([0, null]);
-    expect(log).toContain('"msg":"completion"');
+  test.each([
+    ["SIGTERM", ["SIGTERM", "SIGTERM"]],
+    ["Ctrl-C, of which terminals and npm tell", ["SIGINT", "SIGINT"]],
+    ["a terminal that closes", ["SIGHUP", "SIGTERM"]],
+  ] as const)(
+    "serves, says so, and finishes and exits 0 on %s, whoever of its processes is told",
+    async (_, signals) => {
+      const child = spawn(process.execPath, [cli, "serve", run, "--port", "0", "--kv-memory", "4MB"], {
+        detached: true, // a process group of its own, as shells and supervisors give
+      });
+      try {
+        const ended = once(child, "exit");
+        let told = "";
+        let log = "";
+        child.stdout.on("data", (data) => (told += data));
+        child.stderr.on("data", (data) => (log += data));
+        await expect.poll(() => told, { timeout: 20_000 }).toMatch(/of cache for all/);
+        expect(told).toContain("without sharing (2.00×)");
+        const url = /http:\/\/127\.0\.0\.1:\d+/.exec(told)?.[0] as string;
+        const running = post(url, { ...long, max_tokens: 300 });
+        await expect
+          .poll(async () => (await (await fetch(`${url}/api/stats`)).json()).models.shared.running, {
+            timeout: 5000,
+            interval: 5,
+          })
+          .toBe(1);
+        for (const signal of signals) process.kill(-(child.pid as number), signal);
+        expect((await (await running).json()).usage.completion_tokens).toBe(300);
+        expect(await ended).toEqual([0, null]);
+        expect(log).toContain('"msg":"completion"');
+      } finally {
+        child.kill("SIGKILL");
+      }
+    },
+  );
+
+  test("warns where it is open to all, and is asked by the names that it is given", async () => {
+    const flags = ["--port", "0", "--kv-memory", "4MB", "--host", "0.0.0.0", "--allowed-hosts", "a.example,b.example"];
+    const child = spawn(process.execPath, [cli, "serve", run, ...flags]);
+    try {
+      const ended = once(child, "exit");
+      let told = "";
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (told += data));
+      await expect.poll(() => told, { timeout: 20_000 }).toMatch(/of cache for all[\s\S]*warning.*without a key/);
+      const port = Number(/:(\d+)/.exec(told)?.[1]);
+      const status = (host: string) =>
+        new Promise<number | undefined>((resolve, reject) => {
+          const asked = request({ port, path: "/version", headers: { host } }, (answer) => resolve(answer.statusCode));
+          asked.on("error", reject);
+          asked.end();
+        });
+      expect(await Promise.all(["b.example", "10.1.2.3", "evil.example"].map(status))).toEqual([200, 200, 403]);
+      child.kill("SIGTERM");
+      expect(await ended).toEqual([0, null]);
+    } finally {
+      child.kill("SIGKILL");
+    }
   });
 
   test.each([

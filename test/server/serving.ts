@@ -23,6 +23,7 @@ export interface ServingOptions {
   /** Of sequences that wait for memory. */
   waiting?: number;
   corsOrigins?: string[];
+  allowedHosts?: string[];
   /** Gets the log's lines. */
   onLog?: (line: string) => void;
 }
@@ -66,7 +67,7 @@ export async function serving(options: ServingOptions = {}): Promise<Serving> {
   const logger = onLog ? pino({ level: "debug" }, { write: onLog }) : pino({ level: "silent" });
   const server = await HttpServer.listen({
     ...{ models: served, logger, port: 0, host: "127.0.0.1", version: "0.0.0", study: study?.study },
-    ...{ maxQueue, maxBody, patience, corsOrigins },
+    ...{ maxQueue, maxBody, patience, corsOrigins, allowedHosts: options.allowedHosts },
     apiKeys: apiKey === undefined ? [] : [apiKey],
   });
   for (const { id } of runs) await served.load(id);

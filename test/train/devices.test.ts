@@ -3,89 +3,15 @@
 
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { RunDirectory } from "../../src/checkpoint/run-directory.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
 import { share, unshared } from "../../src/model/sharing.ts";
-import type { Device } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
-import { Random } from "../../src/tensor/random.ts";
-import type { Tensor, Tensors } from "../../src/tensor/tensor.ts";
-import { type RecipeOptions, recipe } from "../../src/train/recipe.ts";
-import { type TrainStep, train } from "../../src/train/training.ts";
 import { scratch } from "../files/scratch.ts";
 import { type Heads, kvHeads, tinyConfig } from "../model/tiny.ts";
 import { hasPlugin } from "../runtime/devices.ts";
 import { cpu2 } from "../runtime/program.ts";
-
-interface Run {
-  readonly losses: number[];
-  readonly norms: number[];
-  readonly weights: Tensors;
-}
-
-async function run(
-  device: Device,
-  model: ModelConfig,
-  options: Partial<RecipeOptions> = {},
-  { at, stop }: { at?: string; stop?: number } = {},
-): Promise<Run> {
-  const resolved = recipe({
-    steps: 8,
-    batch: 4,
-    learningRate: 1e-2,
-    seed: 3,
-    threads: 2,
-    validateEvery: 0,
-    ...options,
-  });
-  let position = 0;
-  const batches = {
-    next: () => ({ tokens: batchAt(model, resolved.microBatch, position++) }),
-    get position() {
-      return position;
-    },
-    seek: (to: number) => {
-      position = to;
-    },
-  };
-  const stored = { name: "test", model, recipe: resolved, data: {} };
-  const directory =
-    at && (RunDirectory.exists(at) ? await RunDirectory.open(at) : await RunDirectory.create(at, stored, {}));
-  const controller = new AbortController();
-  const steps: TrainStep[] = [];
-  const training = train({
-    ...{ device, model, recipe: resolved, batches, signal: controller.signal },
-    ...(directory ? { directory } : {}),
-  });
-  for (;;) {
-    const next = await training.next();
-    if (next.done) {
-      const { weights } = next.value;
-      return { losses: steps.map(({ loss }) => loss), norms: steps.map(({ gradNorm }) => gradNorm), weights };
-    }
-    steps.push(next.value);
-    if (next.value.step === stop) controller.abort();
-  }
-}
-
-/** Random tokens of a batch, fixed by its number. */
-function batchAt({ vocab, context }: ModelConfig, count: number, position: number): Tensor<"int32"> {
-  const random = new Random(1000 + position);
-  const data = Int32Array.from({ length: count * (context + 1) }, () => random.below(vocab));
-  return { dtype: "int32", shape: [count, context + 1], data };
-}
+import { bits, furthest, run } from "./short-run.ts";
 
 const kinds = Object.keys(kvHeads) as Heads[];
-
-function furthest(a: readonly number[], b: readonly number[]): number {
-  return Math.max(...a.map((x, i) => Math.abs(x - (b[i] as number)) / Math.max(1, Math.abs(x))));
-}
-
-const bits = (weights: Tensors) =>
-  Object.entries(weights).map(([name, { data }]) => [
-    name,
-    Buffer.from(new Uint8Array(data.buffer)).toString("base64"),
-  ]);
 
 describe.skipIf(!hasPlugin)("on XLA", async () => {
   const xla = hasPlugin ? await openDevice("xla") : cpu2;

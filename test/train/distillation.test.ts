@@ -43,7 +43,7 @@ function batches() {
 }
 
 async function firstStep(config: ModelConfig, beginning: Beginning) {
-  using trainer = await Trainer.create(cpu1, config, options, beginning);
+  using trainer = await Trainer.create(cpu1, config, options, undefined, beginning);
   return (await trainer.step(() => batchOf(3))).report();
 }
 
@@ -135,7 +135,7 @@ describe("distillation", () => {
         const size = tokens.data.length / 2;
         return { dtype: "int32", shape: [1, size], data: tokens.data.slice(i * size, (i + 1) * size) };
       };
-      using trainer = await Trainer.create(cpu1, student, steps, beginning);
+      using trainer = await Trainer.create(cpu1, student, steps, undefined, beginning);
       for (let step = 0; step < 12; step++) {
         let i = 0;
         const pending = await trainer.step(() => (steps.microBatch === 2 ? tokens : micro(i++)));

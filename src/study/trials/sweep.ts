@@ -1,6 +1,7 @@
 // A study's runs: what is due is run, and what is done is kept. Yields what happens; knows no printing and no charts.
 
 import { join } from "node:path";
+import { InputError } from "../../error.ts";
 import { type CorpusOptions, openCorpus } from "../../text/corpus.ts";
 import type { TrainStep } from "../../train/training.ts";
 import { appendResult, type Result, readResults } from "../numbers/result.ts";
@@ -55,7 +56,14 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
     trials.set(name, trial);
     return trialKey(trial);
   };
-  const done: Done = (spec) => known.get(keyOf(spec));
+  const done: Done = (spec) => {
+    const result = known.get(keyOf(spec));
+    const was = result?.dataset.identity;
+    if (was === undefined || was === corpus.identity) return result;
+    throw new InputError(
+      `${resultsPath(directory)}: has results of other text of ${corpus.source} (its tokens hash to ${corpus.identity.slice(0, 12)}…, not ${was.slice(0, 12)}…); restore the text, or choose another --out`,
+    );
+  };
   for (const result of finished(plan, done)) yield { kind: "result", result, skipped: true };
 
   const idle = new Set(devices);

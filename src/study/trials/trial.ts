@@ -10,12 +10,14 @@ import { Evaluation } from "../../eval/evaluation.ts";
 import { PagedMemory } from "../../kv/paged-memory.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../../model/cost.ts";
+import { checked } from "../../options.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
 import { type Buffers, type Device, putAll } from "../../runtime/device.ts";
 import { cpuName, openDevice } from "../../runtime/open-device.ts";
 import type { Tensors } from "../../tensor/tensor.ts";
 import { Batches } from "../../text/batches.ts";
 import type { Corpus } from "../../text/corpus.ts";
+import { checkCorpus, corpusRecord, corpusRecordSchema } from "../../text/corpus-record.ts";
 import type { Shard } from "../../text/shard.ts";
 import type { Recipe } from "../../train/recipe.ts";
 import { DivergedError, type TrainStep, train } from "../../train/training.ts";
@@ -40,11 +42,10 @@ export interface Trial {
  */
 export function trialKey({ model, recipe, corpus }: Trial): string {
   const { threads: _, checkpointEvery: __, microBatch: ___, ...fixed } = recipe;
-  const data = corpus.identity ?? {
-    source: corpus.source,
-    train: corpus.data.train.tokens,
-    vocab: corpus.tokenizer.vocab,
-  };
+  const isPrepared = corpus.validationFraction === undefined;
+  const data = isPrepared
+    ? corpus.identity
+    : { source: corpus.source, train: corpus.data.train.tokens, vocab: corpus.tokenizer.vocab };
   return createHash("sha256")
     .update(JSON.stringify({ model, recipe: fixed, data }))
     .digest("hex")
@@ -73,9 +74,9 @@ export async function* runTrial(
   const { name, model, corpus } = trial;
   const { seed } = trial.recipe;
   const path = join(directory, trialName(trial));
-  const stored = { name, model, recipe: trial.recipe, data: { source: corpus.source, identity: corpus.identity } };
+  const stored = { name, model, recipe: trial.recipe, data: corpusRecord(corpus) };
   const run = RunDirectory.exists(path)
-    ? await RunDirectory.open(path)
+    ? await begunTrial(path, corpus)
     : await RunDirectory.create(path, stored, corpus.tokenizer.json);
   const recipe = run.config.recipe as Recipe; // what it began with, micro-batches included
   using _lock = run.lock();
@@ -132,11 +133,18 @@ export async function* runTrial(
       train: textSize(corpus.data.train),
       validation: textSize(corpus.data.validation),
       ...(corpus.data.test && { test: textSize(corpus.data.test) }),
-      ...(corpus.identity && { identity: corpus.identity }),
+      identity: corpus.identity,
     },
   };
   run.removeCheckpoint();
   return result;
+}
+
+/** A trial that was begun before. @throws InputError if it was begun with other text. */
+async function begunTrial(path: string, corpus: Corpus): Promise<RunDirectory> {
+  const run = await RunDirectory.open(path);
+  checkCorpus(checked(corpusRecordSchema, run.config.data, `${path}: data`), corpus);
+  return run;
 }
 
 /** How well a model predicts a shard; NaN for one that diverged. */

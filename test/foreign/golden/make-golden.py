@@ -6,14 +6,12 @@ as save_pretrained writes them (their numbers are made from their names, see wei
     python make-golden.py [names]
 """
 
-import base64
 import copy
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from transformers import (
@@ -34,10 +32,9 @@ from transformers import (
 )
 from transformers.models.hunyuan_v1_dense import modeling_hunyuan_v1_dense as hunyuan
 
+from golden import VOCAB, write
 from weights import fill
 
-here = Path(__file__).parent
-VOCAB, LENGTH, GREEDY = 300, 96, 64
 sizes = dict(
     vocab_size=VOCAB, hidden_size=32, intermediate_size=40, num_hidden_layers=4, num_attention_heads=4,
     num_key_value_heads=2, max_position_embeddings=128, pad_token_id=0, bos_token_id=1, eos_token_id=2,
@@ -120,34 +117,6 @@ def tensors_of(folder):
                 found.append([path.name, name, part.get_dtype(), part.get_shape()])
     return found
 
-
-def greedy(logits_of, least=5e-4):
-    """A prompt, and what follows it by whole forward passes, without a cache; the first prompt that meets no near tie."""
-    for start in range(LENGTH - 8):
-        ids = tokens[start : start + 8]
-        while len(ids) < 8 + GREEDY:
-            top = torch.topk(logits_of(ids)[-1], 2)
-            if top.values[0] - top.values[1] < least:
-                break
-            ids.append(int(top.indices[0]))
-        else:
-            return ids[:8], ids[8:]
-    raise ValueError("ties everywhere")
-
-
-def write(name, config, tensors, logits_of, **more):
-    logits = logits_of(tokens).numpy()
-    prompt, generated = greedy(logits_of)
-    golden = dict(
-        **more, config=config, tensors=tensors, tokens=tokens, prompt=prompt, greedy=generated,
-        positions=list(range(7, LENGTH, 8)),
-        logits=base64.b64encode(np.ascontiguousarray(logits[7::8].astype("<f4")).tobytes()).decode(),
-    )
-    (here / f"{name}.json").write_text(json.dumps(golden) + "\n")
-    print(name, len(tensors), "tensors, logits up to", float(np.abs(logits).max()))
-
-
-tokens = [(i * i * 7 + 3 * i + 11) % VOCAB for i in range(LENGTH)]
 
 torch.set_num_threads(1)
 

@@ -50,6 +50,18 @@ const comparable = (results: readonly Result[] | undefined) =>
   results?.map(({ seconds: _, tokensPerSecond: __, ...rest }) => rest);
 
 describe("sweep", () => {
+  it("refuses results and runs of other text with as many tokens", async () => {
+    const text = join(scratch, "changing.jsonl");
+    const directory = join(scratch, "changing");
+    const plan = studyPlan({ ...input, data: { ...input.data, source: text }, models: ["H8-MQA"] });
+    writeFileSync(text, lines.join("\n"));
+    expect((await run(directory, plan, 8)).results).toBeUndefined(); // one run is done, one is begun
+    writeFileSync(text, [...lines.slice(1), lines[0]].join("\n"));
+    await expect(run(directory, plan)).rejects.toThrow(/results\.jsonl: has results of other text/);
+    rmSync(resultsPath(directory));
+    await expect(run(directory, plan)).rejects.toThrow(/changing\.jsonl: is not the text that the run was begun with/);
+  });
+
   it("stopped anywhere and started again is the sweep that never stopped, and runs nothing twice", async () => {
     const whole = await run(join(scratch, "whole"));
     expect(whole.results).toHaveLength(4);

@@ -163,4 +163,4 @@ if __name__ == "__main__":
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         (here / f"{name}.json").write_text(json.dumps(dict(tokenizer=json.loads(tokenizer.to_str()), texts=texts, ids=ids)) + "\n")
     cases = [dict(name=name, template=template, rendered=rendered(template)) for name, template in templates.items()]
-    (here / "chats.json").write_text(json.dumps(dict(chats=chats, cases=cases), indent=1) + "\n")
+    (here / "chats.json").write_text(json.dumps(dict(chats=chats, cases=cases)) + "\n")

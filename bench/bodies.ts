@@ -1,0 +1,117 @@
+// How long a large body keeps others waiting: while each of these is sent, a bystander asks for /health again and again, and
+// its longest wait is reported; the same without a body first. Rounds take turns, for machines are never quiet.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, type IncomingMessage, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { namedModel, RunDirectory, trainBpe } from "crosslayer";
+import { randomWeights } from "../src/study/inference/synthetic.ts";
+import { median } from "../src/tensor/estimate.ts";
+
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } });
+const rounds = Number(values.rounds);
+
+const scratch = mkdtempSync(join(tmpdir(), "crosslayer-bodies-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+const path = join(scratch, "tiny");
+const { json, vocab } = trainBpe(["we the people of the united states ".repeat(40)], { vocab: 270 });
+const model = namedModel("H16-MQA-CLA2", { layers: 2, width: 32, mlpWidth: 64, vocab, context: 512 });
+const run = await RunDirectory.create(path, { name: "tiny", model, recipe: {}, data: {} }, json);
+await run.saveModel(randomWeights(model));
+
+const list = (count: number, item: (i: number) => string) => Array.from({ length: count }, (_, i) => item(i)).join(",");
+const text = (more: string) => `{"model":"tiny","prompt":"x","max_tokens":1,${more}}`;
+const chat = (messages: string, more = "") => `{"model":"tiny","messages":[${messages}],"max_tokens":1${more}}`;
+const said = (content: string) => `{"role":"user","content":${content}}`;
+const schema = (inside: string) =>
+  text(`"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":${inside}}}`);
+
+/** Bodies of up to 4 MiB, by what they are. */
+const bodies: Readonly<Record<string, string>> = {
+  "1.35M {} in a schema": schema(`{"enum":[${list(1_350_000, () => "{}")}]}`),
+  "4 MB of [": `${text('"stop":')}`.slice(0, -1) + "[".repeat(4_000_000),
+  "4 MB of [ in a schema": `{"model":"tiny","response_format":${"[".repeat(4_000_000)}`,
+  "250k unknown fields": `{${list(250_000, (i) => `"x${i}":1`)}}`,
+  "250k fields of one name": `{${list(250_000, () => '"model":1')}}`,
+  "1.9M token ids": `{"model":"tiny","prompt":[${list(1_900_000, () => "1")}]}`,
+  "1.3M token ids that are none": `{"model":"tiny","prompt":[${list(1_300_000, () => "-1")}]}`,
+  "1M prompts that are none": `{"model":"tiny","prompt":[${list(1_000_000, () => "[]")}]}`,
+  "a prompt of 4 MB": `{"model":"tiny","prompt":${JSON.stringify("x".repeat(4_000_000))}}`,
+  "a prompt of 2M quotes": `{"model":"tiny","prompt":${JSON.stringify('"'.repeat(2_000_000))}}`,
+  "a message of 4 MB": chat(said(JSON.stringify("x ".repeat(2_000_000)))),
+  "4,000 messages' worth of values": chat(list(1000, () => said('"we the people"'))),
+  "4,000 biases that are none": text(`"logit_bias":{${list(4000, (i) => `"x${i}":1`)}}`),
+  "20,000 values of a schema": schema(`{"enum":[${list(19_000, (i) => `"${i}"`)}]}`),
+  "a number of 4 MB": text(`"seed":${"1".repeat(4_000_000)}`),
+  "a key of 4 MB": text(`"${"x".repeat(4_000_000)}":1`),
+  "4 MB of spaces": text(`"n":1${" ".repeat(4_000_000)}`),
+  "half a JSON of 4 MB": `{"model":"tiny","prompt":"${"x".repeat(4_000_000)}`,
+};
+
+const child = spawn(
+  process.execPath,
+  ["dist/cli/main.js", "serve", path, "--port", "0", "--kv-memory", "4MB", "--log-level", "silent"],
+  { stdio: ["ignore", "pipe", "inherit"] },
+);
+process.on("exit", () => child.kill("SIGKILL"));
+let told = "";
+child.stdout.on("data", (data) => {
+  told += data;
+});
+while (!told.includes("of cache for all")) await sleep(50);
+const url = /http:\/\/[\d.:]+/.exec(told)?.[0] as string;
+
+const [watching, sending] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })];
+
+async function ask(path: string, agent: Agent, body?: Uint8Array): Promise<number> {
+  const headers = body ? { "content-type": "application/json", "content-length": body.length } : {};
+  const asked = request(url + path, { method: body ? "POST" : "GET", headers, agent });
+  asked.end(body);
+  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  response.resume();
+  await once(response, "end");
+  return response.statusCode as number;
+}
+
+/** The bystander's longest wait, in ms, while something is done. */
+async function longestWait(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0;
+  let over = false;
+  const watch = (async () => {
+    while (!over) {
+      const start = performance.now();
+      await ask("/health", watching);
+      longest = Math.max(longest, performance.now() - start);
+    }
+  })();
+  await work();
+  over = true;
+  await watch;
+  return longest;
+}
+
+const encoder = new TextEncoder();
+const kinds = Object.entries(bodies).map(([what, body]) => ({ what, bytes: encoder.encode(body) }));
+const waits = new Map<string, number[]>();
+const note = (what: string, wait: number) => waits.set(what, [...(waits.get(what) ?? []), wait]);
+const statuses = new Map<string, number>();
+for (let round = 0; round <= rounds; round++) {
+  const nothing = await longestWait(() => sleep(200));
+  if (round > 0) note("nothing", nothing);
+  for (const { what, bytes } of kinds) {
+    const path = what.includes("message") ? "/v1/chat/completions" : "/v1/completions";
+    const wait = await longestWait(async () => statuses.set(what, await ask(path, sending, bytes)));
+    if (round > 0) note(what, wait); // the first is for what is compiled then
+  }
+}
+console.log(`longest wait of a bystander in ms, median and least of ${rounds} rounds:`);
+for (const [what, found] of waits) {
+  const figures = [median(found), Math.min(...found)].map((ms) => ms.toFixed(1).padStart(7)).join("");
+  console.log(`${figures}  ${what}${statuses.has(what) ? ` → ${statuses.get(what)}` : ""}`);
+}
+child.kill("SIGTERM");

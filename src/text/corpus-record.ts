@@ -1,0 +1,62 @@
+// What a run keeps of the text that it is trained on, so that the same text is found again, or its change noticed. Knows
+// no runs.
+
+import { z } from "zod";
+import { InputError } from "../error.ts";
+import { type Corpus, type CorpusOptions, openCorpus } from "./corpus.ts";
+
+/** What fixes a run's text. Runs from before lack some of it. */
+export const corpusRecordSchema = z.object({
+  /** A source's spec, or a directory of prepared text. */
+  source: z.string(),
+  field: z.string().optional(),
+  vocab: z.int().optional(),
+  /** Undefined of prepared text, whose sides are made. */
+  validationFraction: z.number().optional(),
+  /** Tokens to train on. */
+  tokens: z.int().optional(),
+  /** A hash of the tokenizer and of every side's tokens. */
+  identity: z.string().optional(),
+});
+
+/** The text of a run, as the run keeps it. */
+export type CorpusRecord = Readonly<z.output<typeof corpusRecordSchema>>;
+
+/** What to keep of a corpus. */
+export function corpusRecord({ source, field, validationFraction, identity, tokenizer, data }: Corpus): CorpusRecord {
+  return { source, field, vocab: tokenizer.vocab, validationFraction, tokens: data.train.tokens, identity };
+}
+
+/**
+ * The corpus of a record, by the tokenizer.json at `place.tokenizer`.
+ * @throws InputError where it is not the text of the record any more.
+ */
+export async function reopenCorpus(
+  record: CorpusRecord,
+  place: Pick<CorpusOptions, "directory" | "onProgress"> & { tokenizer: string },
+): Promise<Corpus> {
+  const { source, field, validationFraction, vocab = 0 } = record;
+  const corpus = await openCorpus({ source, field, validationFraction, vocab, ...place });
+  try {
+    checkCorpus(record, corpus);
+  } catch (error) {
+    corpus.data[Symbol.dispose]();
+    throw error;
+  }
+  return corpus;
+}
+
+/** Throws InputError where `corpus` is not the text of `record`. */
+export function checkCorpus(record: CorpusRecord, corpus: Corpus): void {
+  const { tokens, identity } = corpusRecord(corpus);
+  const advice = "restore it, or begin another run";
+  if (record.tokens !== undefined && record.tokens !== tokens) {
+    throw new InputError(`${record.source}: had ${record.tokens} tokens to train on and has ${tokens} now; ${advice}`);
+  }
+  if (record.identity !== undefined && record.identity !== identity) {
+    const [was, is] = [record.identity, identity ?? ""].map((text) => `${text.slice(0, 12)}…`);
+    throw new InputError(
+      `${record.source}: is not the text that the run was begun with (its tokens hash to ${is}, not ${was}): documents were changed or moved; ${advice}`,
+    );
+  }
+}

@@ -1,0 +1,24 @@
+// Work that may not come to an end, such as somebody else's pattern on some text, stopped when its time is up: V8 ends it,
+// within a regular expression too. Knows not what the work is.
+
+import { createContext, Script } from "node:vm";
+
+const script = new Script("work()");
+const context: { work?: () => void } = createContext({});
+
+/** What `work` returns, or throws. @throws what `tooLong` makes when it takes more than `ms` milliseconds. */
+export function withinTime<T>(ms: number, work: () => T, tooLong: () => Error): T {
+  let result: { value: T } | undefined;
+  const outer = context.work;
+  context.work = () => {
+    result = { value: work() };
+  };
+  try {
+    script.runInContext(context, { timeout: Math.ceil(ms) });
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException | undefined)?.code === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? tooLong() : error;
+  } finally {
+    context.work = outer;
+  }
+  return (result as { value: T }).value;
+}

@@ -1,0 +1,146 @@
+// What `train --resume` takes up and what it refuses: options, config, tokenizer and text are those that the run was begun
+// with, or are named with both values.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { begunRun, resumedRun, type TrainFlags } from "../../src/cli/train-run.ts";
+import { InputError } from "../../src/error.ts";
+import { openDevice } from "../../src/runtime/open-device.ts";
+import { scratch } from "../files/scratch.ts";
+
+const said = vi.spyOn(console, "error").mockImplementation(() => {});
+afterEach(() => said.mockClear());
+
+const lines = Array.from(
+  { length: 60 },
+  (_, i) => `line ${10 + i} of a small made up text, ${"lamp river ".repeat(i % 5)}`,
+);
+const jsonl = (texts: readonly string[]) =>
+  texts.map((text) => `${JSON.stringify({ text, other: `${text} too` })}\n`).join("");
+
+/** A run that has a checkpoint, and the options that it was begun with. */
+async function begun(more: Partial<TrainFlags> = {}): Promise<TrainFlags & { data: string }> {
+  const directory = scratch();
+  const data = join(directory, "text.jsonl");
+  writeFileSync(data, jsonl(lines));
+  const flags = { data, out: join(directory, "run"), depth: 2, vocab: 280, context: 16, steps: 8, batch: 4, ...more };
+  await using device = await openDevice("host");
+  const { run, corpus } = await begunRun(flags, device);
+  corpus.data[Symbol.dispose]();
+  await run.saveCheckpoint({}, { step: 1, position: 4 });
+  return flags;
+}
+
+async function resume(flags: TrainFlags) {
+  await using device = await openDevice("host");
+  const { corpus, resolved } = await resumedRun({ ...flags, resume: true }, device);
+  corpus.data[Symbol.dispose]();
+  return resolved;
+}
+
+describe("a run is taken up", () => {
+  test("with nothing beside --resume, without a word of warning", async () => {
+    const { out } = await begun();
+    said.mockClear();
+    await resume({ out });
+    expect(said.mock.calls.flat().join()).not.toContain("warning");
+  });
+
+  test("with all that it was begun with said again", async () => {
+    const { threads: _, ...flags } = await begun({
+      field: "text",
+      validationFraction: 0.1,
+      learningRate: 0.01,
+      seed: 3,
+    });
+    await resume({ ...flags, tokenizer: join(flags.out, "tokenizer.json"), tokens: 8 * 4 * 16, precision: "float32" });
+  });
+
+  test("with another micro-batch, saying that bits differ; and is saved and validated as asked", async () => {
+    const { out } = await begun({ microBatch: 4 });
+    const { microBatch, checkpointEvery, validateEvery } = await resume({
+      out,
+      microBatch: 2,
+      checkpointEvery: 7,
+      validateEvery: 3,
+    });
+    expect([microBatch, checkpointEvery, validateEvery]).toEqual([2, 7, 3]);
+    expect(said.mock.calls.flat().join()).toMatch(
+      /--micro-batch: the run was begun with 4, goes on with 2; .*bits differ/,
+    );
+  });
+});
+
+describe("a run is not taken up", () => {
+  const options: [Partial<TrainFlags>, RegExp][] = [
+    [{ context: 32 }, /context 16, found 32/],
+    [{ vocab: 300 }, /vocab 280, found 300/],
+    [{ tokens: 1024 }, /tokens 512, found 1024/],
+    [{ steps: 9 }, /steps 8, found 9/],
+    [{ field: "other" }, /field "text", found "other"/],
+    [{ validationFraction: 0.5 }, /validation fraction 0\.05, found 0\.5/],
+    [{ learningRate: 0.5 }, /learning rate 0\.002, found 0\.5/],
+    [{ seed: 5 }, /seed 0, found 5/],
+    [{ batch: 8 }, /batch 4, found 8/],
+    [{ depth: 3 }, /model .*"layers":2.* found .*"layers":3/],
+    [{ data: "sotu" }, /data ".*text\.jsonl", found "sotu"/],
+    [{ microBatch: 3 }, /micro-batches of 3 do not divide a batch of 4/],
+    [{ tokenizer: "test/checkpoint/first-house/tokenizer.json" }, /tokenizer .*, found test\/.*, which is another/],
+  ];
+  test.each(options)("with other options: %j", async (flags, message) => {
+    const { out } = await begun();
+    const refused = resume({ out, ...flags });
+    await expect(refused).rejects.toThrow(InputError);
+    await expect(refused).rejects.toThrow(message);
+  });
+
+  test.each([
+    ["documents in another order", [...lines.slice(1), lines[0] as string]],
+    ["other words of the same length", lines.map((line) => line.replace("line 33", "line 44"))],
+    ["a document twice", [...lines.slice(0, -1), lines[0] as string]],
+  ])("with other text: %s", async (_, texts) => {
+    const { out, data } = await begun();
+    writeFileSync(data, jsonl(texts));
+    await expect(resume({ out })).rejects.toThrow(/text\.jsonl: (is not the text|had \d+ tokens)/);
+  });
+
+  test.each([
+    ["learningRate", 0.002, 0.02],
+    ["warmup", 0.05, 0.5],
+    ["beta1", 0.9, 0.5],
+    ["seed", 0, 1],
+    ["batch", 4, 2],
+    ["normEpsilon", 0.00001, 0.001],
+    ["context", 16, 8],
+    ["validationFraction", 0.05, 0.06],
+  ])("with another config: %s", async (key, was, is) => {
+    const { out } = await begun();
+    const path = join(out, "config.json");
+    const text = readFileSync(path, "utf8");
+    const changed = text.replace(`"${key}": ${was}`, `"${key}": ${is}`);
+    expect(changed).not.toBe(text);
+    writeFileSync(path, changed);
+    await expect(resume({ out })).rejects.toThrow(new RegExp(`${key} ${was}, config\\.json has ${is};`));
+  });
+
+  test("with two ids of the tokenizer swapped", async () => {
+    const { out } = await begun();
+    const path = join(out, "tokenizer.json");
+    const json = JSON.parse(readFileSync(path, "utf8"));
+    const [one, two] = [json.model.vocab.a, json.model.vocab.b];
+    Object.assign(json.model.vocab, { a: two, b: one });
+    writeFileSync(path, JSON.stringify(json));
+    await expect(resume({ out })).rejects.toThrow(/tokenizer\.json: is not the tokenizer/);
+  });
+});
+
+test("a micro-batch that no memory holds is refused before anything is written", async () => {
+  const flags = { data: "sotu", out: join(scratch(), "run"), depth: 32, context: 1 << 17, batch: 64, microBatch: 64 };
+  await using device = await openDevice("host");
+  const refused = begunRun(flags, device);
+  await expect(refused).rejects.toThrow(
+    /micro-batches of 64 sequences .* needs about [\d.]+ GiB, .* try a smaller --micro-batch/,
+  );
+  expect(() => readFileSync(flags.out)).toThrow(/ENOENT/);
+});
