@@ -139,7 +139,7 @@ export async function* conversionStudy(
         ? asked.batch
         : fittingMicroBatch(model, { ...asked, teacher: beginning?.teacher });
     const run = await runAt(
-      at(`${name} trained`),
+      at(spec.kind === "converted" ? `${name} trained` : name),
       { ...spec, name: modelName(model) },
       { ...asked, microBatch },
       corpus,

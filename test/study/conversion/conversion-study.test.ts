@@ -83,7 +83,7 @@ describe("a study of conversion", () => {
     for (const line of conversionFindings(results)) expect(page).toContain(line.slice(0, 40).replaceAll("&", "&amp;"));
     expect(page.match(/<svg/g)?.length).toBeGreaterThanOrEqual(4);
     expect(readFileSync(written[1] as string, "utf8")).toContain(conversionMarkdown(results));
-  }, 60_000);
+  }, 240_000);
 
   it("says how much was recovered: none, half, all", () => {
     const teacher = { after: 2 } as ConversionResult;
