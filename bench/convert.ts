@@ -33,13 +33,14 @@ try {
   const run = await RunDirectory.create(at("from"), { name: "bench", model, recipe: null, data: {} }, {});
   await run.saveModel(weights);
   for (const init of ["owner", "mean"] as const) {
-    const start = performance.now();
+    const [start, before] = [performance.now(), process.cpuUsage()];
     const options = { from: at("from"), out: at(init), init, sharing: () => share(layers, 2), kvHeads: 4 };
     await convertRun(options, () => Promise.reject(new Error("no device is needed")));
     const seconds = (performance.now() - start) / 1000;
-    console.log(
-      `${init}: CLA2 and 4 KV heads in ${seconds.toFixed(1)} s ${seconds <= 60 ? "(at most 60 s)" : "TOO SLOW"}`,
-    );
+    const { user, system } = process.cpuUsage(before);
+    const computed = `${((user + system) / 1e6).toFixed(1)} s of processor time`;
+    const verdict = seconds <= 60 ? "at most 60 s" : "TOO SLOW";
+    console.log(`${init}: CLA2 and 4 KV heads in ${seconds.toFixed(1)} s, ${computed}: ${verdict}`);
     if (seconds > 60) process.exitCode = 1;
     rmSync(at(init), { recursive: true });
   }
