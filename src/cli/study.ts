@@ -9,6 +9,7 @@ import { deviceNames } from "../runtime/open-device.ts";
 import { conversionPreset, loadConversionPlan } from "../study/conversion/conversion-plan.ts";
 import type { Result } from "../study/numbers/result.ts";
 import { summarize } from "../study/numbers/summary.ts";
+import { finding } from "../study/report/finding.ts";
 import { writeOutputs } from "../study/report/outputs.ts";
 import { terminalTable } from "../study/report/table.ts";
 import { terminalChart } from "../study/report/terminal-chart.ts";
@@ -75,7 +76,8 @@ async function runStudy(positional: string | undefined, flags: Flags): Promise<v
     );
     const command = `crosslayer study ${asked}${seeds === undefined ? "" : ` --seeds ${seeds}`} --out ${directory}`;
     const files = await writeOutputs(directory, results, { plan, command, duration });
-    show(results, [...files, resultsPath(directory)]);
+    show(results, plan, [...files, resultsPath(directory)]);
+    console.log(`Ask its models, and see what their caches hold: crosslayer serve --study ${directory}`);
   });
 }
 
@@ -117,9 +119,11 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
   return undefined;
 }
 
-function show(results: readonly Result[], files: readonly string[]): void {
+function show(results: readonly Result[], { contrasts }: StudyPlan, files: readonly string[]): void {
   const summary = summarize(results);
-  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n`);
+  console.log(
+    `\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(results, contrasts).join("\n")}\n`,
+  );
   for (const { name, sample } of summary) {
     if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
   }

@@ -78,10 +78,19 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   const load = loadOf(device, model, precision);
   await interruptible(async (signal) => {
+    const onWarning = (text: string) => console.error(`warning: ${text}`);
     const validate = (weights: Buffers) => evaluation.quick(weights);
     const steps = train({
-      ...{ device, model, recipe: resolved, shard, batches, beginning },
-      ...{ directory: run, validate, signal },
+      device,
+      model,
+      recipe: resolved,
+      shard,
+      batches,
+      beginning,
+      directory: run,
+      validate,
+      onWarning,
+      signal,
     });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";

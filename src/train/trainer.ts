@@ -107,6 +107,12 @@ export class Trainer implements Disposable {
     return this.#step;
   }
 
+  /** What the runtime made of the step, where it says (see `Program.digest`). */
+  get digest(): string | undefined {
+    const { update, accumulate } = this.#programs;
+    return update.digest && [update.digest, accumulate?.digest].filter(Boolean).join("+");
+  }
+
   /** Parameters by name, until the next step. */
   get weights(): Buffers {
     return this.#weights;

@@ -532,13 +532,22 @@ describe("beside completions", () => {
     const stats = await (await fetch(`${it.url}/api/stats?since=0`)).json();
     expect(stats.models.shared.blocks.total).toBeGreaterThan(0);
     expect(stats.history.length).toBeGreaterThan(0);
+    for (const kind of ["queue", "firstToken", "perToken"]) {
+      const { median, p95 } = stats.models.shared.latency[kind];
+      expect(median).toBeGreaterThan(0);
+      expect(p95).toBeGreaterThanOrEqual(median);
+    }
+    const load = (id: string) => fetch(`${it.url}/api/models/${id}/load`, { method: "POST" });
+    expect(await (await load(unshared.id)).json()).toMatchObject({ id: unshared.id, loaded: true });
+    expect((await load("nobody")).status).toBe(404);
     const reply = await fetch(`${it.url}/api/study`);
     const body = await reply.json();
     expect(body.results.map(({ id }: { id: string }) => id)).toEqual([
       "H16-MQA-lr0.01-seed1",
       "H16-MQA-CLA2-lr0.01-seed1",
     ]);
-    expect(body.live).toMatchObject([{ name: "H16-MQA-CLA4", steps: 100, seed: 1 }]);
+    expect(body.live).toMatchObject([{ name: "H16-MQA-CLA4", steps: 100, seed: 1, model: { sharing: [0, 0, 0, 0] } }]);
+    expect(body.finding[0]).toContain("H16-MQA-CLA2 keeps 256 bytes");
     const again = await fetch(`${it.url}/api/study`, {
       headers: { "if-none-match": reply.headers.get("etag") as string },
     });

@@ -20,9 +20,12 @@ export const conversionHeads = [
 ] as const;
 const textColumns = 3;
 
-/** What training gave back of what conversion lost, from 0 to 1, and above where it ends better than the teacher. */
+/**
+ * What training gave back of what conversion lost: 0 to 1, above where it ends better than the teacher; undefined where
+ * nothing was lost.
+ */
 export function recovered({ before, after }: ConversionResult, teacher: ConversionResult): number | undefined {
-  return before === undefined ? undefined : (before - after) / (before - teacher.after);
+  return before === undefined || before <= teacher.after ? undefined : (before - after) / (before - teacher.after);
 }
 
 /** A result's cells in the order of `conversionHeads`; losses are held-out, nats per token. */
@@ -77,9 +80,10 @@ export function conversionFindings(results: readonly ConversionResult[]): string
     lines.push(`Converted to ${label} without training, the loss changes by: ${begin} nats per token.`);
     const all = converted.filter((result) => result.sharing === sharing).sort((a, b) => a.after - b.after);
     const best = all[0] as ConversionResult;
-    const part = recovered(best, teacher) ?? Number.NaN;
+    const part = recovered(best, teacher);
+    const back = part === undefined ? "" : `, ${(100 * part).toFixed(0)}% of its loss recovered`;
     lines.push(
-      `After ${countText(best.tokens)} tokens of uptraining the best of ${label} began as ${best.init}${best.isDistilled ? " and was distilled" : ""}: ${lost(best.after)} nats from the teacher, ${(100 * part).toFixed(0)}% of its loss recovered.`,
+      `After ${countText(best.tokens)} tokens of uptraining the best of ${label} began as ${best.init}${best.isDistilled ? " and was distilled" : ""}: ${lost(best.after)} nats from the teacher${back}.`,
     );
     const scratch = results.find((result) => result.kind === "scratch" && result.sharing === sharing);
     if (scratch) {

@@ -85,10 +85,11 @@ describe("a study of conversion", () => {
     expect(readFileSync(written[1] as string, "utf8")).toContain(conversionMarkdown(results));
   }, 240_000);
 
-  it("says how much was recovered: none, half, all", () => {
+  it("says how much was recovered: none, half, all; nothing where nothing was lost", () => {
     const teacher = { after: 2 } as ConversionResult;
     const result = (before: number, after: number) => recovered({ before, after } as ConversionResult, teacher);
     expect([result(4, 4), result(4, 3), result(4, 2)]).toEqual([0, 0.5, 1]);
+    expect(result(2, 1)).toBeUndefined();
   });
 
   it("has a preset, and plans that are wrong are told so", async () => {
