@@ -3,7 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { endLabels, endRoom, fontSize, layout, titles } from "../../charts/annotation.ts";
 import { type DrawingOptions, draw, overlay } from "../../charts/drawing.ts";
-import { colorOf } from "../../charts/palette.ts";
+import { modelColors } from "../../charts/palette.ts";
 import { countText } from "../../charts/quantity.ts";
 import type { ConversionResult } from "./conversion-study.ts";
 
@@ -14,24 +14,24 @@ export function conversionChart(
   drawing: DrawingOptions = {},
 ): string {
   const own = results.filter((result) => result.kind === "converted" && result.sharing === sharing);
-  const inits = [...new Set(own.map(({ init }) => init))];
-  const lines = own.map(({ init, isDistilled, before, after, curve, tokens }) => ({
-    name: `${init}${isDistilled ? ", distilled" : ""}`,
-    color: colorOf(1 + inits.indexOf(init)),
-    isDashed: isDistilled === true,
-    points: [
-      { tokens: 0, loss: before ?? Number.NaN },
-      ...curve.filter((point) => point.tokens < tokens),
-      { tokens, loss: after },
-    ],
+  const others = results.filter(
+    ({ kind, sharing: of }) => kind === "teacher" || (kind === "scratch" && of === sharing),
+  );
+  const nameOf = ({ kind, init }: ConversionResult) =>
+    ({ teacher: "teacher", scratch: "from scratch", converted: String(init) })[kind];
+  const colors = modelColors([...others, ...own].map((result) => ({ ...result, name: nameOf(result) })));
+  const colorOf = (result: ConversionResult) => colors.get(nameOf(result)) as string;
+  const lines = own.map((result) => ({
+    name: `${nameOf(result)}${result.isDistilled ? ", distilled" : ""}`,
+    color: colorOf(result),
+    isDashed: result.isDistilled === true,
+    points: result.curve,
   }));
   const most = Math.max(...own.map(({ tokens }) => tokens));
-  const levels = results
-    .filter(({ kind, sharing: of }) => kind === "teacher" || (kind === "scratch" && of === sharing))
-    .map(({ kind, after }) => ({
-      ...{ name: kind === "teacher" ? "teacher" : "from scratch", color: kind === "teacher" ? colorOf(0) : colorOf(8) },
-      ...{ isDashed: false, points: [0, most].map((tokens) => ({ tokens, loss: after })) },
-    }));
+  const levels = others.map((result) => ({
+    ...{ name: nameOf(result), color: colorOf(result), isDashed: false },
+    points: [0, most].map((tokens) => ({ tokens, loss: result.curve.at(-1)?.loss ?? result.after })),
+  }));
   const all = [...levels, ...lines];
   const { size, frame } = layout(drawing, { ...endRoom(all), height: 420 });
   return draw(

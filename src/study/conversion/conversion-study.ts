@@ -26,7 +26,7 @@ import { type ConversionPlan, teacherModel } from "./conversion-plan.ts";
 export interface LossPoint {
   /** Tokens that it was trained on, of uptraining those after the conversion. */
   readonly tokens: number;
-  /** On held-out text, nats per token. */
+  /** On a part of the held-out text, the same for all runs, nats per token. */
   readonly loss: number;
 }
 
@@ -147,10 +147,10 @@ export async function* conversionStudy(
     const stored = run.config.recipe as Recipe;
     yield { kind: "run", name, steps: phase.steps, done: results.length, runs };
     using evaluation = await Evaluation.create(device, model, corpus.data.validation, {});
-    const fullLoss = async (weights: Tensors) => {
+    const measured = async (weights: Tensors) => {
       const placed = putAll(device, weights);
       try {
-        return await evaluation.full(placed);
+        return { ...(await evaluation.full(placed)), quick: await evaluation.quick(placed) };
       } finally {
         for (const buffer of Object.values(placed)) buffer[Symbol.dispose]();
       }
@@ -174,19 +174,20 @@ export async function* conversionStudy(
       run.removeCheckpoint();
     }
     const { tensors } = await run.loadModel();
-    const { loss, perplexity } = await fullLoss(tensors);
-    const before =
-      spec.kind === "converted" && beginning?.weights ? (await fullLoss(beginning.weights)).loss : undefined;
+    const { loss, perplexity } = await measured(tensors);
+    const isBegun = spec.kind === "converted" && beginning?.weights !== undefined;
+    const start = isBegun ? await measured(beginning.weights as Tensors) : undefined;
     const rows = await run.metrics<{ step: number; validation?: number; seconds: number }>();
     const curve = rows.flatMap(({ step, validation }) =>
       validation === undefined || validation === null ? [] : [{ tokens: tokensOf(step), loss: validation }],
     );
+    if (start) curve.unshift({ tokens: 0, loss: start.quick });
     const { kind, sharing, init, isDistilled } = spec;
     const result: ConversionResult = {
       ...{ kind, name, model, sharing, kvBytesPerToken: kvBytesPerToken(model, "float32") },
       ...(init && { init }),
       ...(isDistilled !== undefined && { isDistilled }),
-      ...(before !== undefined && { before }),
+      ...(start && { before: start.loss }),
       ...{ after: loss, perplexity, curve, tokens: tokensOf(phase.steps) },
       seconds: rows.reduce((sum, { seconds }) => sum + seconds, 0),
     };
