@@ -156,6 +156,11 @@ export class RunDirectory {
     return existsSync(join(this.path, files.model));
   }
 
+  /** Whether there is a checkpoint to go on from. */
+  get begun(): boolean {
+    return existsSync(join(this.path, files.checkpoint));
+  }
+
   /** Replaces the checkpoint; a kill meanwhile leaves the one before. */
   async saveCheckpoint(tensors: Tensors, state: Readonly<Record<string, number | string>>): Promise<void> {
     const texts = Object.fromEntries(Object.entries(state).map(([key, value]) => [key, String(value)]));

@@ -6,6 +6,7 @@ import pc from "picocolors";
 import { durationText, integerText, rateText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import { deviceNames } from "../runtime/open-device.ts";
+import { conversionPreset, loadConversionPlan } from "../study/conversion/conversion-plan.ts";
 import type { Result } from "../study/numbers/result.ts";
 import { summarize } from "../study/numbers/summary.ts";
 import { finding } from "../study/report/finding.ts";
@@ -20,7 +21,10 @@ import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
 import { corpusProgress, type Progress, progress } from "./progress.ts";
+import { runConversionStudy } from "./study-conversion.ts";
 import { mergeCommand } from "./study-merge.ts";
+
+const presetNames = [...Object.keys(presets), conversionPreset.name];
 
 interface Flags {
   preset?: string;
@@ -35,7 +39,7 @@ export function studyCommand(): Command {
   return new Command("study")
     .description("train the models of a plan, compare quality with KV cache bytes, write a report; killed, it goes on")
     .argument("[plan]", "a preset or a JSON file, as --preset")
-    .option("--preset <name|file>", `${Object.keys(presets).join(", ")}, or a JSON file like them`)
+    .option("--preset <name|file>", `${presetNames.join(", ")}, or a JSON file like them`)
     .option("--seeds <count>", "runs of each model, with seeds 1 to count", whole(1, 1000))
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
@@ -47,7 +51,12 @@ export function studyCommand(): Command {
 async function runStudy(positional: string | undefined, flags: Flags): Promise<void> {
   const asked = flags.preset ?? positional;
   if (asked === undefined || (flags.preset !== undefined && positional !== undefined)) {
-    throw new InputError(`study: name one plan: --preset ${Object.keys(presets).join("|")}, or a JSON file`);
+    throw new InputError(`study: name one plan: --preset ${presetNames.join("|")}, or a JSON file`);
+  }
+  const conversion = await loadConversionPlan(asked);
+  if (conversion) {
+    if (flags.seeds !== undefined) throw new InputError("study: one of conversion has one seed; leave out --seeds");
+    return runConversionStudy(conversion, { asked, ...flags });
   }
   const loaded = await loadPlan(asked);
   const seeds = flags.seeds;

@@ -8,7 +8,7 @@ import type { Shard } from "../model/parameter-layouts.ts";
 import { type Buffers, type Device, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Recipe } from "./recipe.ts";
-import { type PendingStep, type StepReport, Trainer } from "./trainer.ts";
+import { type Beginning, type PendingStep, type StepReport, Trainer } from "./trainer.ts";
 
 /** Batches in an order that is fixed by their seed, from any position. */
 export interface BatchSource {
@@ -31,6 +31,8 @@ export interface TrainOptions {
   shard?: Shard | undefined;
   /** Micro-batches `[microBatch, context + 1]`. */
   batches: BatchSource;
+  /** What it begins with, where that is not random weights alone. */
+  beginning?: Beginning | undefined;
   /** Where checkpoints and metrics go; nothing is kept if not given. Its checkpoint, if it has one, is continued. */
   directory?: RunDirectory;
   /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
@@ -59,7 +61,7 @@ export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
   const { device, model, recipe, batches, directory, validate, signal } = options;
-  using trainer = await Trainer.create(device, model, recipe, options.shard);
+  using trainer = await Trainer.create(device, model, recipe, options.shard, options.beginning);
   await resume(trainer, options);
   await using saver = new Saver(trainer, options);
   const tokens = recipe.batch * model.context;
