@@ -8,6 +8,7 @@ import { InputError } from "../error.ts";
 import { deviceNames } from "../runtime/open-device.ts";
 import type { Result } from "../study/numbers/result.ts";
 import { summarize } from "../study/numbers/summary.ts";
+import { evaluationsText } from "../study/report/evaluation-table.ts";
 import { writeOutputs } from "../study/report/outputs.ts";
 import { terminalTable } from "../study/report/table.ts";
 import { terminalChart } from "../study/report/terminal-chart.ts";
@@ -111,6 +112,8 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
 function show(results: readonly Result[], files: readonly string[]): void {
   const summary = summarize(results);
   console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n`);
+  const evaluations = evaluationsText(summary);
+  if (evaluations !== "") console.log(`${evaluations}\n`);
   for (const { name, sample } of summary) {
     if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
   }

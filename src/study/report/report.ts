@@ -10,6 +10,7 @@ import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
+import { evaluationSections } from "./evaluation-table.ts";
 import { reportStyle } from "./report-style.ts";
 import { cells, heads } from "./table.ts";
 
@@ -49,6 +50,7 @@ export function report(options: ReportOptions): string {
       ),
       table(summary),
     ]),
+    evaluationSections(summary),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
     section("What the study shows", [list(supports), pairs(comparisons)]),
     section("What it does not show", [list(limits)]),
