@@ -8,7 +8,8 @@ import type { Buffers } from "../runtime/device.ts";
 
 /**
  * Tokens of one sequence in a step: the step's rows `row` … `row + count − 1` are those at positions `start` … of a text
- * whose keys and values lie in `blocks`, in order. Those before `start` have been taken.
+ * whose keys and values lie in `blocks`, in order. Those before `start` have been taken. A span of several tokens begins
+ * with a block, and blocks that several tokens of a step read before their own are full.
  */
 export interface Span {
   readonly blocks: readonly number[];

@@ -45,19 +45,16 @@ const point = (code: number) => constant({ dtype: "uint8", shape: [], data: Uint
 export function signedRows(x: Value, rounding: Rounding): IntegerRows {
   const most = rounding === "full" ? 127 : 63;
   const scales = add(mul(max(abs(x), [-1], true), float(1 / most)), float(1e-30));
-  const codes = cast(add(round(div(x, scales)), float(most + 1)), "uint8");
+  const codes = cast(round(add(div(x, scales), float(most + 1))), "uint8");
   return { codes, scales, zero: point(most + 1) };
 }
 
-/** Rounds rows of non-negative numbers whose largest is above 0: `[…, S]`. */
-export function positiveRows(x: Value, rounding: Rounding): IntegerRows {
+/** Rounds rows of non-negative numbers whose largest is above 0, `[…, S]`: code c stands for c · largest · step. */
+export function positiveRows(x: Value, rounding: Rounding) {
   const most = rounding === "full" ? 255 : 127;
   const largest = max(x, [-1], true);
-  return {
-    codes: cast(round(mul(x, div(float(most), largest))), "uint8"),
-    scales: mul(largest, float(1 / most)),
-    zero: point(0),
-  };
+  const codes = cast(round(mul(x, div(float(most), largest))), "uint8");
+  return { codes, largest, step: float(1 / most), zero: point(0) };
 }
 
 /** rows · codes in float32: `[…, M, K] × int8 […, K, N]`; the right side's scales are still missing. */

@@ -2,7 +2,8 @@
 // what, and the arrays of the owners' pools with the new rows that belong in them.
 
 import { times } from "../graph/dim.ts";
-import type { Type } from "../graph/value.ts";
+import { input } from "../graph/trace.ts";
+import type { Type, Value } from "../graph/value.ts";
 import type { HeadSizes } from "../model/attention.ts";
 import type { KvDtype } from "../model/formats.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -36,6 +37,46 @@ export function stepInputs({ heads, kvHeads, headDim }: HeadSizes, blockSize: nu
 /** The name of an input of a step. */
 export type StepInput = keyof ReturnType<typeof stepInputs>;
 
+/**
+ * The inputs of a step of N tokens over 8-bit keys and values, beside the pools. Each token attends to pieces of S
+ * positions, S the size of a block: A blocks at the pools' front that one token each reads, B parties of M tokens that
+ * read the same c blocks, and U pairs of T new tokens with a piece that is new itself. P pieces at most are merged into a
+ * token's attention, the token itself among them.
+ */
+export function pieceInputs({ heads, kvHeads, headDim }: HeadSizes, blockSize: number) {
+  const turns = {
+    positions: { dtype: "int64", shape: [1, "N"] },
+    "rope.cos": { dtype: "float32", shape: ["S", headDim / 2] },
+    "rope.sin": { dtype: "float32", shape: ["S", headDim / 2] },
+  } satisfies Record<string, Type>;
+  return {
+    ...turns,
+    /** The token that reads the block at each place of the front. */
+    "own.token": { dtype: "int32", shape: ["A"] },
+    "own.mask": { dtype: "float32", shape: ["A", 1, 1, blockSize] },
+    "party.tokens": { dtype: "int32", shape: ["B", "M"] },
+    /** Where the blocks lie that a party reads. */
+    "party.places": { dtype: "int32", shape: ["B", "c"] },
+    "chunk.queries": { dtype: "int32", shape: ["U", "T"] },
+    "chunk.keys": { dtype: "int32", shape: ["U", blockSize] },
+    /** Whether the queries come after all keys (0) or are the keys' own tokens, which see those before them (1). */
+    "chunk.kinds": { dtype: "int32", shape: ["U"] },
+    "chunk.masks": { dtype: "float32", shape: [2, 1, times("T", heads / kvHeads), blockSize] },
+    /** Which rows that the pieces gave, counted in the order own, party, the tokens themselves, chunk, a token merges. */
+    pieces: { dtype: "int32", shape: ["N", "P"] },
+    "pieces.mask": { dtype: "float32", shape: ["N", 1, 1, "P"] },
+  } satisfies Record<string, Type>;
+}
+
+/** The name of an input of a step over 8-bit keys and values. */
+export type PieceInput = keyof ReturnType<typeof pieceInputs>;
+
+/** Declares inputs. */
+export function inputsOf<Name extends string>(types: Readonly<Record<Name, Type>>): Record<Name, Value> {
+  const entries = Object.entries<Type>(types).map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]);
+  return Object.fromEntries(entries) as Record<Name, Value>;
+}
+
 /** An array of an owner's pool, `[places, ...block]`, and its names in the graph. */
 export interface PoolArray {
   /** The input of the blocks at the pool's front, `[A, ...block]`. */
@@ -58,11 +99,23 @@ export interface PoolArrays {
   readonly scales?: { readonly keys: PoolArray; readonly values: PoolArray };
 }
 
+/** What pools are made by. */
+interface PoolSizes {
+  readonly dtype: KvDtype;
+  readonly blockSize: number;
+}
+
 /** What a pool is made of: keys `[G, D, block]` and values `[G, block, D]` of a block, scales `[G, 1, block]`. */
 export function poolArrays(
   owner: number,
+  heads: Pick<HeadSizes, "kvHeads" | "headDim">,
+  sizes: PoolSizes & { readonly dtype: "int8" },
+): Required<PoolArrays>;
+export function poolArrays(owner: number, heads: Pick<HeadSizes, "kvHeads" | "headDim">, sizes: PoolSizes): PoolArrays;
+export function poolArrays(
+  owner: number,
   { kvHeads, headDim }: Pick<HeadSizes, "kvHeads" | "headDim">,
-  { dtype, blockSize }: { readonly dtype: KvDtype; readonly blockSize: number },
+  { dtype, blockSize }: PoolSizes,
 ): PoolArrays {
   const array = (name: string, type: DType, block: PoolArray["block"], positionsLast = true): PoolArray => {
     const [front, whole, rows] = [`kv.${owner}.${name}`, `kv.${owner}.${name}.all`, `rows.${owner}.${name}`];

@@ -5,11 +5,14 @@ import type { ModelConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { HostPools } from "./host-pools.ts";
 import type { KvMemory, ServingStore, Span } from "./kv-memory.ts";
-import type { StepInput } from "./paged-inputs.ts";
-import { type PagedOptions, pagedStore } from "./paged-store.ts";
+import type { Rounding } from "./kv-quantization.ts";
+import { pagedStore } from "./paged-store.ts";
+import { layPieces } from "./piece-layout.ts";
+import { pieceStore } from "./piece-store.ts";
+import { layRuns } from "./run-layout.ts";
 import { StepLayout } from "./step-layout.ts";
 
 /** What a block that a party reads costs beside its products, in rows of queries: it is gathered, then packed. */
@@ -18,6 +21,15 @@ const readingCostInQueryRows = 32;
 /** The least rows of the rotary tables; they grow by doubling. */
 const leastTablePositions = 1024;
 
+/** How a paged memory is made. */
+export interface PagedOptions {
+  readonly dtype: KvDtype;
+  /** Tokens of a block. */
+  readonly blockSize: number;
+  /** How finely 8-bit attention rounds queries and weights. */
+  readonly rounding?: Rounding;
+}
+
 /** The inputs that change with every step, also where its tokens read the same blocks as the last one's. */
 type Turn = "positions" | "rope.cos" | "rope.sin";
 
@@ -25,9 +37,9 @@ type Turn = "positions" | "rope.cos" | "rope.sin";
 export class PagedMemory implements KvMemory {
   readonly #device: Device;
   readonly #config: ModelConfig;
-  readonly #options: PagedOptions;
+  readonly #options: Required<PagedOptions>;
   readonly #pools: HostPools;
-  readonly #layout: StepLayout;
+  readonly #layout: StepLayout<Tensors>;
   #read: { layout: object; pools: object; buffers: Buffers } | undefined; // what the last step was fed, but turns
   #tables: { positions: number; cos: Tensor; sin: Tensor } | undefined;
 
@@ -39,7 +51,9 @@ export class PagedMemory implements KvMemory {
     this.#options = { rounding, ...options };
     this.#pools = new HostPools(config, { blocks, ...options });
     const repeat = config.heads / config.kvHeads;
-    this.#layout = new StepLayout(this.#pools, { repeat, readingCost: readingCostInQueryRows });
+    const cost = { repeat, readingCost: readingCostInQueryRows };
+    const layOut = options.dtype === "float32" ? layRuns : layPieces;
+    this.#layout = new StepLayout(this.#pools, (readings, pools) => layOut(readings, pools, cost));
   }
 
   get blocks(): number {
@@ -59,14 +73,15 @@ export class PagedMemory implements KvMemory {
   }
 
   store(): ServingStore {
-    return pagedStore(this.#config, this.#options);
+    const { dtype, blockSize } = this.#options;
+    return dtype === "float32" ? pagedStore(this.#config, blockSize) : pieceStore(this.#config, this.#options);
   }
 
   inputs(spans: readonly Span[]): Buffers {
     const layout = this.#layout.inputs(spans); // it moves blocks, so before the pools are read
     const pools = this.#pools.feeds;
     if (this.#read?.layout !== layout || this.#read.pools !== pools) {
-      const step: Record<Exclude<StepInput, Turn>, Tensor> = { ...layout, "own.mask": pools.mask };
+      const step = { ...layout, "own.mask": pools.mask };
       this.#read = { layout, pools, buffers: putAll(this.#device, { ...step, ...pools.arrays }) };
     }
     return { ...this.#read.buffers, ...putAll(this.#device, this.#turns(spans)) };

@@ -5,7 +5,6 @@ import { add, gather, log, matmul, max, mul, reshape, softmax, sub } from "../gr
 import { constant } from "../graph/trace.ts";
 import type { Dim, Value } from "../graph/value.ts";
 import type { HeadSizes } from "../model/attention.ts";
-import { type IntegerRows, integerProduct, positiveRows, type Rounding } from "./kv-quantization.ts";
 
 /** What a part leaves. */
 export interface Part {
@@ -19,8 +18,6 @@ export interface Part {
 export interface Positions {
   readonly keys: Value;
   readonly values: Value;
-  /** Of 8-bit rows: float32 `[X, G, 1, S]`. */
-  readonly scales?: { readonly keys: Value; readonly values: Value };
 }
 
 /** Attention of float32 `queries [X, G, rows, D]` to float32 positions; `mask` (0 or −∞) broadcasts to the scores. */
@@ -28,19 +25,6 @@ export function partOf(queries: Value, { keys, values }: Positions, mask: Value,
   const scores = add(matmul(queries, keys, { alpha: 1 / Math.sqrt(headDim) }), mask); // [X, G, rows, S]
   const weights = softmax(scores);
   return { logSum: logSum(scores, weights), mean: matmul(weights, values) };
-}
-
-/** The same with integers throughout: rounded queries, 8-bit positions, and softmax weights rounded in between. */
-export function integerPartOf(
-  queries: IntegerRows,
-  { keys, values, scales }: Required<Positions>,
-  mask: Value,
-  rounding: Rounding,
-): Part {
-  const scores = add(mul(integerProduct(queries, keys), scales.keys), mask); // queries' scales hold 1/√D
-  const weights = softmax(scores);
-  const mean = integerProduct(positiveRows(mul(weights, scales.values), rounding), values);
-  return { logSum: logSum(scores, weights), mean };
 }
 
 // The largest weight of a row is exp(0)/Σ: log Σ exp(score) comes without a second exponential.

@@ -32,7 +32,8 @@ export interface Emitter {
   ): void;
 }
 
-type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
+/** Writes a node's operation. */
+export type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 
 /** ONNX's TensorProto.DataType. */
 export const dataTypes: Readonly<Record<DType, number>> = {
@@ -46,7 +47,8 @@ export const dataTypes: Readonly<Record<DType, number>> = {
   bool: 9,
 };
 
-const microsoft = "com.microsoft";
+/** The domain of ONNX Runtime's own operators. */
+export const microsoft = "com.microsoft";
 
 function plain(opType: string): Lowering<OpName> {
   return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name));
@@ -59,8 +61,11 @@ function reduction(opType: string): Lowering<"sum" | "max"> {
     });
 }
 
-/** The lowering of every operation. */
-export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
+/** A lowering for every operation. */
+export type Lowerings = { readonly [N in OpName]: Lowering<N> };
+
+/** Those that ONNX Runtime is given. */
+export const lowerings: Lowerings = {
   input: () => {},
   constant: () => {},
 
@@ -82,8 +87,16 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     to.emit("Sigmoid", [x], [sigmoid]);
     to.emit("Mul", [x, sigmoid], outputs.map(to.name));
   },
-  cast: ({ inputs, outputs, attributes }, to) =>
-    to.emit("Cast", inputs.map(to.name), outputs.map(to.name), { to: { int: dataTypes[attributes.to] } }),
+  cast: ({ inputs: [x], outputs, attributes }, to) => {
+    const { op, inputs } = (x as Value).node;
+    const names = outputs.map(to.name);
+    if (op === "round" && (attributes.to === "int8" || attributes.to === "uint8")) {
+      // One pass rounds, casts and keeps within the type's range.
+      const zero = { int: dataTypes[attributes.to] };
+      return to.emit("QuantizeLinear", [to.name(inputs[0] as Value), to.float(1)], names, { output_dtype: zero });
+    }
+    to.emit("Cast", [to.name(x as Value)], names, { to: { int: dataTypes[attributes.to] } });
+  },
   // x + 0·(an element of signal): a dependency that no optimiser can see through.
   after: ({ inputs: [x, signal], outputs }, to) => {
     const [flat, element, nothing] = [to.fresh(), to.fresh(), to.fresh()];

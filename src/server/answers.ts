@@ -68,13 +68,17 @@ export function finishReasonOf(reason: Written["finishReason"]): "stop" | "lengt
 }
 
 /** `logprobs` of a completion; `before` are characters that came before these tokens. */
-export function completionLogprobs(logprobs: readonly PromptLogprob[], before: number) {
+export function completionLogprobs(
+  logprobs: readonly PromptLogprob[],
+  before: number,
+  tokenizer: Pick<Tokenizer, "bytesOf">,
+) {
   let offset = before;
   return {
     tokens: logprobs.map(({ text }) => text),
     token_logprobs: logprobs.map(({ logprob }) => logprob ?? null),
     top_logprobs: logprobs.map(({ token, text, logprob, top }) => {
-      return logprob === undefined ? null : byText([{ token, text, logprob }, ...top]);
+      return logprob === undefined ? null : byText([{ token, text, logprob }, ...top], tokenizer);
     }),
     text_offset: logprobs.map(({ text }) => {
       offset += text.length;
@@ -83,11 +87,25 @@ export function completionLogprobs(logprobs: readonly PromptLogprob[], before: n
   };
 }
 
-/** Log-probabilities by text; of several tokens with one text, as parts of characters have, the likeliest. */
-function byText(tokens: readonly Omit<TokenLogprob, "top">[]): Record<string, number> {
-  return Object.fromEntries(
-    tokens.toSorted((a, b) => a.logprob - b.logprob).map(({ text, logprob }) => [text, logprob]),
-  );
+/**
+ * Log-probabilities by text. Of several tokens with one text, as parts of characters have, the first goes by it, the others by
+ * their bytes, as OpenAI's API names them: `bytes:\xe6\x97`.
+ */
+function byText(
+  tokens: readonly Omit<TokenLogprob, "top">[],
+  tokenizer: Pick<Tokenizer, "bytesOf">,
+): Record<string, number> {
+  const found = new Map<string, Omit<TokenLogprob, "top">>();
+  for (const one of tokens) {
+    const before = found.get(one.text);
+    if (!before) found.set(one.text, one);
+    else if (before.token !== one.token) found.set(bytesName(tokenizer.bytesOf(one.token)), one);
+  }
+  return Object.fromEntries([...found].map(([name, { logprob }]) => [name, logprob]));
+}
+
+function bytesName(bytes: Uint8Array): string {
+  return `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;
 }
 
 /** `logprobs` of a chat completion; bytes are the tokens' own, which may be parts of characters. */

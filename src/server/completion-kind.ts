@@ -62,19 +62,21 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
       objects: { whole: "text_completion", event: "text_completion" },
       opening(index, prompt) {
         if (!echo) return undefined;
-        const logprobs = wants ? completionLogprobs(prompt, 0) : null;
+        const logprobs = wants ? completionLogprobs(prompt, 0, model.tokenizer) : null;
         return { index, text: echoed(index), logprobs, finish_reason: null };
       },
       delta: (index, { text, logprobs: news, finishReason }, offset) => ({
         index,
         text,
-        logprobs: wants ? completionLogprobs(news, offset) : null,
+        logprobs: wants ? completionLogprobs(news, offset, model.tokenizer) : null,
         finish_reason: finishReasonOf(finishReason),
       }),
       choice: (index, written) => ({
         index,
         text: echoed(index) + written.text,
-        logprobs: wants ? completionLogprobs([...written.promptLogprobs, ...written.logprobs], 0) : null,
+        logprobs: wants
+          ? completionLogprobs([...written.promptLogprobs, ...written.logprobs], 0, model.tokenizer)
+          : null,
         finish_reason: finishReasonOf(written.finishReason),
       }),
     };

@@ -62,7 +62,8 @@ export function writeHistory({
     const tokens: number[] = [];
     for (const sequence of live) {
       if (!calm && random.below(5) === 0) continue; // waits
-      const wanted = !calm && random.below(3) === 0 ? 2 + random.below(6) : 1;
+      const several = !calm && sequence.length % blockSize === 0 && random.below(4) > 0;
+      const wanted = several ? 2 + random.below(6) : 1;
       const count = Math.min(wanted, context - sequence.length);
       const missing = Math.ceil((sequence.length + count) / blockSize) - sequence.blocks.length;
       const found = free();
@@ -97,7 +98,7 @@ export function writeHistory({
 /** How many steps or spans of a history are of the kinds that a memory may treat differently. */
 export function kindsOf({ events }: History, blockSize: number): Record<string, number> {
   const kinds = {
-    ...{ sharing: 0, alone: 0, beginnings: 0, laterChunks: 0, chunksFromWithinBlocks: 0, reuse: 0, calm: 0 },
+    ...{ sharing: 0, alone: 0, beginnings: 0, laterChunks: 0, reuse: 0, calm: 0 },
     ...{ resizing: 0, resizingInCalm: 0 },
   };
   const written = new Set<number>();
@@ -122,7 +123,6 @@ export function kindsOf({ events }: History, blockSize: number): Record<string, 
     for (const { blocks, start, count } of event.spans) {
       if (start === 0) kinds.beginnings++;
       if (count > 1 && start > 0) kinds.laterChunks++;
-      if (count > 1 && start % blockSize > 0) kinds.chunksFromWithinBlocks++;
       for (let at = Math.ceil(start / blockSize); at * blockSize < start + count; at++) {
         const block = blocks[at] as number;
         if (written.has(block)) kinds.reuse++;

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { matmul, softmax } from "../../src/graph/ops.ts";
+import { matmul, mul, softmax } from "../../src/graph/ops.ts";
 import { input, trace } from "../../src/graph/trace.ts";
 import { integerProduct, positiveRows, quantizeRows, signedRows } from "../../src/kv/kv-quantization.ts";
 import { Random } from "../../src/tensor/random.ts";
@@ -43,9 +43,10 @@ test.each(["full", "reduced"] as const)("integer products are near float ones, r
     const [q, k] = [input("q", "float32", [2, 5, 64]), input("k", "int8", [2, 64, 33])];
     const weights = softmax(input("s", "float32", [2, 5, 33]));
     const v = input("v", "int8", [2, 33, 64]);
+    const { largest, step, ...rows } = positiveRows(weights, rounding);
     return {
       scores: integerProduct(signedRows(q, rounding), k),
-      mean: integerProduct(positiveRows(weights, rounding), v),
+      mean: integerProduct({ ...rows, scales: mul(largest, step) }, v),
       weights,
     };
   });

@@ -1,12 +1,12 @@
 // The models that the first version (commit 34ea6da) wrote, by their hashes: what the house becomes must not move a bit of
-// what it computes. Names are left out, and so is everything that a runtime does not see.
+// what it computes. Attention to 8-bit keys and values is younger: it gives the same bits whatever is computed beside it. Names are left out, and so is everything that a runtime does not see.
 
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { servingGraph } from "../../src/engine/runner.ts";
 import type { Graph } from "../../src/graph/trace.ts";
+import type { PagedOptions } from "../../src/kv/paged-memory.ts";
 import { PagedMemory } from "../../src/kv/paged-memory.ts";
-import type { PagedOptions } from "../../src/kv/paged-store.ts";
 import { type ModelConfig, modelConfig } from "../../src/model/config.ts";
 import { share, unshared } from "../../src/model/sharing.ts";
 import { toOnnx } from "../../src/onnx/model.ts";
@@ -70,9 +70,9 @@ const hashes: Record<string, string> = {
   "accumulate, GQA, CLA2": "12b3d8600e431043",
   "accumulate, MQA, recomputing": "1d3754604365b447",
   "paged, MHA, float32": "4ee6cefa822c6c89",
-  "paged, GQA, int8": "38a67677f4a61275",
-  "paged, MQA, int8, int8 weights": "e0c35541b7db796b",
-  "paged, GQA, reduced, int4 weights": "8f70d4634d376c72",
+  "paged, GQA, int8": "92225b7af33235e9",
+  "paged, MQA, int8, int8 weights": "285bb1a561a99fc8",
+  "paged, GQA, reduced, int4 weights": "f1fe397b97a81835",
 };
 
 test.each(Object.entries(graphs))("%s", (name, build) => {

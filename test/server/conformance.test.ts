@@ -65,7 +65,7 @@ describe("what is refused", () => {
       { ...base, max_tokens: 600 },
       400,
       "prompt",
-      /600 more \(max_tokens\)|600 more/,
+      /600 more \(max_tokens\)/,
     ],
     ["max_tokens 0", completions, { ...base, max_tokens: 0 }, 400, "max_tokens", /1 or more/],
     [
@@ -545,5 +545,48 @@ describe("beside completions", () => {
     expect(again.status).toBe(304);
     const asked = await post(completions, { ...base, model: body.results[1].id });
     expect(asked.status).toBe(200);
+  });
+});
+
+describe("a large body", () => {
+  const spaces = " ".repeat(100_000);
+  const large = (body: object) => JSON.stringify(body).replace("{", `{${spaces}`);
+
+  test("is answered as a small one", async () => {
+    const ids = Array.from({ length: 400 }, () => 65);
+    const bodies = [base, { ...base, prompt: ids }, { ...base, prompt: [ids, ids] }, { ...base, prompt: [...ids, -1] }];
+    for (const body of [...bodies, { ...base, prompt: [...ids, 99_999] }, { ...base, stop: [5] }, { ...base, x: 1 }]) {
+      const [one, other] = await Promise.all([post(completions, body), post(completions, large(body))]);
+      const [small, same] = [await one.json(), await other.json()];
+      expect([other.status, same.choices, same.error]).toEqual([one.status, small.choices, small.error]);
+    }
+    for (const broken of [`${spaces}{`, `"${spaces}"`, `${spaces}[]`]) {
+      const { error } = await (await post(completions, broken)).json();
+      expect(error.message).toMatch(/^body: (is not JSON|must be a JSON object)/);
+    }
+  });
+
+  test("many of them are answered each for itself", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, async (_, i) => (await post(completions, large({ ...base, n: 1 + (i % 3) }))).json()),
+    );
+    expect(answers.map(({ choices }) => choices.length)).toEqual(answers.map((_, i) => 1 + (i % 3)));
+  });
+
+  test("tokens become text again", async () => {
+    const tokenizer = it.served.get("shared")?.tokenizer;
+    const ids = [...(tokenizer?.encode("we the people — 正義 🎈") ?? [])];
+    const ask = async (tokens: unknown) => {
+      const answer = await post("/detokenize", { model: "shared", tokens });
+      return [answer.status, await answer.json()];
+    };
+    expect(await ask(ids)).toEqual([200, { prompt: "we the people — 正義 🎈" }]);
+    expect(await ask([])).toEqual([200, { prompt: "" }]);
+    const many = Array.from({ length: 12_000 }, () => ids[0]);
+    expect(await ask(many)).toEqual([200, { prompt: tokenizer?.decode(many as number[]) }]);
+    for (const wrong of [[-1], ["a"], 5, [99_999]]) {
+      expect(await ask(wrong)).toMatchObject([400, { error: { param: "tokens" } }]);
+    }
+    expect(await (await fetch(`${it.url}/version`)).json()).toEqual({ version: "0.0.0" });
   });
 });

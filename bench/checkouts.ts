@@ -1,0 +1,80 @@
+// Two built checkouts of crosslayer against each other: training step, decoding, prompts. Each has a process of its own, both
+// do the same work in turns, A B, B A, …, and what counts is the ratio within a pair: a machine that speeds up or slows
+// down does so for both. Usage: README.md.
+
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { median } from "../src/tensor/estimate.ts";
+import { Contender } from "./contender.ts";
+import { pairedRatio } from "./paired-ratio.ts";
+
+interface Report {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
+/** What is timed, as options of checkout_worker.mjs. */
+const works: Readonly<Record<string, readonly string[]>> = {
+  step: ["--work", "step"],
+  "decode 1:1024, float32 KV": ["--work", "decode", "--batch", "1", "--context", "1024", "--kv-dtype", "float32"],
+  "decode 1:1024, int8 KV": ["--work", "decode", "--batch", "1", "--context", "1024"],
+  "decode 1:4096, int8 KV": ["--work", "decode", "--batch", "1", "--context", "4096"],
+  "decode 16:1024, float32 KV": ["--work", "decode", "--batch", "16", "--context", "1024", "--kv-dtype", "float32"],
+  "decode 16:1024, int8 KV": ["--work", "decode", "--batch", "16", "--context", "1024"],
+  "decode 16:4096, int8 KV": ["--work", "decode", "--batch", "16", "--context", "4096"],
+  "prefill 2048, float32 KV": ["--work", "prefill", "--context", "2048", "--kv-dtype", "float32"],
+  "prefill 2048, int8 KV": ["--work", "prefill", "--context", "2048"],
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    pairs: { type: "string", default: "30" },
+    threads: { type: "string", default: "2" },
+    only: { type: "string", default: "" },
+    share: { type: "string", default: "2" },
+  },
+});
+if (positionals.length !== 2) throw new Error("give two built checkouts: npx tsx bench/checkouts.ts A B");
+const roots = positionals.map((path) => resolve(path)) as [string, string];
+const worker = fileURLToPath(new URL("checkout_worker.mjs", import.meta.url));
+
+console.log(`A ${roots[0]}\nB ${roots[1]}\n${values.pairs} pairs, ${values.threads} threads each\n`);
+console.log("| | A, ms | B, ms | B/A, time (95%) | B/A, processor time (95%) |");
+console.log("|---|--:|--:|--:|--:|");
+for (const [name, options] of Object.entries(works)) if (name.includes(values.only)) await compare(name, options);
+
+async function compare(name: string, options: readonly string[]): Promise<void> {
+  const more = ["--threads", values.threads, "--share", values.share];
+  const both = roots.map(
+    (root) => new Contender<Report>(root, [process.execPath, worker, "--root", root, ...options, ...more]),
+  ) as [Contender<Report>, Contender<Report>];
+  try {
+    for (const contender of both) {
+      if ((await contender.ready()) !== "ready") throw new Error(`${contender.name} does not start: is it built?`);
+      for (let i = 0; i < 3; i++) await contender.step(); // compiles, allocates, settles: not counted
+    }
+    const times: [Report, Report][] = [];
+    for (let pair = 0; pair < Number(values.pairs); pair++) {
+      const order = pair % 2 ? [1, 0] : [0, 1];
+      const found: Report[] = [];
+      for (const i of order as (0 | 1)[]) {
+        const report = await both[i].step();
+        if (!report) throw new Error(`${both[i].name} ended`);
+        found[i] = report;
+      }
+      times.push(found as [Report, Report]);
+    }
+    const ratioOf = (of: (report: Report) => number) => {
+      const { ratio, low, high } = pairedRatio(times.map(([a, b]) => [of(a), of(b)]));
+      return `${ratio.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`;
+    };
+    const middle = (i: 0 | 1) => median(times.map((pair) => pair[i].ms)).toFixed(1);
+    console.log(
+      `| ${name} | ${middle(0)} | ${middle(1)} | ${ratioOf(({ ms }) => ms)} | ${ratioOf(({ cpuMs }) => cpuMs)} |`,
+    );
+  } finally {
+    for (const contender of both) await contender.stop();
+  }
+}
