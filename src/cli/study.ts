@@ -9,6 +9,7 @@ import { deviceNames } from "../runtime/open-device.ts";
 import { conversionPreset, loadConversionPlan } from "../study/conversion/conversion-plan.ts";
 import type { Result } from "../study/numbers/result.ts";
 import { summarize } from "../study/numbers/summary.ts";
+import { evaluationsText } from "../study/report/evaluation-table.ts";
 import { finding } from "../study/report/finding.ts";
 import { writeOutputs } from "../study/report/outputs.ts";
 import { terminalTable } from "../study/report/table.ts";
@@ -124,6 +125,8 @@ function show(results: readonly Result[], { contrasts }: StudyPlan, files: reado
   console.log(
     `\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(results, contrasts).join("\n")}\n`,
   );
+  const evaluations = evaluationsText(summary);
+  if (evaluations !== "") console.log(`${evaluations}\n`);
   for (const { name, sample } of summary) {
     if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
   }

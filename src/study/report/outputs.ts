@@ -12,6 +12,7 @@ import { resultsCsv } from "../numbers/results-csv.ts";
 import { summarize } from "../numbers/summary.ts";
 import type { StudyPlan } from "../trials/plan.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
+import { evaluationsMarkdown } from "./evaluation-table.ts";
 import { report } from "./report.ts";
 import { markdownTable } from "./table.ts";
 
@@ -58,7 +59,7 @@ export async function writeOutputs(
     ...(summary.some(({ learningRates }) => learningRates.length > 1)
       ? { "learning-rates.svg": learningRateChart(results, {}, colors) }
       : {}),
-    "summary.md": `${markdownTable(summary)}\n`,
+    "summary.md": [markdownTable(summary), evaluationsMarkdown(summary)].filter(Boolean).join("\n\n").concat("\n"),
     "results.csv": resultsCsv(results),
   };
   mkdirSync(directory, { recursive: true });

@@ -12,6 +12,7 @@ import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
+import { evaluationSections } from "./evaluation-table.ts";
 import { finding } from "./finding.ts";
 import { reportStyle } from "./report-style.ts";
 import { cells, heads } from "./table.ts";
@@ -48,6 +49,7 @@ export function report(options: ReportOptions): string {
     memory(summary, colors),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
     section("In numbers", [table(summary)]),
+    evaluationSections(summary),
     section("What the study shows", [list(supports), pairs(comparisons)]),
     section("What it does not show", [list(limits)]),
     sweeps

@@ -8,6 +8,7 @@ import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
 import { checked } from "../../options.ts";
 import type { RecipeOptions } from "../../train/recipe.ts";
+import { evaluationFields } from "./evaluations.ts";
 import { matchedNames } from "./matched.ts";
 import { nearest } from "./nearest.ts";
 import { presets } from "./presets.ts";
@@ -55,6 +56,7 @@ const schema = z.strictObject({
   contrasts: z
     .array(z.strictObject({ model: z.string(), against: z.string(), margin: z.number().positive().optional() }))
     .default([]),
+  ...evaluationFields,
   prompt: z.string().default("The state of the Union"),
 });
 
