@@ -7,6 +7,7 @@ import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { documentsOf } from "../eval/evaluation.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
+import { probeNames, usualContexts } from "../eval/probes/probes.ts";
 import { tasks } from "../eval/tasks/task-table.ts";
 import { engineSchema } from "../generate/engine-options.ts";
 import { checked, kebabCase } from "../options.ts";
@@ -18,6 +19,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
 import { askedRun } from "./asked-run.ts";
 import { deviceOptions } from "./device-options.ts";
+import { type ProbeFlags, probesText, probeText } from "./eval-probes.ts";
 import { scoresText, type TaskFlags, taskScores } from "./eval-tasks.ts";
 import { type ModelFlags, withModel } from "./evaluated-model.ts";
 import { whole } from "./numbers.ts";
@@ -26,7 +28,7 @@ import { documentProgress } from "./progress.ts";
 
 type Side = "validation" | "test" | "all";
 
-interface Flags extends ModelFlags, TaskFlags {
+interface Flags extends ModelFlags, TaskFlags, ProbeFlags {
   data?: string;
   field?: string;
   split?: Side;
@@ -51,6 +53,8 @@ export function evalCommand(): Command {
     )
     .option("--tasks <names>", `instead: ${Object.keys(tasks).join(",")}; name=<file or hf:owner/dataset> for your own`)
     .option("--tasks-dir <directory>", "where their files are (default: the hub's datasets)")
+    .option("--probes <names>", `instead: ${probeNames.join(",")}, on the text that --data and --split name`)
+    .option("--contexts <list>", `contexts to probe (default: ${usualContexts.join(",")}, as far as the model's goes)`)
     .option("--limit <items>", "only the first so many of each task, or of each of its subsets", whole(1))
     .option("--samples <file>", "write what the model says of each item, as JSON lines")
     .option("--bos", "begin contexts with the token that texts begin with (lm-eval's add_bos_token)")
@@ -80,7 +84,7 @@ async function runEval(path: string, flags: Flags): Promise<void> {
     if (other) throw new InputError(`eval: --${kebabCase(other)} is of tasks; name them: --tasks blimp,lambada`);
     return runPerplexity(run, flags);
   }
-  const other = (["data", "field", "split"] as const).find((name) => flags[name] !== undefined);
+  const other = (["data", "field", "split", "probes"] as const).find((name) => flags[name] !== undefined);
   if (other) throw new InputError(`eval: --${other} is of text, and --tasks was asked for; ask for one of them`);
   const scores = await withModel(run, flags, (model) => taskScores(model, flags));
   const { kvDtype, weights, window } = flags;
@@ -105,6 +109,14 @@ async function runPerplexity(run: RunDirectory, flags: Flags): Promise<void> {
       `warning: ${path} does not say which part of its documents it held out; ${usualFraction} of them is taken for it`,
     );
   }
+  if (flags.probes !== undefined) {
+    const found = await withModel(run, flags, ({ judge }) => probeText(judge, documents, tokenizer, flags));
+    const { name } = run.config;
+    if (flags.json) console.log(JSON.stringify({ run: path, name, data: spec, split: side, probes: found }));
+    else console.log(`${name} on ${spec} (${side})\n${probesText(found)}`);
+    return;
+  }
+  if (flags.contexts !== undefined) throw new InputError("eval: --contexts is of probes; name them: --probes position");
   const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
   const found = await withModel(run, flags, ({ scorer, judge }) =>

@@ -14,6 +14,7 @@ import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
+import { LatencyLog } from "./latency.ts";
 import { PromptScores, type ScoredToken, type StepScores, stepScores } from "./prompt-scores.ts";
 import { Runner, type StepRunner } from "./runner.ts";
 import { countTokens, Scheduler } from "./scheduler.ts";
@@ -71,6 +72,7 @@ export class EngineCore implements Disposable {
   readonly #most: number; // blocks that there may be
   readonly #live = new Map<number, Live>();
   readonly #log = new StepLog();
+  readonly #latency = new LatencyLog();
   readonly #dropped: number[] = []; // cancelled while a step runs on their blocks
   #stepping = false;
   #step: Promise<unknown> = Promise.resolve(); // the last one
@@ -151,6 +153,7 @@ export class EngineCore implements Disposable {
     const scores = scored ? { prompt: new PromptScores(sequence, promptLogprobs) } : {};
     this.#live.set(id, { sequence, sampler, stopTokens, constraint, ...scores });
     this.#scheduler.add(sequence);
+    this.#latency.arrived(id);
     return id;
   }
 
@@ -165,6 +168,7 @@ export class EngineCore implements Disposable {
     this.#scheduler.remove(live.sequence);
     live.constraint?.[Symbol.dispose]();
     this.#live.delete(id);
+    this.#latency.ended(id);
   }
 
   /** Computes one batch. Gives what it did, nothing if there was nothing to do, or no memory to do it in. */
@@ -181,6 +185,7 @@ export class EngineCore implements Disposable {
     if (slices.length === 0) return [];
     const counts = countTokens(slices);
     this.#stepping = true;
+    for (const { sequence } of slices) this.#latency.runs(sequence.id);
     const scores = await stepScores(this.#runner, slices, ({ id }) => this.#live.get(id)?.prompt).finally(() => {
       this.#stepping = false;
     });
@@ -194,7 +199,10 @@ export class EngineCore implements Disposable {
       this.#scheduler.computed(slice);
       if (last) emissions.push(this.#draw(live, last));
     }
-    for (const { id, finish, error } of emissions) if (finish || error) this.cancel(id);
+    for (const { id, sampled, finish, error } of emissions) {
+      if (sampled) this.#latency.wrote(id);
+      if (finish || error) this.cancel(id);
+    }
     this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
     return emissions;
   }
@@ -220,6 +228,7 @@ export class EngineCore implements Disposable {
       tokens: running.reduce((sum, { computed }) => sum + computed, 0),
       prefixHitRate: prefix.asked === 0 ? 0 : prefix.found / prefix.asked,
       preemptions,
+      latency: this.#latency.summary,
       ...this.#log.summary,
     };
   }

@@ -8,7 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { checked } from "../options.ts";
 import { ApiError, apiError } from "./api-error.ts";
 import { apiPage } from "./api-page.ts";
-import type { AnyRequest, CompletionContext, Noted } from "./completion.ts";
+import { type AnyRequest, type CompletionContext, type Noted, unavailable } from "./completion.ts";
 import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
 import { complete } from "./completions.ts";
 import { detokenize } from "./detokenize.ts";
@@ -58,8 +58,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
   const metrics = new Metrics(models);
   const history = new StatsHistory(models);
   const context: CompletionContext = { models, metrics, maxBody, maxQueue, patience };
-  const description = openApi(version, apiKeys.length > 0);
-  const files = staticFiles(apiPage(description));
+  const files = staticFiles();
   const app = new Hono<Environment>();
 
   app.use(async (c, next) => {
@@ -124,11 +123,26 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     const { type, body } = await metrics.text();
     return c.body(body, 200, { "content-type": type });
   });
-  app.get("/openapi.json", (c) => c.json(description));
+  let description: object | undefined; // made once, for that takes a while
+  const described = () => {
+    description ??= openApi(version, apiKeys.length > 0);
+    return description;
+  };
+  let docs: string | undefined;
+  app.get("/openapi.json", (c) => c.json(described()));
+  app.get("/docs", (c) => {
+    docs ??= apiPage(described());
+    return c.html(docs);
+  });
 
   app.get("/api/models", (c) => {
     const cards = models.all.map(({ card }) => card);
     return c.json({ models: cards, study: study !== undefined, kvMemory: models.kvMemory } satisfies ModelsReply);
+  });
+  app.post("/api/models/:id{.+}/load", async (c) => {
+    const model = modelOf(c.req.param("id"), models);
+    await models.load(model.id).catch(unavailable(model));
+    return c.json(model.card);
   });
   app.get("/api/stats", (c) => c.json(history.reply(Number(c.req.query("since") ?? 0) || 0)));
   app.get("/api/study", async (c) => {

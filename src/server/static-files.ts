@@ -1,5 +1,5 @@
-// Files that the server gives out: the built page and the API's description, read once when it starts. What is asked for is
-// looked up in that list, so no path of a request ever reaches the disk.
+// The built page's files, which the server gives out, read once when it starts. What is asked for is looked up in that
+// list, so no path of a request ever reaches the disk.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { extname } from "node:path";
@@ -34,11 +34,8 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/**
- * Files by their URLs' paths: the page's, as the build made them, none where it was not built, and the API's description.
- * @param docs the description, in HTML.
- */
-export function staticFiles(docs: string): ReadonlyMap<string, StaticFile> {
+/** The page's files by their URLs' paths, as the build made them; none where it was not built. */
+export function staticFiles(): ReadonlyMap<string, StaticFile> {
   const root = new URL("../../dist/web/", import.meta.url);
   const files = new Map<string, StaticFile>();
   const add = (path: string, name: string, content: Buffer) => {
@@ -48,7 +45,6 @@ export function staticFiles(docs: string): ReadonlyMap<string, StaticFile> {
   for (const name of pageFiles(fileURLToPath(root))) {
     add(name === "index.html" ? "/" : `/${name}`, name, readFileSync(new URL(name, root)));
   }
-  add("/docs", "docs.html", Buffer.from(docs));
   return files;
 }
 

@@ -2,10 +2,12 @@
 
 import { z } from "zod";
 import { InputError } from "../../error.ts";
+import type { ContextProbes } from "../../eval/probes/probes.ts";
 import { appendJsonLine, readJsonLines } from "../../files/json-lines.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
 import { type Precision, precisions } from "../../model/precision.ts";
 import { checked } from "../../options.ts";
+import { probesSchema, type TaskScores, taskScoresSchema } from "./evaluations.ts";
 
 /** How much text a side of a dataset holds. */
 export interface TextSize {
@@ -53,6 +55,10 @@ export interface Result {
   readonly validation: Quality;
   /** On text that nothing is chosen by, where the data has such. */
   readonly test?: Quality | undefined;
+  /** Scores on tasks, where the plan asks for them. */
+  readonly tasks?: TaskScores | undefined;
+  /** Probes of the context, where the plan asks for them. */
+  readonly probes?: readonly ContextProbes[] | undefined;
   /** What matrices were multiplied in; float32 if not said. */
   readonly precision?: Precision | undefined;
   /** What trained it; the CPU if not said. */
@@ -109,6 +115,8 @@ export const resultSchema: z.ZodType<Result> = z.object({
   flopsPerToken: amount,
   validation: quality,
   test: quality.optional(),
+  tasks: taskScoresSchema.optional(),
+  probes: probesSchema.optional(),
   precision: z.enum(precisions).optional(),
   device: z.string().optional(),
   curve: z.array(z.object({ step: count, loss: measured, validation: measured.optional() })),

@@ -4,6 +4,7 @@ import type { Corpus } from "../../text/corpus.ts";
 import { fittingMicroBatch } from "../../train/micro-batch.ts";
 import { recipe } from "../../train/recipe.ts";
 import type { TrialSpec } from "./due.ts";
+import type { Evaluations } from "./evaluations.ts";
 import { planModel, planRecipe, type StudyPlan } from "./plan.ts";
 import type { Trial } from "./trial.ts";
 
@@ -13,14 +14,17 @@ export interface TrialPlace {
   readonly threads?: number | undefined;
   /** As `openDevice` takes it; the CPU if not given. */
   readonly device?: string | undefined;
+  /** What the plan asks beside perplexity. */
+  readonly evaluations?: Evaluations | undefined;
 }
 
 /** The trial of `spec`. A plan that names no micro-batch gets the whole batch on a device, what fits on the CPU. */
-export function planTrial(plan: StudyPlan, corpus: Corpus, spec: TrialSpec, { threads, device }: TrialPlace): Trial {
+export function planTrial(plan: StudyPlan, corpus: Corpus, spec: TrialSpec, place: TrialPlace): Trial {
+  const { threads, device, evaluations } = place;
   const { name, learningRate, seed } = spec;
   const model = planModel(plan, name, corpus.tokenizer.vocab);
   const asked = { ...planRecipe(plan), learningRate, seed, ...(threads === undefined ? {} : { threads }) };
   const resolved = recipe(asked);
   const microBatch = asked.microBatch ?? (device === undefined ? fittingMicroBatch(model, resolved) : resolved.batch);
-  return { name, model, recipe: { ...resolved, microBatch }, corpus, prompt: plan.prompt, device };
+  return { name, model, recipe: { ...resolved, microBatch }, corpus, prompt: plan.prompt, device, evaluations };
 }

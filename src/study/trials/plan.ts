@@ -7,6 +7,7 @@ import { InputError } from "../../error.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
 import { type RecipeOptions, recipe, recipeSchema } from "../../train/recipe.ts";
+import { evaluationFields } from "./evaluations.ts";
 import { matchedNames } from "./matched.ts";
 import { nearest } from "./nearest.ts";
 import { planMistake, unknownKey } from "./plan-mistake.ts";
@@ -55,6 +56,7 @@ const schema = z.strictObject({
   contrasts: z
     .array(z.strictObject({ model: z.string(), against: z.string(), margin: z.number().positive().optional() }))
     .default([]),
+  ...evaluationFields,
   prompt: z.string().default("The state of the Union"),
 });
 

@@ -6,6 +6,7 @@ import { type CorpusOptions, openCorpus } from "../../text/corpus.ts";
 import type { TrainStep } from "../../train/training.ts";
 import { appendResult, type Result, readResults } from "../numbers/result.ts";
 import { type Done, due, finished, type TrialSpec } from "./due.ts";
+import { openEvaluations } from "./evaluations.ts";
 import type { StudyPlan } from "./plan.ts";
 import { planTrial } from "./plan-trial.ts";
 import { type Trial, trialKey } from "./trial.ts";
@@ -45,11 +46,12 @@ export const trialsPath = (directory: string) => join(directory, "trials");
 /** Runs a plan; returns its results, or undefined if `signal` stopped it. The same call later goes on. */
 export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGenerator<StudyEvent, Result[] | undefined> {
   const { directory, signal, threads, devices = [undefined] } = options;
+  const evaluations = await openEvaluations(plan); // a missing file is told before anything is trained
   const corpus = await openCorpus({ ...plan.data, directory: join(directory, "data"), onProgress: options.onCorpus });
   using _data = corpus.data;
   const known = new Map((await readResults(resultsPath(directory))).map((result) => [result.key, result]));
   const trials = new Map<string, Trial>();
-  const trialOf = (spec: TrialSpec, device?: string) => planTrial(plan, corpus, spec, { threads, device });
+  const trialOf = (spec: TrialSpec, device?: string) => planTrial(plan, corpus, spec, { threads, device, evaluations });
   const keyOf = (spec: TrialSpec) => {
     const name = JSON.stringify(spec);
     const trial = trials.get(name) ?? trialOf(spec, devices[0]);

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { openCorpus } from "../../text/corpus.ts";
+import { openEvaluations } from "./evaluations.ts";
 import { planTrial } from "./plan-trial.ts";
 import { runTrial } from "./trial.ts";
 import type { TrialMessage, TrialRequest } from "./workers.ts";
@@ -19,7 +20,7 @@ async function run({ plan, spec, directory, device, threads }: TrialRequest): Pr
   try {
     const corpus = await openCorpus({ ...plan.data, directory: join(directory, "data") });
     using _data = corpus.data;
-    const trial = planTrial(plan, corpus, spec, { threads, device });
+    const trial = planTrial(plan, corpus, spec, { threads, device, evaluations: await openEvaluations(plan) });
     const steps = runTrial(trial, { directory: join(directory, "trials"), signal: controller.signal });
     for (;;) {
       const next = await steps.next();

@@ -23,6 +23,7 @@ import type { Recipe } from "../../train/recipe.ts";
 import { DivergedError, type TrainStep, train } from "../../train/training.ts";
 import { thinCurve } from "../numbers/curve.ts";
 import type { CurvePoint, Quality, Result, TextSize } from "../numbers/result.ts";
+import { type Evaluations, evaluateTrial, evaluationsKey } from "./evaluations.ts";
 import { versions } from "./versions.ts";
 
 /** What fixes a trial. */
@@ -34,20 +35,24 @@ export interface Trial {
   readonly prompt: string;
   /** What to train on, as `openDevice` takes it; the CPU with the recipe's threads if not given. */
   readonly device?: string | undefined;
+  /** What is asked of the model beside perplexity. */
+  readonly evaluations?: Evaluations | undefined;
 }
 
 /**
  * A hash of all that a trial's numbers depend on. Threads, micro-batches and how often it saves are not among it; text that
  * was prepared is known by its content, on every machine.
  */
-export function trialKey({ model, recipe, corpus }: Trial): string {
+export function trialKey({ model, recipe, corpus, evaluations }: Trial): string {
   const { threads: _, checkpointEvery: __, microBatch: ___, ...fixed } = recipe;
   const isPrepared = corpus.validationFraction === undefined;
   const data = isPrepared
     ? corpus.identity
     : { source: corpus.source, train: corpus.data.train.tokens, vocab: corpus.tokenizer.vocab };
   return createHash("sha256")
-    .update(JSON.stringify({ model, recipe: fixed, data }))
+    .update(
+      JSON.stringify({ model, recipe: fixed, data, ...(evaluations && { evaluations: evaluationsKey(evaluations) }) }),
+    )
     .digest("hex")
     .slice(0, 16);
 }
@@ -106,6 +111,8 @@ export async function* runTrial(
   const placed = weights && putAll(device, weights);
   const validation = await quality(evaluation, placed, corpus.data.validation);
   const test = corpus.data.test && (await quality(evaluation, placed, corpus.data.test));
+  const asked = placed && trial.evaluations;
+  const evaluated = asked && (await evaluateTrial(asked, device, { model, weights: placed, corpus, precision }));
   const written = await write(device, weights, trial);
   const result: Result = {
     key: trialKey(trial),
@@ -120,6 +127,7 @@ export async function* runTrial(
     flopsPerToken: flopsPerToken(model, model.context / 2),
     validation,
     ...(test && { test }),
+    ...evaluated,
     ...(precision && { precision }),
     ...(trial.device && { device: device.kind }),
     curve: thinCurve(rows.map(({ step, loss, validation }) => ({ step, loss, validation }))),
