@@ -2,7 +2,8 @@
 // of tokens. Who keeps fewer bytes per token has more of them. Arithmetic alone: it is so at any scale.
 
 import { blockGrid, blockPath } from "./block-grid.ts";
-import { type DrawingOptions, fontFamily, textWidth } from "./drawing-options.ts";
+import { textWidth } from "./drawing.ts";
+import { type DrawingOptions, fontFamily } from "./drawing-options.ts";
 import { escaped } from "./markup.ts";
 import { bytesText, integerText } from "./quantity.ts";
 import { blocksOf, commonMemory, type MemoryRow } from "./same-memory.ts";
