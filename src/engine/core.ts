@@ -1,6 +1,7 @@
 // Continuous batching of token sequences on one model: what comes in is queued, each step computes a batch and draws a
 // token for every sequence that is due. Knows token ids only, no text, no threads.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
@@ -49,7 +50,12 @@ interface Live {
   readonly sampler: TokenSampler;
   readonly stopTokens: readonly number[];
   readonly constraint?: Constraint;
+  /** Scores to draw from when it is known what may come next. */
+  held?: Float32Array;
 }
+
+/** How long a step waits in all for what may come next to be known, before it goes on without those who need it. */
+const longestWaitMs = 2;
 
 /** A model that generates for many sequences at once. */
 export class EngineCore implements Disposable {
@@ -164,23 +170,44 @@ export class EngineCore implements Disposable {
     const start = performance.now();
     const before = this.#runner.seconds;
     const slices = this.#scheduler.plan();
-    if (slices.length === 0) return [];
+    if (slices.length === 0) {
+      if (![...this.#live.values()].some(({ held }) => held)) return [];
+      await sleep(longestWaitMs); // there is nothing to do but to wait for what may come next
+      return this.#drawHeld();
+    }
     const counts = countTokens(slices);
     this.#stepping = true;
     const scores = await this.#runner.run(slices).finally(() => {
       this.#stepping = false;
     });
     for (const id of this.#dropped.splice(0)) this.cancel(id);
-    const emissions: Emission[] = [];
     for (const [i, slice] of slices.entries()) {
       const live = this.#live.get(slice.sequence.id);
       if (!live) continue; // cancelled while the step ran
       this.#scheduler.computed(slice);
       const row = scores[i];
-      if (row) emissions.push(this.#draw(live, row));
+      if (row) live.held = row;
+    }
+    const emissions = this.#drawHeld();
+    this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
+    return emissions;
+  }
+
+  /** Draws a token for every sequence with scores for which it is known what may come next; the others go on later. */
+  #drawHeld(): Emission[] {
+    const until = performance.now() + longestWaitMs;
+    const emissions: Emission[] = [];
+    for (const live of this.#live.values()) {
+      if (!live.held) continue;
+      if (live.constraint && !live.constraint.ready(until)) {
+        live.held = live.held.slice(); // the next step writes over it
+        continue;
+      }
+      const row = live.held;
+      live.held = undefined;
+      emissions.push(this.#draw(live, row));
     }
     for (const { id, finish, error } of emissions) if (finish || error) this.cancel(id);
-    this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
     return emissions;
   }
 
