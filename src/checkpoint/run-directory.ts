@@ -20,7 +20,7 @@ import { checkRunConfig, encodeRunConfig, notAsWritten, type RunConfig, readStor
 import { openSafetensors } from "./safetensors.ts";
 import { digestOf } from "./sealed-json.ts";
 import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
-import { pickWeights, type Weights } from "./weights.ts";
+import { isWeight, pickWeights, type Weights } from "./weights.ts";
 
 const files = {
   config: "config.json",
@@ -31,9 +31,6 @@ const files = {
   texts: "tokenizer_config.json",
   chatTemplate: "chat_template.jinja",
 } as const;
-
-/** What the names of an optimizer's tensors begin with, in checkpoints. */
-const optimizerPrefix = "optimizer.";
 
 /** Where a run stands: parameters, optimizer tensors, and whatever else its owner needs to go on. */
 export interface Checkpoint {
@@ -174,7 +171,7 @@ export class RunDirectory {
     const path = [files.checkpoint, files.model].map((name) => join(this.path, name)).find((file) => existsSync(file));
     if (path === undefined) return undefined;
     await using file = await openSafetensors(path);
-    return this.#checkOrigin(path, file.metadata);
+    return this.checkOrigin(path, file.metadata);
   }
 
   /** The last checkpoint, if there is one. @throws InputError where a byte is not as written. */
@@ -184,7 +181,7 @@ export class RunDirectory {
     await using file = await openSafetensors(path);
     const { checksum: _, config: __, tokenizer: ___, ...state } = file.metadata;
     const tensors = await readChecked(file);
-    this.#checkOrigin(path, file.metadata);
+    this.checkOrigin(path, file.metadata);
     const weights = Object.entries(tensors).filter(([name]) => isWeight(name));
     pickWeights(path, this.config.model, Object.fromEntries(weights)); // another model's would fail later, and worse
     return { tensors, state };
@@ -211,17 +208,22 @@ export class RunDirectory {
     return file.metadata.checksum ?? `${statSync(path).size} bytes`;
   }
 
+  /** The file of the weights. @throws InputError if there is none. */
+  get weightsPath(): string {
+    const path = this.#first(files.model, files.checkpoint);
+    if (path !== undefined) return path;
+    throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
+  }
+
   /** The weights: the final ones, or the last checkpoint's. @throws InputError if they are not the config's. */
   async loadModel(): Promise<Weights> {
-    const path = this.#first(files.model, files.checkpoint);
-    if (path === undefined)
-      throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
+    const path = this.weightsPath;
     await using file = await openSafetensors(path);
     const names = file.names.filter(isWeight);
     const tensors = hasChecksum(file)
       ? await readChecked(file, isWeight)
       : Object.fromEntries(await Promise.all(names.map(async (name) => [name, await file.read(name)] as const)));
-    this.#checkOrigin(path, file.metadata);
+    this.checkOrigin(path, file.metadata);
     return pickWeights(path, this.config.model, tensors);
   }
 
@@ -251,7 +253,7 @@ export class RunDirectory {
   }
 
   /** Whether the metadata of weights says what they were made with. @throws InputError if that is something else. */
-  #checkOrigin(path: string, { config, tokenizer }: Readonly<Record<string, string>>): boolean {
+  checkOrigin(path: string, { config, tokenizer }: Readonly<Record<string, string>>): boolean {
     if (config === undefined || tokenizer === undefined) return false;
     const found = firstDifference(parseJson(path, config), JSON.parse(JSON.stringify(this.config)));
     if (found) {
@@ -288,8 +290,4 @@ async function readTokenizerFile(path: string): Promise<TokenizerFile> {
 /** How a run's tokenizer is read. */
 export function tokenizerOptions({ vocab }: Pick<ModelConfig, "vocab">, texts: TextSettings): TokenizerOptions {
   return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token };
-}
-
-function isWeight(name: string): boolean {
-  return !name.startsWith(optimizerPrefix);
 }

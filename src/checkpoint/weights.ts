@@ -5,13 +5,21 @@ import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
 import { parameters, redundantNames } from "../model/parameters.ts";
-import type { Tensors } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { quote } from "./safetensors-header.ts";
 
-/** A model's weights. */
-export interface Weights {
+/** What the names of an optimizer's tensors begin with, in checkpoints. */
+const optimizerPrefix = "optimizer.";
+
+/** Whether a tensor of a checkpoint is a parameter. */
+export function isWeight(name: string): boolean {
+  return !name.startsWith(optimizerPrefix);
+}
+
+/** A model's weights, or what is known of them. */
+export interface Weights<Known = Tensor> {
   /** Exactly the parameters, in their order. */
-  readonly tensors: Tensors;
+  readonly tensors: Readonly<Record<string, Known>>;
   /** Names of redundant tensors that were left out: keys and values of borrowers. */
   readonly ignored: readonly string[];
 }
@@ -20,7 +28,11 @@ export interface Weights {
  * Picks a model's parameters from `tensors`; `source` is named in errors.
  * @throws InputError if one is missing, extra, or not float32 of its shape.
  */
-export function pickWeights(source: string, config: ModelConfig, tensors: Tensors): Weights {
+export function pickWeights<Known extends Pick<Tensor, "dtype" | "shape">>(
+  source: string,
+  config: ModelConfig,
+  tensors: Readonly<Record<string, Known>>,
+): Weights<Known> {
   const expected = parameters(config);
   const fail = (problem: string) => new InputError(`${source}: ${problem}; is it another model's?`);
   const missing = expected.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
@@ -31,7 +43,7 @@ export function pickWeights(source: string, config: ModelConfig, tensors: Tensor
   const extra = others.filter((name) => !redundant.has(name));
   if (extra.length > 0) throw fail(`${modelName(config)} has no ${list(extra)}, which the file has`);
   const picked = expected.map(({ name, shape }) => {
-    const found = tensors[name] as Tensors[string];
+    const found = tensors[name] as Known;
     if (found.dtype !== "float32" || found.shape.join() !== shape.join()) {
       throw fail(`${name} must be float32 [${shape.join(", ")}], found ${found.dtype} [${found.shape.join(", ")}]`);
     }

@@ -5,32 +5,29 @@ import { Command, Option } from "commander";
 import { integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
-import { CachedScorer } from "../eval/cached-scorer.ts";
 import { documentsOf } from "../eval/evaluation.ts";
 import { perplexity, type ScoredDocument } from "../eval/perplexity.ts";
-import { Scorer, type WindowScorer } from "../eval/scorer.ts";
+import { tasks } from "../eval/tasks/task-table.ts";
 import { engineSchema } from "../generate/engine-options.ts";
-import type { KvDtype, WeightDtype } from "../model/formats.ts";
-import type { Precision } from "../model/precision.ts";
-import { checked } from "../options.ts";
-import { putAll } from "../runtime/device.ts";
+import { checked, kebabCase } from "../options.ts";
 import { type CorpusRecord, corpusRecordSchema } from "../text/corpus-record.ts";
 import { isPrepared, openPrepared } from "../text/prepared.ts";
 import { openSource, type Source } from "../text/source.ts";
 import { Sides } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { countBytes, countWords } from "../text/word-count.ts";
-import { type DeviceFlags, deviceOptions, openAsked, precisionOn } from "./device-options.ts";
+import { deviceOptions } from "./device-options.ts";
+import { scoresText, type TaskFlags, taskScores } from "./eval-tasks.ts";
+import { type ModelFlags, withModel } from "./evaluated-model.ts";
+import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
 
 type Side = "validation" | "test" | "all";
 
-interface Flags extends DeviceFlags {
+interface Flags extends ModelFlags, TaskFlags {
   data?: string;
   field?: string;
   split?: Side;
-  kvDtype?: KvDtype;
-  weights?: WeightDtype;
   json?: boolean;
 }
 
@@ -40,7 +37,7 @@ const weightsWords = { description: "the same, with weights kept so", told: "" }
 /** The subcommand. */
 export function evalCommand(): Command {
   const command = new Command("eval")
-    .description("perplexity per token and per word, and bits per byte, of a run on text (lm-eval's rolling windows)")
+    .description("a run's perplexity on text (lm-eval's rolling windows), or its scores on lm-eval's tasks")
     .argument("<run>", "a run's directory")
     .option("--data <source>", "what to predict (default: what the run held out)")
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
@@ -50,6 +47,12 @@ export function evalCommand(): Command {
         "which documents (default: validation of the run's own data, all of any other; test is of prepared text)",
       ).choices(["validation", "test", "all"]),
     )
+    .option("--tasks <names>", `instead: ${Object.keys(tasks).join(",")}; name=<file or hf:owner/dataset> for your own`)
+    .option("--tasks-dir <directory>", "where their files are (default: the hub's datasets)")
+    .option("--limit <items>", "only the first so many of each task, or of each of its subsets", whole(1))
+    .option("--samples <file>", "write what the model says of each item, as JSON lines")
+    .option("--bos", "begin contexts with the token that texts begin with (lm-eval's add_bos_token)")
+    .option("--window <tokens>", "the most tokens that it reads at once (default: its context)", whole(1))
     .addOption(option(engineSchema, "kvDtype", "<type>", kvDtypeWords))
     .addOption(option(engineSchema, "weights", "<type>", weightsWords))
     .addOption(option(engineSchema, "threads", "<count>"))
@@ -70,12 +73,27 @@ function ownText(run: RunDirectory): Partial<CorpusRecord> {
 
 async function runEval(path: string, flags: Flags): Promise<void> {
   const run = await RunDirectory.open(path);
+  if (flags.tasks === undefined) {
+    const other = (["tasksDir", "limit", "samples", "bos"] as const).find((name) => flags[name] !== undefined);
+    if (other) throw new InputError(`eval: --${kebabCase(other)} is of tasks; name them: --tasks blimp,lambada`);
+    return runPerplexity(run, flags);
+  }
+  const other = (["data", "field", "split"] as const).find((name) => flags[name] !== undefined);
+  if (other) throw new InputError(`eval: --${other} is of text, and --tasks was asked for; ask for one of them`);
+  const scores = await withModel(run, flags, (model) => taskScores(model, flags));
+  const { kvDtype, weights, window } = flags;
+  const { name } = run.config;
+  if (flags.json) console.log(JSON.stringify({ run: path, name, kvDtype, weights, window, tasks: scores }));
+  else console.log(`${name}\n${scoresText(scores)}`);
+}
+
+async function runPerplexity(run: RunDirectory, flags: Flags): Promise<void> {
+  const { path } = run;
   const own = ownText(run);
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
   const field = flags.field ?? (spec === own.source ? own.field : undefined);
   const side = flags.split ?? (spec === own.source ? "validation" : "all");
-  const { tensors } = await run.loadModel();
   const tokenizer = run.loadTokenizer();
   const documents = isPrepared(spec)
     ? shardDocuments(spec, side, run.tokenizer)
@@ -85,19 +103,14 @@ async function runEval(path: string, flags: Flags): Promise<void> {
       `warning: ${path} does not say which part of its documents it held out; ${usualFraction} of them is taken for it`,
     );
   }
-  const { model } = run.config;
   const { kvDtype = "float32", weights = "float32" } = flags;
   const byEngine = flags.kvDtype !== undefined || flags.weights !== undefined;
-  await using device = await openAsked(flags);
-  const stored = (run.config.recipe as { precision?: Precision } | undefined)?.precision;
-  const precision = precisionOn(device, flags.precision ?? (device.traits.memory === "device" ? stored : undefined));
-  using cached = byEngine ? await CachedScorer.create(device, model, tensors, { kvDtype, weights }) : undefined;
-  using plain = byEngine ? undefined : await Scorer.create(device, model, { precision });
-  const scorer = (cached ?? plain?.with(putAll(device, tensors))) as WindowScorer;
-  const found = await perplexity(scorer, documents, {
-    context: model.context,
-    prefix: tokenizer.prefix.at(-1) ?? tokenizer.endOfText,
-  });
+  const found = await withModel(run, flags, ({ scorer, judge }) =>
+    perplexity(scorer, documents, {
+      context: judge.longest,
+      prefix: tokenizer.prefix.at(-1) ?? tokenizer.endOfText,
+    }),
+  );
   if (found.tokens === 0)
     throw new InputError(`eval: ${spec} has no ${side === "all" ? "" : "held-out "}text; try --split all`);
   if (flags.json) {

@@ -10,6 +10,7 @@ import { benchCommand } from "./bench.ts";
 import { convertCommand } from "./convert.ts";
 import { devicesCommand } from "./devices.ts";
 import { evalCommand } from "./eval.ts";
+import { exportCommand } from "./export.ts";
 import { generateCommand } from "./generate.ts";
 import { importCommand } from "./import.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -44,6 +45,7 @@ for (const command of [
   trainCommand,
   importCommand,
   convertCommand,
+  exportCommand,
   evalCommand,
   generateCommand,
   serveCommand,

@@ -15,6 +15,7 @@ import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
+import { PromptScores, type ScoredToken, type StepScores, stepScores } from "./prompt-scores.ts";
 import { Runner, type StepRunner } from "./runner.ts";
 import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
@@ -30,6 +31,11 @@ export interface CoreRequest {
   readonly stopTokens?: readonly number[];
   /** What it may say. */
   readonly constraint?: Constraint;
+  /**
+   * Report log-probabilities of the prompt's own tokens, and of so many of the likeliest at their places. `maxTokens` may then
+   * be 0, and a stop token that ends it is reported.
+   */
+  readonly promptLogprobs?: number;
 }
 
 /** Why a sequence ended: a stop token or string, or its last token's place. */
@@ -41,6 +47,10 @@ export interface Emission {
   readonly sampled?: Sampled;
   readonly finish?: FinishReason;
   readonly error?: Error;
+  /** Of the prompt's tokens but the first, where they were asked for: with the first emission. */
+  readonly prompt?: readonly ScoredToken[];
+  /** The stop token that ended it, where the prompt's log-probabilities were asked for. */
+  readonly ending?: Sampled;
   /** Tokens of its prompt that were found in the prefix cache. */
   readonly reused: number;
 }
@@ -50,6 +60,7 @@ interface Live {
   readonly sampler: TokenSampler;
   readonly stopTokens: readonly number[];
   readonly constraint?: Constraint;
+  readonly prompt?: PromptScores;
   /** Scores to draw from when it is known what may come next. */
   held?: Float32Array;
 }
@@ -131,17 +142,20 @@ export class EngineCore implements Disposable {
   }
 
   /** Queues a sequence and gives its number. @throws InputError, with the numbers, if it can never fit. */
-  add({ prompt, maxTokens, stopTokens = [], constraint, ...rest }: CoreRequest): number {
+  add({ prompt, maxTokens, stopTokens = [], constraint, promptLogprobs, ...rest }: CoreRequest): number {
     const { vocab } = this.config;
     const options = sampling(rest.sampling, vocab);
-    this.#check(prompt, maxTokens);
+    const scored = promptLogprobs !== undefined;
+    this.#check(prompt, maxTokens, scored ? 0 : 1);
     const id = this.#nextId++;
     const sequence = new Sequence(id, prompt, {
       maxTokens: maxTokens ?? this.longest - prompt.length,
       blockSize: this.#runner.memory.blockSize,
+      readWhole: scored,
     });
     const sampler = new TokenSampler(options, { vocab, prompt: sequence.tokens() });
-    this.#live.set(id, { sequence, sampler, stopTokens, constraint });
+    const scores = scored ? { prompt: new PromptScores(sequence, promptLogprobs) } : {};
+    this.#live.set(id, { sequence, sampler, stopTokens, constraint, ...scores });
     this.#scheduler.add(sequence);
     return id;
   }
@@ -177,16 +191,17 @@ export class EngineCore implements Disposable {
     }
     const counts = countTokens(slices);
     this.#stepping = true;
-    const scores = await this.#runner.run(slices).finally(() => {
+    const scores = await stepScores(this.#runner, slices, ({ id }) => this.#live.get(id)?.prompt).finally(() => {
       this.#stepping = false;
     });
     for (const id of this.#dropped.splice(0)) this.cancel(id);
     for (const [i, slice] of slices.entries()) {
       const live = this.#live.get(slice.sequence.id);
       if (!live) continue; // cancelled while the step ran
+      const { all, last } = scores[i] as StepScores;
+      if (all && live.prompt?.wanting) live.prompt.take(all);
       this.#scheduler.computed(slice);
-      const row = scores[i];
-      if (row) live.held = row;
+      if (last) live.held = last;
     }
     const emissions = this.#drawHeld();
     this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
@@ -246,20 +261,24 @@ export class EngineCore implements Disposable {
     this.#runner[Symbol.dispose]();
   }
 
-  #draw({ sequence, sampler, stopTokens, constraint }: Live, scores: Float32Array): Emission {
-    const { id, reused = 0 } = sequence;
+  #draw({ sequence, sampler, stopTokens, constraint, prompt }: Live, scores: Float32Array): Emission {
+    const { id, reused: known = 0, generated, maxTokens } = sequence;
+    const told = { reused: known, ...(prompt && generated === 0 && { prompt: prompt.found }) };
     try {
+      if (maxTokens === 0) return { id, ...told, finish: "length" };
       const sampled = sampler.next(scores, constraint?.allowed());
       constraint?.accept(sampled.token);
-      if (stopTokens.includes(sampled.token)) return { id, reused, finish: "stop" };
+      if (stopTokens.includes(sampled.token)) {
+        return { id, ...told, ...(prompt && { ending: sampled }), finish: "stop" };
+      }
       sequence.push(sampled.token);
-      return { id, reused, sampled, ...(sequence.generated >= sequence.maxTokens && { finish: "length" }) };
+      return { id, ...told, sampled, ...(sequence.generated >= sequence.maxTokens && { finish: "length" }) };
     } catch (error) {
-      return { id, reused, error: error as Error };
+      return { id, reused: known, error: error as Error };
     }
   }
 
-  #check(prompt: ArrayLike<number>, maxTokens: number | undefined): void {
+  #check(prompt: ArrayLike<number>, maxTokens: number | undefined, fewest: number): void {
     const { context, vocab } = this.config;
     if (prompt.length === 0) throw InputError.at("prompt", "has no tokens; it needs one at least");
     for (let i = 0; i < prompt.length; i++) {
@@ -268,8 +287,8 @@ export class EngineCore implements Disposable {
         throw InputError.at("prompt", `token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
       }
     }
-    if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-      throw InputError.at("maxTokens", `must be a whole number from 1, found ${maxTokens}`);
+    if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= fewest)) {
+      throw InputError.at("maxTokens", `must be a whole number from ${fewest}, found ${maxTokens}`);
     }
     const wanted = prompt.length + (maxTokens ?? 1);
     const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;

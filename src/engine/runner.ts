@@ -21,6 +21,8 @@ export interface StepRunner extends Disposable {
   readonly seconds: number;
   /** Computes slices; gives the next token's scores `[V]` of each whose sequence it completes, undefined of others. */
   run(slices: readonly Slice[]): Promise<(Float32Array | undefined)[]>;
+  /** Computes slices; gives for each the scores `[V]` after each of its tokens. */
+  runAll(slices: readonly Slice[]): Promise<Float32Array[][]>;
 }
 
 /** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and the memory's new rows (see `ServingStore`). */
@@ -85,7 +87,6 @@ export class Runner implements StepRunner {
     return ends.map((end) => (end ? rows.next().value : undefined));
   }
 
-  /** Computes slices; gives for each the scores `[V]` after each of its tokens. */
   async runAll(slices: readonly Slice[]): Promise<Float32Array[][]> {
     const count = slices.reduce((sum, slice) => sum + slice.count, 0);
     const scores = await this.#compute(slices, [...Array(count).keys()]);

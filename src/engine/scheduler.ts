@@ -189,7 +189,7 @@ export class Scheduler {
   #findPrefix(sequence: Sequence): number[] {
     const { blockSize, prefixCache } = this.options;
     const found: number[] = [];
-    if (!prefixCache) return found;
+    if (!prefixCache || sequence.readWhole) return found;
     for (let i = 0; (i + 1) * blockSize < sequence.length; i++) {
       const block = this.#pool.find(sequence.key(i));
       if (block === undefined) break;

@@ -9,6 +9,8 @@ export class Sequence {
   readonly promptLength: number;
   /** Most tokens to add to the prompt. */
   readonly maxTokens: number;
+  /** Whether its whole prompt is computed, though its beginning may be in the cache: its logits are wanted. */
+  readonly readWhole: boolean;
   /** Blocks that hold its keys and values, in order: its block table. */
   readonly blocks: number[] = [];
   /** Tokens whose keys and values are in the cache. */
@@ -23,11 +25,12 @@ export class Sequence {
   constructor(
     id: number,
     prompt: ArrayLike<number>,
-    { maxTokens, blockSize }: { maxTokens: number; blockSize: number },
+    { maxTokens, blockSize, readWhole = false }: { maxTokens: number; blockSize: number; readWhole?: boolean },
   ) {
     this.id = id;
     this.promptLength = prompt.length;
     this.maxTokens = maxTokens;
+    this.readWhole = readWhole;
     this.#blockSize = blockSize;
     this.#tokens = new Int32Array(prompt.length + Math.min(maxTokens, 64));
     this.#tokens.set(prompt);

@@ -10,7 +10,7 @@ import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { inGroups } from "./groups.ts";
-import type { Window, WindowScorer } from "./scorer.ts";
+import type { Judged, Window, WindowScorer } from "./scorer.ts";
 
 /** Tokens of a step, unless one chunk has more. */
 const stepTokens = 256;
@@ -49,10 +49,14 @@ export class CachedScorer implements WindowScorer, Disposable {
   }
 
   async *score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
+    for await (const { scores } of this.judge(windows)) yield scores;
+  }
+
+  async *judge(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Judged> {
     for await (const group of inGroups(windows, this.#batch)) yield* await this.#run(group);
   }
 
-  async #run(group: Window[]): Promise<Float32Array[]> {
+  async #run(group: Window[]): Promise<Judged[]> {
     const { context } = this.#runner.config;
     const { blockSize } = this.#runner.memory;
     const windowBlocks = Math.ceil(context / blockSize);
@@ -62,21 +66,24 @@ export class CachedScorer implements WindowScorer, Disposable {
       }
       const sequence = new Sequence(i, inputs, { maxTokens: 0, blockSize });
       for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * windowBlocks + block);
-      return { sequence, labels, scores: new Float32Array(inputs.length) };
+      const [scores, best] = [new Float32Array(inputs.length), new Float32Array(inputs.length)];
+      return { sequence, labels, scores, best };
     });
     for (let start = 0; start < context; start += blockSize) {
       const reading = texts.filter(({ sequence }) => sequence.pending > 0);
       if (reading.length === 0) break;
       const slices = reading.map(({ sequence }) => ({ sequence, count: Math.min(blockSize, sequence.pending) }));
       const logits = await this.#runner.runAll(slices);
-      for (const [i, { sequence, labels, scores }] of reading.entries()) {
+      for (const [i, { sequence, labels, scores, best }] of reading.entries()) {
         for (const row of logits[i] as Float32Array[]) {
-          scores[sequence.computed] = logSoftmax(row, labels[sequence.computed] as number);
+          const { highest, norm } = normOf(row);
+          scores[sequence.computed] = (row[labels[sequence.computed] as number] as number) - norm;
+          best[sequence.computed] = highest - norm;
           sequence.computed++;
         }
       }
     }
-    return texts.map(({ scores }) => scores);
+    return texts.map(({ scores, best }) => ({ scores, best }));
   }
 
   [Symbol.dispose](): void {
@@ -84,11 +91,11 @@ export class CachedScorer implements WindowScorer, Disposable {
   }
 }
 
-/** log p of one token, in float64. */
-function logSoftmax(logits: Float32Array, token: number): number {
+/** The highest logit, and log Σ eˣ, in float64. */
+function normOf(logits: Float32Array): { highest: number; norm: number } {
   let highest = Number.NEGATIVE_INFINITY;
   for (const x of logits) highest = Math.max(highest, x);
   let sum = 0;
   for (const x of logits) sum += Math.exp(x - highest);
-  return (logits[token] as number) - highest - Math.log(sum);
+  return { highest, norm: highest + Math.log(sum) };
 }

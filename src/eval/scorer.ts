@@ -19,10 +19,20 @@ export interface Window {
   readonly labels: ArrayLike<number>;
 }
 
+/** What a model says of a window's labels, in nats. */
+export interface Judged {
+  /** log p(labels[i] | inputs[0 … i]). */
+  readonly scores: Float32Array;
+  /** log p of the likeliest token at each place; a label that is as likely would be drawn at temperature 0. */
+  readonly best: Float32Array;
+}
+
 /** What scores windows: a model with its weights. */
 export interface WindowScorer {
   /** For each window log p(labels[i] | inputs[0 … i]) in nats. */
   score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncIterable<Float32Array>;
+  /** The same, with the likeliest token's. */
+  judge(windows: Iterable<Window> | AsyncIterable<Window>): AsyncIterable<Judged>;
 }
 
 /** How to compile a scorer. */
@@ -67,7 +77,7 @@ export class Scorer implements Disposable {
       const weights = weightsOf(weightInputs(config), precision);
       const store = causalStore(config, { batch, length, attention, block: attentionBlock, precision });
       const hidden = transformer(config, weights, flat("tokens"), store);
-      return { scores: logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };
+      return { ...logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };
     });
     const layouts = { ...parameterLayouts(config, mesh, shard), tokens: rows, labels: rows, scores: rows };
     return new Scorer(device, await device.compile(graph, { layouts }), { batch, length });
@@ -79,12 +89,15 @@ export class Scorer implements Disposable {
     const batch = this.#batch;
     return {
       async *score(windows) {
+        for await (const { scores } of this.judge(windows)) yield scores;
+      },
+      async *judge(windows) {
         for await (const group of inGroups(windows, batch)) yield* await run(group);
       },
     };
   }
 
-  async #run(weights: Buffers, group: Window[]): Promise<Float32Array[]> {
+  async #run(weights: Buffers, group: Window[]): Promise<Judged[]> {
     const [shape, length] = [[this.#batch, this.#length], this.#length];
     const [tokens, labels] = [new Int32Array(this.#batch * length), new Int32Array(this.#batch * length)];
     for (const [i, window] of group.entries()) {
@@ -98,8 +111,15 @@ export class Scorer implements Disposable {
     using wanted = this.#device.put({ dtype: "int32", shape, data: labels }, rows);
     const found = await this.#program.run({ ...weights, tokens: read, labels: wanted });
     using scores = found.scores as Buffer;
-    const data = (await scores.read()).data as Float32Array;
-    return group.map(({ inputs }, i) => data.slice(i * length, i * length + inputs.length));
+    using best = found.best as Buffer;
+    const [scored, likeliest] = [(await scores.read()).data, (await best.read()).data] as Float32Array[];
+    return group.map(({ inputs }, i) => {
+      const [start, end] = [i * length, i * length + inputs.length];
+      return {
+        scores: (scored as Float32Array).slice(start, end),
+        best: (likeliest as Float32Array).slice(start, end),
+      };
+    });
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@
 
 import { InputError } from "../error.ts";
 import { isObject } from "../files/json-file.ts";
-import type { Json } from "./json.ts";
+import { type Json, numberOf } from "./json.ts";
 import type { LayoutName } from "./layouts.ts";
 
 /** A gpt_crosslayer config in Hugging Face's words. @throws InputError if layers differ or are of another architecture. */
@@ -23,7 +23,7 @@ export function dolomiteConfig(config: Json): Json {
     hidden_size: width,
     num_attention_heads: heads,
     num_key_value_heads: mixer.num_key_value_heads ?? config.num_key_value_heads ?? kvHeads,
-    intermediate_size: mlp.intermediate_size ?? config.intermediate_size ?? config.n_inner ?? 4 * Number(width),
+    intermediate_size: mlp.intermediate_size ?? config.intermediate_size ?? config.n_inner ?? 4 * numberOf(width),
     attention_bias: mixer.add_bias ?? config.add_bias ?? true,
     mlp_bias: mlp.add_bias ?? config.add_bias ?? true,
     rms_norm_eps: config.layer_norm_epsilon,
@@ -65,15 +65,17 @@ export function crosslayerMissing(config: Json): string[] {
   const isSet = (value: unknown) => value !== undefined && value !== null;
   const multipliers = ["m_emb", "m_width", "m_residual", "rope_scaling"].filter((key) => isSet(config[key]));
   const norm = config.normalization_function ?? "layernorm";
-  const heads = Number(mixer.num_attention_heads ?? config.num_attention_heads ?? config.n_head);
-  const width = Number(config.hidden_size ?? config.n_embd);
+  const heads = numberOf(mixer.num_attention_heads ?? config.num_attention_heads ?? config.n_head);
+  const width = numberOf(config.hidden_size ?? config.n_embd);
   return [
-    ...(norm === "rmsnorm" ? [] : [`normalization_function "${norm}"`]),
-    ...(activation === "swiglu" ? [] : [`activation_function "${activation}"`]),
+    ...(norm === "rmsnorm" ? [] : [`normalization_function ${JSON.stringify(norm)}`]),
+    ...(activation === "swiglu" ? [] : [`activation_function ${JSON.stringify(activation)}`]),
     ...multipliers.map((key) => `${key} ${JSON.stringify(config[key])}`),
     ...(isSet(mixer.attention_multiplier ?? config.attention_multiplier) ? ["attention_multiplier"] : []),
     ...(config.scale_attn_weights === false ? ["scale_attn_weights false"] : []),
-    ...(isSet(config.rope_dim) && Number(config.rope_dim) * heads !== width ? [`rope_dim ${config.rope_dim}`] : []),
+    ...(isSet(config.rope_dim) && numberOf(config.rope_dim) * heads !== width
+      ? [`rope_dim ${JSON.stringify(config.rope_dim)}`]
+      : []),
     ...(config.joint_residual_stream === true ? ["joint_residual_stream"] : []),
   ];
 }

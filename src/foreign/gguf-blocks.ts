@@ -17,19 +17,14 @@ export interface GgufType {
 
 const half = (bytes: Uint8Array, at: number) => fromFloat16((bytes[at] as number) | ((bytes[at + 1] as number) << 8));
 
-/** Sixteen bytes of two numbers each: the lower halves are the first 16, the upper ones the rest. */
-function restoreNibbles(
-  bytes: Uint8Array,
-  at: number,
-  out: Float32Array,
-  to: number,
-  scale: number,
-  least: number,
-): void {
+const numbers = new Float32Array(16); // of the block in hand, by code
+
+/** Sixteen bytes of two codes each: the lower halves are the first 16, the upper ones the rest. */
+function restoreNibbles(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
   for (let i = 0; i < 16; i++) {
     const byte = bytes[at + i] as number;
-    out[to + i] = scale * (byte & 15) + least;
-    out[to + 16 + i] = scale * (byte >> 4) + least;
+    out[to + i] = numbers[byte & 15] as number;
+    out[to + 16 + i] = numbers[byte >> 4] as number;
   }
 }
 
@@ -42,12 +37,17 @@ export const ggufTypes: Readonly<Record<number, GgufType>> = {
     ...{ name: "Q4_0", elements: 32, bytes: 18, stored: "F32" },
     restore: (bytes, at, out, to) => {
       const scale = half(bytes, at);
-      restoreNibbles(bytes, at + 2, out, to, scale, -8 * scale);
+      for (let code = 0; code < 16; code++) numbers[code] = scale * (code - 8);
+      restoreNibbles(bytes, at + 2, out, to);
     },
   },
   3: {
     ...{ name: "Q4_1", elements: 32, bytes: 20, stored: "F32" },
-    restore: (bytes, at, out, to) => restoreNibbles(bytes, at + 4, out, to, half(bytes, at), half(bytes, at + 2)),
+    restore: (bytes, at, out, to) => {
+      const [scale, least] = [half(bytes, at), half(bytes, at + 2)];
+      for (let code = 0; code < 16; code++) numbers[code] = scale * code + least;
+      restoreNibbles(bytes, at + 4, out, to);
+    },
   },
   8: {
     ...{ name: "Q8_0", elements: 32, bytes: 34, stored: "F32" },

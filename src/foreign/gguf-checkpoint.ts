@@ -80,6 +80,8 @@ function described(
     throw new InputError(`${name}: ${type}.${key} must be a number above 0, found ${JSON.stringify(found)}`);
   };
   const [layers, width, heads] = [number("block_count"), number("embedding_length"), number("attention.head_count")];
+  if (layers > tensors.size)
+    throw new InputError(`${name}: speaks of ${layers} layers and has ${tensors.size} tensors`);
   const headDim = number("attention.key_length", width / heads);
   if (number("attention.value_length", headDim) !== headDim) {
     throw new InputError(`${name}: has keys of ${headDim} and values of another size, which crosslayer has not`);

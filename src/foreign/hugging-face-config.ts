@@ -5,9 +5,10 @@ import { InputError } from "../error.ts";
 import { isObject, readJson } from "../files/json-file.ts";
 import { largestSizes, type ModelConfig, modelConfig } from "../model/config.ts";
 import { dolomiteConfig } from "./dolomite-config.ts";
-import type { Json } from "./json.ts";
+import { type Json, numberOf } from "./json.ts";
 import type { LayoutName } from "./layouts.ts";
 import { familyOf, type ModelFamily } from "./model-family.ts";
+import { ownModel } from "./own-config.ts";
 import { type RopeConfig, ropeConfig } from "./rope-config.ts";
 import { declaredSharing } from "./sharing-dialect.ts";
 
@@ -38,6 +39,9 @@ const words = {
   context: ["max_position_embeddings", "n_positions"],
 } as const;
 
+/** The deepest models there are have some hundreds; lists by layer are not made of what a damaged file says. */
+const mostLayers = 1 << 16;
+
 /** Reads a config.json. @throws InputError that names the file and what is wrong in it, or why it is refused. */
 export async function readHuggingFaceConfig(path: string): Promise<ForeignModel> {
   const json = await readJson(path);
@@ -53,11 +57,14 @@ export function huggingFaceModel(json: unknown): ForeignModel {
   if (!isObject(json)) throw new InputError("must be a JSON object");
   const text = isObject(json.text_config) ? json.text_config : undefined;
   const config: Json = text ? { tie_word_embeddings: json.tie_word_embeddings, ...text } : json;
+  if (config.model_type === "crosslayer") return ownModel(config);
   const family = familyOf(config);
   const type = config.model_type as string;
   const said: Json = type === "gpt_crosslayer" ? dolomiteConfig(config) : config;
 
   const layers = size(said, "layers");
+  if (layers > mostLayers)
+    throw new InputError(`num_hidden_layers: ${layers} are more than the ${mostLayers} that are read`);
   const width = size(said, "width");
   const heads = size(said, "heads");
   const context = size(said, "context", 0);
@@ -68,7 +75,7 @@ export function huggingFaceModel(json: unknown): ForeignModel {
   const model = modelConfig({
     ...{ layers, width, heads, headDim },
     kvHeads: size(said, "kvHeads", family.multiHead ? heads : undefined),
-    mlpWidth: size(said, "mlpWidth", Number(said.hidden_dim_scale_factor) * width || undefined),
+    mlpWidth: size(said, "mlpWidth", numberOf(said.hidden_dim_scale_factor) * width || undefined),
     vocab: size(said, "vocab"),
     context: context || undefined,
     sharing: declaredSharing(said, layers),
@@ -119,7 +126,7 @@ function missingOf(json: Json, said: Json, family: ModelFamily, rope: string | u
     ...(family.otherNorms ? [family.otherNorms] : []),
     ...(activation === undefined || activation === "silu" || activation === "swish"
       ? []
-      : [`hidden_act "${activation}"`]),
+      : [`hidden_act ${JSON.stringify(activation)}`]),
     ...(rope === undefined ? [] : [rope]),
     ...(quantized ? [`quantised weights (quantization_config ${JSON.stringify(quantized.quant_method)})`] : []),
     ...(json === said || said.model_type === json.model_type ? [] : ["parts that see or hear"]),
@@ -146,15 +153,15 @@ interface Window {
 /** Layers that attend to a window only: the cache is counted as if they attended to everything. */
 function windowOf(config: Json, layers: number): Window | undefined {
   const { sliding_window: window, layer_types: types, max_position_embeddings: most } = config;
-  const type = String(config.model_type);
+  const type = config.model_type as string; // which the family is known by
   const isOptional = type.startsWith("qwen") || type === "smollm3"; // names a window that it does not use unless told to
   const used = isOptional ? config.use_sliding_window === true : config.use_sliding_window !== false;
   const kinds: readonly unknown[] | undefined = typeof types === "string" ? types.split("_") : (types as unknown[]);
   const count = Array.isArray(kinds)
-    ? kinds.filter((kind) => (typeof types === "string" ? String(kind).endsWith("s") : kind !== "full_attention"))
+    ? kinds.filter((kind) => (typeof types === "string" ? (kind as string).endsWith("s") : kind !== "full_attention"))
         .length
     : undefined;
-  if (count === 0 || (typeof window === "number" && window >= Number(most))) return undefined;
+  if (count === 0 || (typeof window === "number" && window >= numberOf(most))) return undefined;
   if (count === undefined && !(typeof window === "number" && used)) return undefined;
   const which = count === undefined ? "Some or all layers" : `${count} of ${layers} layers`;
   const tokens = typeof window === "number" ? window : undefined;

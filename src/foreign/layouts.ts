@@ -154,8 +154,27 @@ function gguf(order: Rows, more: Readonly<Partial<Record<SiteName, string | Plac
   };
 }
 
+/** What crosslayer's own code for transformers reads: Llama's names, our order, and names for what Llama has not. */
+const own: Layout = {
+  places: {
+    ...llamaPlaces,
+    ...inLayer(
+      {
+        "attn.q": "self_attn.q_proj",
+        "attn.q_norm": "self_attn.q_norm",
+        "attn.read_norm": "self_attn.read_norm",
+        "attn.kv_norm": "self_attn.kv_norm",
+        "attn.k": "self_attn.k_proj",
+        "attn.k_norm": "self_attn.k_norm",
+      },
+      llamaLayer,
+    ),
+  },
+};
+
 /** Every layout. */
 export const layouts = {
+  crosslayer: own,
   llama,
   hunyuan,
   phi3,

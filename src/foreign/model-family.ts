@@ -3,7 +3,7 @@
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { crosslayerLayout, crosslayerMissing, crosslayerRopeless } from "./dolomite-config.ts";
-import type { Json } from "./json.ts";
+import { type Json, numberOf } from "./json.ts";
 import type { LayoutName } from "./layouts.ts";
 
 /** What a model type has that its config need not say. */
@@ -68,7 +68,7 @@ export const families: Readonly<Record<string, ModelFamily>> = {
 /** SmolLM3 says by layer whether it has rotary embedding; every fourth has none where it does not. */
 function ropelessLayers({ no_rope_layers: has, no_rope_layer_interval: every = 4 }: Json, layers: number): number[] {
   const all = Array.from({ length: layers }, (_, layer) => layer);
-  return all.filter((layer) => (Array.isArray(has) ? !has[layer] : (layer + 1) % Number(every) === 0));
+  return all.filter((layer) => (Array.isArray(has) ? !has[layer] : (layer + 1) % numberOf(every) === 0));
 }
 
 // Gemma 4's own defaults are per-layer embeddings and full layers of another head dim: both must be switched off by name.
@@ -76,7 +76,8 @@ function gemma4Refusal(config: Json): string | undefined {
   const { head_dim: headDim = 256, num_key_value_heads: kvHeads } = config;
   const { global_head_dim: globalDim = 512, num_global_key_value_heads: globalHeads } = config;
   if (config.hidden_size_per_layer_input !== 0) return "embeddings for every layer (hidden_size_per_layer_input)";
-  if (globalDim !== headDim) return `heads of two sizes (head_dim ${headDim}, global_head_dim ${globalDim})`;
+  if (globalDim !== headDim)
+    return `heads of two sizes (head_dim ${JSON.stringify(headDim)}, global_head_dim ${JSON.stringify(globalDim)})`;
   if ((globalHeads ?? kvHeads) !== kvHeads) return "two numbers of KV heads (num_global_key_value_heads)";
   if (config.attention_k_eq_v === true) return "keys that are values too (attention_k_eq_v)";
   if (config.use_double_wide_mlp === true) return "MLPs of two widths (use_double_wide_mlp)";
@@ -112,13 +113,20 @@ function attentionRefusal(config: Json, type: string): string | undefined {
   const kinds: unknown[] = Array.isArray(config.layer_types) ? config.layer_types : [];
   const other = kinds.find((kind) => !attentions.includes(kind as string));
   if (!hybrids.test(type) && states === undefined && other === undefined) return undefined;
-  const how = other !== undefined ? `: layer type ${other}` : states !== undefined ? `: ${states}` : "";
+  const how =
+    other !== undefined
+      ? `: layer type ${typeof other === "string" ? other : JSON.stringify(other)}`
+      : states !== undefined
+        ? `: ${states}`
+        : "";
   return `layers that keep a state instead of keys and values (a hybrid${how})`;
 }
 
 function expertsRefusal(config: Json, type: string): string | undefined {
   if (type === "gpt_crosslayer") return undefined; // says num_experts of dense models too
-  const key = expertCounts.find((name) => Math.max(0, ...[config[name] ?? 0].flat().map(Number)) > 1);
+  const key = expertCounts.find(
+    (name) => Math.max(0, ...[config[name] ?? 0].flat().map((count) => numberOf(count) || 0)) > 1,
+  );
   if (key === undefined && config.enable_moe_block !== true) return undefined;
   return `a mixture of experts (${key ?? "enable_moe_block"})`;
 }

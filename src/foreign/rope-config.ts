@@ -5,7 +5,7 @@ import { InputError } from "../error.ts";
 import { isObject } from "../files/json-file.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { RopeScaling } from "../model/rotary.ts";
-import type { Json } from "./json.ts";
+import { type Json, numberOf } from "./json.ts";
 
 /** What a config says of rotary embedding. */
 export type RopeConfig = Pick<ModelConfig, "ropeScaling" | "ropeDim"> & { readonly ropeTheta?: number };
@@ -20,7 +20,7 @@ export function ropeConfig(config: Json, sizes: Sizes): RopeConfig {
   const rope: Json = [config.rope_parameters, config.rope_scaling].find(isObject) ?? {};
   const theta = rope.rope_theta ?? config.rope_theta;
   const part = rope.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  const ropeDim = Math.trunc(sizes.headDim * Number(part));
+  const ropeDim = Math.trunc(sizes.headDim * numberOf(part));
   const scaling = scalingOf(rope, config, sizes);
   return {
     ...(typeof theta === "number" && { ropeTheta: theta }),

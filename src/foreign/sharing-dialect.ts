@@ -60,7 +60,9 @@ const dialects: Readonly<Record<string, Dialect>> = {
       if (layer < own) return layer;
       const owner = kinds.lastIndexOf(kind, own - 1);
       if (owner >= 0) return owner;
-      throw new InputError(`layer ${layer} (${kind}) has no layer of its type below ${own} to read from`);
+      throw new InputError(
+        `layer ${layer} (${typeof kind === "string" ? kind : JSON.stringify(kind)}) has no layer of its type below ${own} to read from`,
+      );
     });
   },
   // MLKV: that many owners, spread evenly (in floating point, as its code does it).

@@ -75,5 +75,6 @@ function joined(before: Chunk, chunk: Chunk): Chunk {
     text: before.text + chunk.text,
     tokens: [...before.tokens, ...chunk.tokens],
     ...(logprobs.length > 0 && { logprobs }),
+    ...(before.promptLogprobs && { promptLogprobs: before.promptLogprobs }),
   };
 }

@@ -22,6 +22,11 @@ export const generateSchema = z.object({
   ignoreEnd: z.boolean().default(false).describe("go on after the end of text"),
   /** Several texts for one prompt, whose keys and values they share. The seeds are seed, seed + 1, … */
   n: z.int().min(1).max(128).default(1).describe("texts for each prompt"),
+  /**
+   * Report log-probabilities of the prompt's tokens, and of so many of the likeliest, 0 … 20. Its beginning is then not taken
+   * from the prefix cache, and `maxTokens` may be 0.
+   */
+  promptLogprobs: samplingSchema.shape.logprobs.describe("report log-probabilities of the prompt's tokens"),
   /** Only texts of a form. */
   format: z.custom<Format>().optional(),
 });
@@ -53,6 +58,11 @@ export interface TokenLogprob {
   readonly top: readonly Omit<TokenLogprob, "top">[];
 }
 
+/** A prompt's token; the first one has no log-probability, unless tokens stand before it that are not shown. */
+export interface PromptLogprob extends Omit<TokenLogprob, "logprob"> {
+  readonly logprob: number | undefined;
+}
+
 /** What is new of a text. */
 export interface Chunk {
   /** Which of `n` texts. */
@@ -60,8 +70,10 @@ export interface Chunk {
   /** Whole characters; what could yet become a stop text is held back. */
   readonly text: string;
   readonly tokens: readonly number[];
-  /** One for each token, where `logprobs` asked for them. */
+  /** One for each token, where `logprobs` asked for them; with `promptLogprobs` for a token that ended it, too. */
   readonly logprobs?: readonly TokenLogprob[];
+  /** Of the prompt's tokens (of a text without those that stand before it), with a text's first chunk, where asked for. */
+  readonly promptLogprobs?: readonly PromptLogprob[];
   /** Set on a text's last chunk. */
   readonly finishReason?: FinishReason | "abort";
   /** What the text took so far; absent where it ended before it ran. */

@@ -2,6 +2,7 @@
 // no threads and no messages.
 
 import type { CoreRequest, Emission, EngineCore } from "../engine/core.ts";
+import type { ScoredToken } from "../engine/prompt-scores.ts";
 import { InputError } from "../error.ts";
 import type { Constraint, GrammarCompiler } from "../grammar/grammar.ts";
 import type { Sampled } from "../sampling/sampler.ts";
@@ -9,7 +10,14 @@ import { TextStream } from "../text/text-stream.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { formatConstraint } from "./format.ts";
 import { withinTokenizer } from "./padding.ts";
-import { type Chunk, type GenerateOptions, type Prompt, type TokenLogprob, textCount } from "./request.ts";
+import {
+  type Chunk,
+  type GenerateOptions,
+  type Prompt,
+  type PromptLogprob,
+  type TokenLogprob,
+  textCount,
+} from "./request.ts";
 
 /** A chunk and the request it belongs to, or the error that ended the request. */
 export type TextEvent = { readonly request: number } & ({ readonly chunk: Chunk } | { readonly error: Error });
@@ -18,7 +26,10 @@ interface Text {
   readonly request: number;
   readonly index: number;
   readonly stream: TextStream;
-  readonly promptTokens: number;
+  /** The prompt's. */
+  readonly tokens: ArrayLike<number>;
+  /** How many of them the caller did not give. */
+  readonly hidden: number;
   completionTokens: number;
 }
 
@@ -40,8 +51,9 @@ export class TextEngine implements Disposable {
 
   /** Begins the texts of `request`. @throws InputError naming the option that is wrong, or the numbers that do not fit. */
   async open(request: number, prompt: Prompt, options: GenerateOptions = {}): Promise<void> {
-    const { n, stop = [], stopTokens = [], ignoreEnd = false, format, maxTokens, ...rest } = options;
+    const { n, stop = [], stopTokens = [], ignoreEnd = false, format, maxTokens, promptLogprobs, ...rest } = options;
     const tokens = this.#tokensOf(prompt);
+    const hidden = typeof prompt === "string" ? this.tokenizer.prefix.length : 0;
     const stops = typeof stop === "string" ? [stop] : stop;
     const ids: number[] = [];
     try {
@@ -54,10 +66,11 @@ export class TextEngine implements Disposable {
           sampling: { ...rest, seed: (rest.seed ?? 0) + index },
           stopTokens: ignoreEnd && !format ? stopTokens : [...stopTokens, ...this.tokenizer.ends],
           constraint,
+          promptLogprobs,
         };
         const id = this.#add(asked);
         ids.push(id);
-        this.#texts.set(id, { request, index, stream, promptTokens: tokens.length, completionTokens: 0 });
+        this.#texts.set(id, { request, index, stream, tokens, hidden, completionTokens: 0 });
       }
     } catch (error) {
       for (const id of ids) this.#drop(id);
@@ -107,7 +120,7 @@ export class TextEngine implements Disposable {
     }
   }
 
-  #chunk(text: Text, { id, sampled, finish, reused }: Emission): Chunk {
+  #chunk(text: Text, { id, sampled, finish, reused, prompt, ending }: Emission): Chunk {
     const { index, stream } = text;
     let written = "";
     if (sampled) {
@@ -117,13 +130,15 @@ export class TextEngine implements Disposable {
     if (finish) written += stream.end(); // which may find a stop text in what was held back
     const reason = stream.stopped ? "stop" : finish;
     if (reason) this.#drop(id);
-    const { promptTokens, completionTokens } = text;
+    const { tokens, completionTokens } = text;
+    const told = sampled ?? ending;
     return {
       index,
       text: written,
       tokens: sampled ? [sampled.token] : [],
-      ...(sampled?.logprob === undefined ? {} : { logprobs: [this.#logprobOf(sampled)] }),
-      usage: { promptTokens, cachedTokens: reused, completionTokens },
+      ...(told?.logprob === undefined ? {} : { logprobs: [this.#logprobOf(told)] }),
+      ...(prompt && { promptLogprobs: this.#promptLogprobs(text, prompt) }),
+      usage: { promptTokens: tokens.length, cachedTokens: reused, completionTokens },
       ...(reason && { finishReason: reason }),
     };
   }
@@ -141,6 +156,12 @@ export class TextEngine implements Disposable {
       logprob: logprob as number,
       top: top.map((other) => ({ ...other, text: text(other.token) })),
     };
+  }
+
+  #promptLogprobs({ tokens, hidden }: Text, scored: readonly ScoredToken[]): PromptLogprob[] {
+    const first = tokens[0] as number;
+    const all = [{ token: first, text: this.tokenizer.decode([first]), logprob: undefined, top: [] }];
+    return [...all, ...scored.map((token) => this.#logprobOf(token))].slice(hidden);
   }
 
   #tokensOf(prompt: Prompt): ArrayLike<number> {
@@ -169,8 +190,8 @@ export class TextEngine implements Disposable {
 }
 
 /** The error, saying whose it is. */
-function named(error: Error, { request, index, promptTokens, completionTokens }: Text): Error {
-  const where = `request ${request}, text ${index}, after ${promptTokens} + ${completionTokens} tokens`;
+function named(error: Error, { request, index, tokens, completionTokens }: Text): Error {
+  const where = `request ${request}, text ${index}, after ${tokens.length} + ${completionTokens} tokens`;
   error.message = `${where}: ${error.message}`;
   return error;
 }

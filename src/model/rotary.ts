@@ -18,12 +18,20 @@ export interface RopeSizes {
 interface Turning {
   /** A pair's radians per position. `pair` counts from 0, to half of the dimensions that turn. */
   frequency(pair: number): number;
+  /** The theta by which pairs turn as if nothing was scaled, if there is one. */
+  readonly theta?: number;
   /** A factor on cos and sin. */
   readonly amplitude?: number;
 }
 
 /** theta^(−2i/D), over the dimensions that turn. */
 const plainFrequency = (dim: number, theta: number) => (pair: number) => theta ** (-pair / (dim / 2));
+
+/** NTK-aware: theta so much larger that the slowest pair turns `stretch` times as slowly, and the fastest as before. */
+function thetaStretched(dim: number, theta: number, stretch: number): Turning {
+  const stretched = theta * stretch ** (dim / (dim - 2));
+  return { frequency: plainFrequency(dim, stretched), theta: stretched };
+}
 
 const factor = z.number().min(1);
 const originalContext = z.int().min(1);
@@ -72,11 +80,9 @@ type Kind<Scaling> = (
 
 const ropeKinds: Kinds = {
   linear: ({ factor }, { dim, theta }) => ({ frequency: (pair) => plainFrequency(dim, theta)(pair) / factor }),
-  ntk: ({ factor }, { dim, theta }) => ({ frequency: plainFrequency(dim, theta * factor ** (dim / (dim - 2))) }),
-  dynamic: ({ factor, originalContext }, { dim, theta, context }) => {
-    const stretch = (factor * Math.max(context, originalContext)) / originalContext - (factor - 1);
-    return { frequency: plainFrequency(dim, theta * stretch ** (dim / (dim - 2))) };
-  },
+  ntk: ({ factor }, { dim, theta }) => thetaStretched(dim, theta, factor),
+  dynamic: ({ factor, originalContext }, { dim, theta, context }) =>
+    thetaStretched(dim, theta, (factor * Math.max(context, originalContext)) / originalContext - (factor - 1)),
   llama3: ({ factor, lowFrequency, highFrequency, originalContext }, { dim, theta }) => ({
     frequency: (pair) => {
       const plain = plainFrequency(dim, theta)(pair);
@@ -110,9 +116,17 @@ export const ropeScalings = ["linear", "ntk"] as const;
 export type RopeScalingKind = (typeof ropeScalings)[number];
 
 function turningOf({ headDim, ropeDim: dim = headDim, ropeTheta: theta, ropeScaling, context }: RopeSizes): Turning {
-  if (!ropeScaling) return { frequency: plainFrequency(dim, theta) };
+  if (!ropeScaling) return { frequency: plainFrequency(dim, theta), theta };
   const kind = ropeKinds[ropeScaling.type] as Kind<RopeScaling>;
   return kind(ropeScaling, { dim, theta, context });
+}
+
+/** Radians per position of the pairs that turn, a factor on cos and sin, and the theta that alone says the same, if any. */
+export function rotaryTurns(sizes: RopeSizes): { frequencies: number[]; amplitude: number; theta: number | undefined } {
+  const { ropeDim = sizes.headDim } = sizes;
+  const turning = turningOf(sizes);
+  const frequencies = Array.from({ length: ropeDim / 2 }, (_, pair) => turning.frequency(pair));
+  return { frequencies, amplitude: turning.amplitude ?? 1, theta: turning.theta };
 }
 
 /**
@@ -120,13 +134,11 @@ function turningOf({ headDim, ropeDim: dim = headDim, ropeTheta: theta, ropeScal
  * 2104.09864 §3.2). Pairs that do not turn have cos 1 and sin 0.
  */
 export function rotaryTables(sizes: RopeSizes, positions: number): { cos: Tensor<"float32">; sin: Tensor<"float32"> } {
-  const { headDim, ropeDim = headDim } = sizes;
-  const half = headDim / 2;
+  const half = sizes.headDim / 2;
   const cos = new Float32Array(positions * half).fill(1);
   const sin = new Float32Array(positions * half);
-  const { frequency, amplitude = 1 } = turningOf(sizes);
-  for (let i = 0; i < ropeDim / 2; i++) {
-    const radians = frequency(i);
+  const { frequencies, amplitude } = rotaryTurns(sizes);
+  for (const [i, radians] of frequencies.entries()) {
     for (let position = 0; position < positions; position++) {
       cos[position * half + i] = amplitude * Math.cos(position * radians);
       sin[position * half + i] = amplitude * Math.sin(position * radians);

@@ -32,7 +32,8 @@ export interface Emitter {
   ): void;
 }
 
-type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
+/** Writes a node's operation. */
+export type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
 
 /** ONNX's TensorProto.DataType. */
 export const dataTypes: Readonly<Record<DType, number>> = {
@@ -46,7 +47,8 @@ export const dataTypes: Readonly<Record<DType, number>> = {
   bool: 9,
 };
 
-const microsoft = "com.microsoft";
+/** The domain of ONNX Runtime's own operators. */
+export const microsoft = "com.microsoft";
 
 function plain(opType: string): Lowering<OpName> {
   return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name));
@@ -59,8 +61,11 @@ function reduction(opType: string): Lowering<"sum" | "max"> {
     });
 }
 
-/** The lowering of every operation. */
-export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
+/** A lowering for every operation. */
+export type Lowerings = { readonly [N in OpName]: Lowering<N> };
+
+/** Those that ONNX Runtime is given. */
+export const lowerings: Lowerings = {
   input: () => {},
   constant: () => {},
 

@@ -7,17 +7,41 @@ import type { OpName } from "../graph/op.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Type, Value } from "../graph/value.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
-import { dataTypes, type Emitter, lowerings, type OnnxAttribute } from "./lowering.ts";
+import { dataTypes, type Emitter, type Lowerings, lowerings, microsoft, type OnnxAttribute } from "./lowering.ts";
 import { type AttributeProto, encodeModel, type NodeProto, type TensorProto, type ValueInfoProto } from "./proto.ts";
 
-/** A model: a protobuf, and the data of large initialisers by the location that it names. */
+/** A model: a protobuf, and the data of large initialisers by the location and the place there that it names. */
 export interface OnnxModel {
   readonly bytes: Uint8Array;
-  readonly external: readonly { readonly path: string; readonly data: Uint8Array }[];
+  readonly external: readonly { readonly path: string; readonly offset: number; readonly data: Uint8Array }[];
+}
+
+/** How a model is written; as ONNX Runtime takes it from us, if nothing is said. */
+export interface OnnxOptions {
+  /** How many bytes of initialisers the protobuf may hold. */
+  readonly insideBytes?: number;
+  /** Rows that take the place of those of `lowerings`. */
+  readonly lowerings?: Partial<Lowerings>;
+  /** What an output is called; a prefix keeps it apart from an input of its name. */
+  readonly outputName?: (output: string) => string;
+  /** Inputs that the model has instead of some of the graph's, which nodes compute of them. */
+  readonly derived?: Derived;
+  /** Where initialisers lie that are outside, and how many bytes each of these files may have. */
+  readonly files?: { readonly name: (index: number) => string; readonly mostBytes: number };
+}
+
+/** Inputs of a model that its graph does not know. */
+export interface Derived {
+  readonly inputs: Readonly<Record<string, Type>>;
+  /** Writes nodes that give some of the graph's inputs, and returns their names by those of the inputs. */
+  write(to: Emitter): Readonly<Record<string, string>>;
 }
 
 /** The largest model that protobuf, and so ONNX Runtime, takes in one piece. */
 const maximumBytes = 2 ** 31 - 1;
+
+/** What lies outside begins at a multiple of these bytes, so that it can be mapped into memory. */
+const outsideAlignment = 4096;
 
 /** With more bytes of initialisers than these, those that are not small lie outside the protobuf. */
 const mostInsideBytes = 2 ** 30;
@@ -27,22 +51,25 @@ const smallestOutsideBytes = 2 ** 20;
 
 /**
  * The ONNX model of `graph`, with the inputs that `bound` names as part of it. Data outside is the tensors' own memory.
- * @param options.insideBytes how many bytes of initialisers the protobuf may hold, 2³⁰ if not given.
  * @throws InputError if the protobuf would have 2 GiB or more even so.
  */
-export function toOnnx(graph: Graph, bound: Tensors = {}, { insideBytes = mostInsideBytes } = {}): OnnxModel {
+export function toOnnx(graph: Graph, bound: Tensors = {}, options: OnnxOptions = {}): OnnxModel {
+  const { insideBytes = mostInsideBytes, outputName = (name) => `out:${name}`, derived, files } = options;
+  const rows: Lowerings = { ...lowerings, ...options.lowerings };
   const node: NodeProto[] = [];
   const initializer = new Map<string, TensorProto>();
   const names = new Map<Value, string>();
   const computed = new Set<string>(); // names of sizes that nodes give already
+  const given = new Set<Value>(); // values that are called as an output is
   let count = 0;
 
   for (const made of graph.nodes) {
     for (const output of made.outputs) names.set(output, nameOf(made, output.index));
   }
   for (const [name, output] of Object.entries(graph.outputs)) {
-    if (output.node.op !== "input" && output.node.op !== "constant" && !isOutput(names.get(output))) {
-      names.set(output, `out:${name}`);
+    if (output.node.op !== "input" && output.node.op !== "constant" && !given.has(output)) {
+      given.add(output);
+      names.set(output, outputName(name));
     }
   }
 
@@ -99,7 +126,12 @@ export function toOnnx(graph: Graph, bound: Tensors = {}, { insideBytes = mostIn
     return name;
   }
 
-  const input: ValueInfoProto[] = [];
+  const input = Object.entries(derived?.inputs ?? {}).map(([name, type]) => valueInfo(name, type));
+  const computedInputs = derived?.write(to) ?? {};
+  for (const value of graph.inputs) {
+    const name = computedInputs[to.name(value)];
+    if (name !== undefined) names.set(value, name);
+  }
   for (const made of graph.nodes) {
     at = made;
     const [output] = made.outputs as [Value];
@@ -109,23 +141,26 @@ export function toOnnx(graph: Graph, bound: Tensors = {}, { insideBytes = mostIn
     } else if (made.op === "input") {
       const tensor = bound[name];
       if (tensor) initializer.set(name, tensorProto(name, tensor));
-      else input.push(valueInfo(name, output));
+      else if (!Object.hasOwn(computedInputs, inputName(made))) input.push(valueInfo(name, output));
     } else {
-      (lowerings[made.op] as (node: Node<OpName>, to: Emitter) => void)(made, to);
+      (rows[made.op] as (node: Node<OpName>, to: Emitter) => void)(made, to);
     }
   }
   const output = Object.entries(graph.outputs).map(([name, value]) => {
-    if (to.name(value) !== `out:${name}`) to.emit("Identity", [to.name(value)], [`out:${name}`]);
-    return valueInfo(`out:${name}`, value);
+    const shown = outputName(name);
+    if (to.name(value) !== shown) to.emit("Identity", [to.name(value)], [shown]);
+    return valueInfo(shown, value);
   });
 
-  const { inside, external } = placed([...initializer.values()], insideBytes);
+  const { inside, external } = placed([...initializer.values()], insideBytes, files);
   const bytes = encodeModel({
     irVersion: 10,
     producerName: "crosslayer",
     opsetImport: [
       { domain: "", version: 21 },
-      { domain: "com.microsoft", version: 1 },
+      ...(options.lowerings === undefined || node.some(({ domain }) => domain !== "")
+        ? [{ domain: microsoft, version: 1 }]
+        : []),
     ],
     graph: { name: "crosslayer", node: read(node, output), initializer: inside, input, output },
   });
@@ -146,7 +181,7 @@ function read(nodes: readonly NodeProto[], outputs: readonly ValueInfoProto[]): 
 }
 
 /** Initialisers with their data moved outside where there is too much of it. */
-function placed(all: readonly TensorProto[], insideBytes: number) {
+function placed(all: readonly TensorProto[], insideBytes: number, files: OnnxOptions["files"]) {
   const bytesOf = ({ rawData }: TensorProto) => rawData?.byteLength ?? 0;
   const sum = (tensors: readonly TensorProto[]) => tensors.reduce((total, tensor) => total + bytesOf(tensor), 0);
   const fits = sum(all) <= insideBytes;
@@ -156,24 +191,33 @@ function placed(all: readonly TensorProto[], insideBytes: number) {
     const found = `${small} bytes in constants below ${smallestOutsideBytes} bytes each`;
     throw new InputError(`onnx: a model holds ${maximumBytes} bytes, this one has ${found}; take a smaller model`);
   }
+  let [file, end] = [0, 0]; // the file that is being filled, and where it ends
+  const placeOf = ({ name, rawData }: TensorProto) => {
+    const data = rawData as Uint8Array;
+    if (!files) return { path: name, offset: 0, data };
+    if (end > 0 && end + data.byteLength > files.mostBytes) [file, end] = [file + 1, 0];
+    const offset = end;
+    end = Math.ceil((offset + data.byteLength) / outsideAlignment) * outsideAlignment;
+    return { path: files.name(file), offset, data };
+  };
+  const external: OnnxModel["external"][number][] = [];
   const inside = all.map((tensor): TensorProto => {
     if (!out.has(tensor)) return tensor;
     const { rawData, ...rest } = tensor;
-    const place = { location: tensor.name, offset: "0", length: String(bytesOf(tensor)) };
+    const { path, offset, data } = placeOf(tensor);
+    external.push({ path, offset, data });
+    const place = { location: path, offset: String(offset), length: String(data.byteLength) };
     const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
     return { ...rest, externalData, dataLocation: 1 };
   });
-  const external = [...out].map(({ name, rawData }) => ({ path: name, data: rawData as Uint8Array }));
   return { inside, external };
 }
 
-function nameOf(node: Node, index: number): string {
-  if (node.op === "input") return (node as Node<"input">).attributes.name;
-  return index === 0 ? `v${node.id}` : `v${node.id}.${index}`;
-}
+const inputName = (node: Node) => (node as Node<"input">).attributes.name;
 
-function isOutput(name: string | undefined): boolean {
-  return name?.startsWith("out:") ?? false;
+function nameOf(node: Node, index: number): string {
+  if (node.op === "input") return inputName(node);
+  return index === 0 ? `v${node.id}` : `v${node.id}.${index}`;
 }
 
 function tensorProto(name: string, { dtype, shape, data }: Tensor): TensorProto {

@@ -1,7 +1,7 @@
 // Chunks of text as the OpenAI API's objects: whole answers and events of a stream, for both kinds of completion.
 
 import { randomUUID } from "node:crypto";
-import type { Chunk, TokenLogprob, Usage } from "../generate/request.ts";
+import type { Chunk, PromptLogprob, TokenLogprob, Usage } from "../generate/request.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** What is the same in all objects of an answer. */
@@ -20,6 +20,8 @@ export function answerHead(kind: "cmpl" | "chatcmpl", model: string): AnswerHead
 export interface Written {
   text: string;
   logprobs: TokenLogprob[];
+  /** Of the prompt, where they were asked for. */
+  promptLogprobs: readonly PromptLogprob[];
   finishReason: Chunk["finishReason"];
   usage: Usage;
 }
@@ -27,13 +29,14 @@ export interface Written {
 /** An empty text. */
 export function nothingWritten(): Written {
   const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-  return { text: "", logprobs: [], finishReason: undefined, usage };
+  return { text: "", logprobs: [], promptLogprobs: [], finishReason: undefined, usage };
 }
 
 /** Adds a chunk to what was written. */
-export function addChunk(written: Written, { text, logprobs, finishReason, usage }: Chunk): void {
+export function addChunk(written: Written, { text, logprobs, promptLogprobs, finishReason, usage }: Chunk): void {
   written.text += text;
   if (logprobs) written.logprobs.push(...logprobs);
+  if (promptLogprobs) written.promptLogprobs = promptLogprobs;
   if (finishReason) written.finishReason = finishReason;
   if (usage) written.usage = usage;
 }
@@ -65,12 +68,18 @@ export function finishReasonOf(reason: Written["finishReason"]): "stop" | "lengt
 }
 
 /** `logprobs` of a completion; `before` are characters that came before these tokens. */
-export function completionLogprobs(logprobs: readonly TokenLogprob[], before: number) {
+export function completionLogprobs(
+  logprobs: readonly PromptLogprob[],
+  before: number,
+  tokenizer: Pick<Tokenizer, "bytesOf">,
+) {
   let offset = before;
   return {
     tokens: logprobs.map(({ text }) => text),
-    token_logprobs: logprobs.map(({ logprob }) => logprob),
-    top_logprobs: logprobs.map(({ top, ...own }) => byText([own, ...top])),
+    token_logprobs: logprobs.map(({ logprob }) => logprob ?? null),
+    top_logprobs: logprobs.map(({ token, text, logprob, top }) => {
+      return logprob === undefined ? null : byText([{ token, text, logprob }, ...top], tokenizer);
+    }),
     text_offset: logprobs.map(({ text }) => {
       offset += text.length;
       return offset - text.length;
@@ -78,9 +87,25 @@ export function completionLogprobs(logprobs: readonly TokenLogprob[], before: nu
   };
 }
 
-/** Log-probabilities by text; of several tokens with one text, as parts of characters have, the first. */
-function byText(tokens: readonly Omit<TokenLogprob, "top">[]): Record<string, number> {
-  return Object.fromEntries(tokens.toReversed().map(({ text, logprob }) => [text, logprob]));
+/**
+ * Log-probabilities by text. Of several tokens with one text, as parts of characters have, the first goes by it, the others by
+ * their bytes, as OpenAI's API names them: `bytes:\xe6\x97`.
+ */
+function byText(
+  tokens: readonly Omit<TokenLogprob, "top">[],
+  tokenizer: Pick<Tokenizer, "bytesOf">,
+): Record<string, number> {
+  const found = new Map<string, Omit<TokenLogprob, "top">>();
+  for (const one of tokens) {
+    const before = found.get(one.text);
+    if (!before) found.set(one.text, one);
+    else if (before.token !== one.token) found.set(bytesName(tokenizer.bytesOf(one.token)), one);
+  }
+  return Object.fromEntries([...found].map(([name, { logprob }]) => [name, logprob]));
+}
+
+function bytesName(bytes: Uint8Array): string {
+  return `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;
 }
 
 /** `logprobs` of a chat completion; bytes are the tokens' own, which may be parts of characters. */

@@ -24,6 +24,7 @@ import type { ServedModels } from "./served-models.ts";
 import type { ServedStudy } from "./served-study.ts";
 import { type StaticFile, staticFiles } from "./static-files.ts";
 import { StatsHistory } from "./stats-history.ts";
+import { tokenize, tokenizerInfo } from "./tokenizer-api.ts";
 
 /** How requests are taken. */
 export interface AppOptions extends Pick<ServeOptions, "maxBody" | "maxQueue" | "patience"> {
@@ -89,7 +90,7 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     app.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"] }));
   }
   const checkKey = keyCheck(apiKeys);
-  for (const path of ["/v1/*", "/api/*", "/metrics", "/detokenize"]) {
+  for (const path of ["/v1/*", "/api/*", "/metrics", "/tokenize", "/detokenize", "/tokenizer_info"]) {
     app.use(path, async (c, next) => {
       checkKey(c.req.header("authorization"));
       await next();
@@ -107,6 +108,8 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     };
   app.post("/v1/completions", completion(textCompletion));
   app.post("/v1/chat/completions", completion(chatCompletion));
+  app.post("/tokenize", (c) => tokenize(c.req.raw, models, maxBody));
+  app.get("/tokenizer_info", (c) => tokenizerInfo(c.req.query("model"), models));
   app.post("/detokenize", (c) => detokenize(c.req.raw, models, maxBody));
   app.get("/version", (c) => c.json({ version }));
 

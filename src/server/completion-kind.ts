@@ -20,7 +20,7 @@ export interface Asked {
   /** Names of the objects: of a whole answer and of an event. */
   readonly objects: { readonly whole: string; readonly event: string };
   /** What a text begins with, before anything is written: one event if it streams. */
-  opening(index: number): object | undefined;
+  opening(index: number, prompt: Written["promptLogprobs"]): object | undefined;
   /** What is new of a text, if that is to be told; `offset` counts the characters of the tokens that were told before. */
   delta(index: number, news: News, offset: number): object | undefined;
   /** A whole text. */
@@ -60,17 +60,23 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
       options: completionOptions(request),
       formatField: askedFormat(request)?.field,
       objects: { whole: "text_completion", event: "text_completion" },
-      opening: (index) => (echo ? { index, text: echoed(index), logprobs: null, finish_reason: null } : undefined),
+      opening(index, prompt) {
+        if (!echo) return undefined;
+        const logprobs = wants ? completionLogprobs(prompt, 0, model.tokenizer) : null;
+        return { index, text: echoed(index), logprobs, finish_reason: null };
+      },
       delta: (index, { text, logprobs: news, finishReason }, offset) => ({
         index,
         text,
-        logprobs: wants ? completionLogprobs(news, offset) : null,
+        logprobs: wants ? completionLogprobs(news, offset, model.tokenizer) : null,
         finish_reason: finishReasonOf(finishReason),
       }),
       choice: (index, written) => ({
         index,
         text: echoed(index) + written.text,
-        logprobs: wants ? completionLogprobs(written.logprobs, 0) : null,
+        logprobs: wants
+          ? completionLogprobs([...written.promptLogprobs, ...written.logprobs], 0, model.tokenizer)
+          : null,
         finish_reason: finishReasonOf(written.finishReason),
       }),
     };

@@ -37,9 +37,14 @@ export const completionRequest = z.strictObject({
       description: "what to go on from: text, token ids, or several of either",
       anyOf: [text, tokens, severalOf(text), severalOf(tokens)],
     }),
+  max_tokens: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: `${commonFields.max_tokens.description}; 0 only scores the prompt, with echo and logprobs` }),
   echo: z.boolean().default(false).meta({ description: "give the prompt back before what was written" }),
   logprobs: generateSchema.shape.logprobs.meta({
-    description: "log-probabilities of the tokens, and of so many of the likeliest",
+    description: "log-probabilities of the tokens, with echo of the prompt's too, and of so many of the likeliest",
   }),
 });
 
@@ -53,11 +58,16 @@ export function promptsOf({ prompt }: CompletionRequest): Prompt[] {
 
 /** The engine's options. @throws ApiError for what cannot be had together. */
 export function completionOptions(request: CompletionRequest): GenerateOptions {
-  if (request.echo && request.logprobs !== undefined) {
-    throw new ApiError(400, "echo: log-probabilities of a prompt are not supported; leave out echo or logprobs", {
-      param: "echo",
-      code: "unsupported_parameter",
-    });
+  const { echo, logprobs, max_tokens: most } = request;
+  const scored = echo && logprobs !== undefined;
+  if (most === 0 && !scored) {
+    throw new ApiError(
+      400,
+      "max_tokens: must be 1 or more, found 0; with echo and logprobs 0 scores the prompt alone",
+      {
+        param: "max_tokens",
+      },
+    );
   }
-  return { ...optionsOf(request), logprobs: request.logprobs };
+  return { ...optionsOf(request), logprobs, ...(scored && { promptLogprobs: logprobs }) };
 }

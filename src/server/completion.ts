@@ -13,6 +13,7 @@ import type { Finished, Metrics } from "./metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import { ModelsBusy, type ServedModels } from "./served-models.ts";
 import { texts } from "./texts.ts";
+import { ToldLogprobs } from "./told-logprobs.ts";
 
 /** The checked body of either kind. */
 export type AnyRequest = z.output<typeof completionRequest> | z.output<typeof chatRequest>;
@@ -60,6 +61,7 @@ export class Completion {
   readonly written: readonly Written[];
   readonly #parts: CompletionParts;
   readonly #gone = new AbortController();
+  readonly #logprobs: readonly ToldLogprobs[] | undefined; // of each text, where they are asked for
   #firstToken: number | undefined; // seconds from the arrival
   #ended = false;
 
@@ -74,6 +76,9 @@ export class Completion {
     this.fingerprint = model.fingerprint;
     this.written = Array.from({ length: count }, nothingWritten);
     this.#parts = parts;
+    if (asked.options.logprobs !== undefined) {
+      this.#logprobs = Array.from({ length: count }, () => new ToldLogprobs(model.tokenizer));
+    }
   }
 
   /** Tokens of all texts so far. */
@@ -91,7 +96,8 @@ export class Completion {
     const { model, context, arrival } = this.#parts;
     try {
       const engine = await context.models.engineOf(model).catch(unavailable(model));
-      for await (const chunk of texts(engine, this.asked.prompts, this.asked.options, this.#gone.signal)) {
+      for await (const written of texts(engine, this.asked.prompts, this.asked.options, this.#gone.signal)) {
+        const chunk = this.#logprobs?.[written.index]?.with(written) ?? written;
         if (chunk.tokens.length > 0) this.#firstToken ??= (performance.now() - arrival) / 1000;
         context.metrics.generated(model.id, chunk.tokens.length);
         addChunk(this.written[chunk.index] as Written, chunk);

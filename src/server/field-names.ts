@@ -18,6 +18,7 @@ const fieldNames: Readonly<Record<keyof GenerateOptions, string>> = {
   frequencyPenalty: "frequency_penalty",
   logitBias: "logit_bias",
   logprobs: "logprobs",
+  promptLogprobs: "logprobs",
   seed: "seed",
 };
 

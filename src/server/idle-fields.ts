@@ -35,6 +35,7 @@ const idle = {
   continue_final_message: z.literal(false),
   documents: z.array(z.never()).max(0),
   early_stopping: z.literal(false),
+  echo: z.literal(false),
   include_reasoning: flag,
   include_stop_str_in_output: z.literal(false),
   length_penalty: z.literal(1),
@@ -49,6 +50,7 @@ const idle = {
   // llama.cpp's
   cache_prompt: flag,
   min_keep: z.literal(0),
+  mirostat: z.literal(0),
   n_probs: z.literal(0),
   return_progress: z.literal(false),
   timings_per_token: z.literal(false),
@@ -69,7 +71,6 @@ const refused = new Set([
   "input",
   "kv_transfer_params",
   "logits_processors",
-  "mirostat",
   "mm_processor_kwargs",
   "n_predict",
   "prediction",

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { chatRequest } from "./chat-request.ts";
 import { completionRequest } from "./completion-request.ts";
 import { detokenizeRequest } from "./detokenize.ts";
+import { tokenizeRequest } from "./tokenizer-api.ts";
 
 const usage = z.object({
   prompt_tokens: z.int(),
@@ -98,6 +99,15 @@ function completion(summary: string, request: string, reply: string) {
   };
 }
 
+const aboutTokens = (summary: string, request: string, description: string) => ({
+  post: {
+    tags: ["Tokens"],
+    summary,
+    requestBody: { required: true, content: json(request) },
+    responses: { 200: { description, content: { "application/json": { schema: { type: "object" } } } }, ...errors },
+  },
+});
+
 const plain = (tag: string, summary: string, type: string, schema: object = { type: "string" }) => ({
   get: { tags: [tag], summary, responses: { 200: { description: summary, content: { [type]: { schema } } } } },
 });
@@ -107,6 +117,7 @@ export function openApi(version: string, secured: boolean): object {
   const schemas = {
     CompletionRequest: completionRequest,
     ChatCompletionRequest: chatRequest,
+    TokenizeRequest: tokenizeRequest,
     DetokenizeRequest: detokenizeRequest,
     ...replies,
   };
@@ -121,17 +132,9 @@ export function openApi(version: string, secured: boolean): object {
       "/v1/models": plain("OpenAI API", "The models that can be asked", "application/json", reference("Models")),
       "/v1/completions": completion("Go on from a prompt", "CompletionRequest", "CompletionReply"),
       "/v1/chat/completions": completion("Answer in a chat", "ChatCompletionRequest", "ChatCompletionReply"),
-      "/detokenize": {
-        post: {
-          tags: ["Tokens"],
-          summary: "The text of token ids",
-          requestBody: { required: true, content: json("DetokenizeRequest") },
-          responses: {
-            200: { description: "as `prompt`", content: { "application/json": { schema: { type: "object" } } } },
-            ...errors,
-          },
-        },
-      },
+      "/tokenize": aboutTokens("The token ids of a text", "TokenizeRequest", "as `tokens`"),
+      "/detokenize": aboutTokens("The text of token ids", "DetokenizeRequest", "as `prompt`"),
+      "/tokenizer_info": plain("Tokens", "What the tokenizer is", "application/json", { type: "object" }),
       "/version": plain("Operation", "This server's version", "application/json", { type: "object" }),
       "/health": plain("Operation", "Whether requests are taken", "application/json", { type: "object" }),
       "/metrics": plain("Operation", "Metrics for Prometheus, by vLLM's names", "text/plain"),

@@ -50,10 +50,11 @@ export const commonFields = {
 const common = z.strictObject(commonFields);
 type Common = z.output<typeof common>;
 
+/** What of a request the options depend on; a kind of request may give fields that ask nothing here a meaning. */
+type Asking = Omit<Common, "model" | keyof typeof idleFields> & Pick<Common, "best_of">;
+
 /** The engine's options; a request without a seed gets one of its own. @throws ApiError for what cannot be had together. */
-export function optionsOf(
-  request: Omit<Common, "model" | "tools" | "tool_choice" | "parallel_tool_calls">,
-): GenerateOptions {
+export function optionsOf(request: Asking): GenerateOptions {
   const { n, best_of: best = n, stream, stream_options: streaming } = request;
   if (best !== n) {
     throw new ApiError(400, `best_of: is ${best} and n ${n}; choosing from more than are given is not supported`, {

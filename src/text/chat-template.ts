@@ -20,6 +20,8 @@ const transcript =
 export class ChatTemplate {
   /** Whether the model brought it; its text may spell out special tokens, a transcript's never does. */
   readonly own: boolean;
+  /** The model's own template, as it brought it. */
+  readonly source: string | undefined;
   /** Texts at which an answer ends, beside the tokenizer's ends. */
   readonly stop: readonly string[];
   /** How its models spell calls of tools. */
@@ -35,6 +37,7 @@ export class ChatTemplate {
    */
   constructor(source: string | undefined, tokens: { begin: string; end: string }) {
     this.own = source !== undefined;
+    this.source = source;
     this.stop = this.own ? [] : ["\nUser:", "\nSystem:", "\nAssistant:"];
     this.toolForm = toolFormOf(source ?? "");
     this.#takesTools = source !== undefined && /\btools\b/.test(source);

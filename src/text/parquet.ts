@@ -20,7 +20,7 @@ import { withinTime } from "./time-limit.ts";
 
 // Snappy comes with the library. Node has zstd from 22.15 on.
 const zstd = (zlib as { zstdDecompressSync?: (input: Uint8Array, options: object) => Buffer }).zstdDecompressSync;
-const compressors: Compressors = {
+export const compressors: Compressors = {
   GZIP: (input, maxOutputLength) => zlib.gunzipSync(input, { maxOutputLength }),
   BROTLI: (input, maxOutputLength) => zlib.brotliDecompressSync(input, { maxOutputLength }),
   ZSTD: (input, maxOutputLength) => {
@@ -31,7 +31,7 @@ const compressors: Compressors = {
 
 // The library's own parser drops a byte order mark at the beginning of every string, and takes bytes that are no text.
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
-const parsers = {
+export const parsers = {
   ...DEFAULT_PARSERS,
   stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes),
 };

@@ -25,6 +25,7 @@ export class ToolCallReader {
   #held = "";
   #calls = 0;
   #json = new JsonEnd();
+  #isOpen = false; // whether the call's own brace is still to be closed, after its arguments
 
   /** @param names the tools that there are: other objects are no calls where nothing else marks calls. */
   constructor(form: ToolFormName, names: Iterable<string>) {
@@ -117,6 +118,7 @@ export class ToolCallReader {
         this.#begin(pieces, name);
         this.#held = this.#held.slice(found[0].length);
         this.#json = new JsonEnd();
+        this.#isOpen = true;
         this.#place = "arguments";
         return;
       }
@@ -128,8 +130,8 @@ export class ToolCallReader {
       this.#begin(pieces, call.name);
       pieces.push({ call: this.#calls - 1, arguments: call.arguments });
       this.#held = this.#held.slice(whole.length);
+      this.#isOpen = false;
       this.#place = "tail";
-      this.#json = JsonEnd.ended;
       return;
     }
     this.#held = this.#opening + this.#held; // it was no call
@@ -152,7 +154,7 @@ export class ToolCallReader {
   /** What stands between the arguments' end and the call's end. */
   #inTail(ended: boolean): void {
     if (this.#closing === "") {
-      const rest = this.#json === JsonEnd.ended ? /^/ : /^\s*\}/;
+      const rest = this.#isOpen ? /^\s*\}/ : /^/;
       const found = rest.exec(this.#held);
       if (!found && this.#held.trim() === "" && !ended) return;
       this.#held = this.#held.slice(found?.[0].length ?? 0);
@@ -207,7 +209,6 @@ export class ToolCallReader {
 
 /** Finds where a JSON object ends. */
 class JsonEnd {
-  static readonly ended = new JsonEnd();
   #depth = 0;
   #inString = false;
   #escaped = false;

@@ -4,6 +4,9 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the difference
 const space = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
 
+/** A class of regular expressions: what Python's `\s` matches. */
+export const spaceClass = space.source.slice(0, -1);
+
 /** `len(re.split(r"\s+", text))`: runs of white space, plus one. */
 export function countWords(text: string): number {
   const pattern = new RegExp(space);

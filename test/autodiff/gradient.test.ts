@@ -15,7 +15,16 @@ import { accumulateGraph, sumName } from "../../src/train/step.ts";
 import { expectClose } from "../graph/close.ts";
 import { type Feeds, interpret } from "../graph/interpreter.ts";
 import { numbers } from "../graph/numbers.ts";
-import { type Heads, kvHeads, type Layout, lively, lossGraph, randomTokens, tinyConfig } from "../model/tiny.ts";
+import {
+  type Heads,
+  kvHeads,
+  type Layout,
+  lively,
+  lossGraph,
+  otherChoices,
+  randomTokens,
+  tinyConfig,
+} from "../model/tiny.ts";
 import { compile } from "../runtime/program.ts";
 
 const one = { batch: 1, length: 5, block: 2 }; // three attention blocks, the last one short
@@ -42,6 +51,10 @@ describe("other choices", () => {
     checkModel(tinyConfig(sharing, heads, { biases, kvNorm: "shared", tiedEmbeddings: false }), two);
   });
 });
+
+test.each(Object.entries(otherChoices))("%s", (_, choices) =>
+  checkModel(tinyConfig([0, 0, 2, 0], "GQA", choices), two),
+);
 
 describe("an owner's keys and values, element by element", () => {
   test.each([

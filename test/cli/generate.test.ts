@@ -146,7 +146,7 @@ describe("crosslayer generate", () => {
 
   it("refuses what cannot be, in a line", async () => {
     for (const [args, message] of [
-      [["we", "--max-tokens", "100"], /context of 64 must hold 100 more \(maxTokens\)/],
+      [["we", "--max-tokens", "100"], /context of 64 must hold 100 more \(--max-tokens\)/],
       [["we", "--kv-memory", "12"], /KV memory: 12 bytes do not hold one block/],
       [["we", "--kv-memory", "much"], /memory: found "much"/],
       [["we", "--context", "128"], /give ropeScaling "linear" or "ntk"/],

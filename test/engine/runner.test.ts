@@ -16,7 +16,7 @@ import type { KvDtype } from "../../src/model/formats.ts";
 import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
 import { type Buffers, type Device, readAll } from "../../src/runtime/device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
-import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "../model/tiny.ts";
+import { type Heads, kvHeads, lively, otherChoices, randomTokens, tinyConfig } from "../model/tiny.ts";
 import { cpu1, cpu2 } from "../runtime/program.ts";
 import { FullForward } from "./full-forward.ts";
 
@@ -167,6 +167,15 @@ test.each(kinds)("%s with biases, one norm and a head of its own", async (heads)
   const { logits, rows } = await compare(config, lively(config, 3), "float32", { device: cpu2 });
   expect(logits).toBeLessThan(2e-5);
   expect(rows).toBeLessThan(2e-5);
+});
+
+test.each(Object.entries(otherChoices))("%s", async (_, choices) => {
+  const config = tinyConfig([0, 0, 2, 0], "GQA", { ...choices, context: length });
+  const weights = lively(config, 5);
+  const { logits, rows } = await compare(config, weights, "float32");
+  expect(logits).toBeLessThan(2e-5);
+  expect(rows).toBeLessThan(2e-5);
+  expect((await compare(config, weights, "int8")).relative).toBeLessThan(0.06);
 });
 
 test.each([2, 6, 10, 46])("heads of %i", async (headDim) => {

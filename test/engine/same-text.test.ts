@@ -73,6 +73,7 @@ async function run(
       }
       return scores;
     },
+    runAll: (slices) => runner.runAll(slices),
     [Symbol.dispose]: () => runner[Symbol.dispose](),
   };
   using core = new EngineCore(watched, options);

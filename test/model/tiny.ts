@@ -25,6 +25,21 @@ export function tinyConfig(sharing: Sharing, heads: Heads = "MQA", more: Partial
   return modelConfig({ ...sizes, kvHeads: kvHeads[heads], sharing, ...more });
 }
 
+/** What models of other projects have beside sizes and sharing, each with a name. */
+export const otherChoices: Readonly<Record<string, Partial<ModelOptions>>> = {
+  "norms of heads before they turn": { headNorms: "before", kvNorm: "shared" },
+  "norms of heads after they turn": { headNorms: "after" },
+  "layers without rotary embedding": { noRope: [0, 1, 3] },
+  "no rotary embedding at all": { noRope: [0, 1, 2, 3] },
+  "heads of which a part turns": { headDim: 6, ropeDim: 2 },
+  "rotary embedding by YaRN": {
+    ropeScaling: {
+      ...{ type: "yarn", factor: 4, originalContext: 8, fastTurns: 32, slowTurns: 1 },
+      ...{ wholePairs: true, amplitude: 1.2 },
+    },
+  },
+};
+
 /** Random parameters under which activations stay of order 1. */
 export function lively(config: ModelConfig, seed: number): Tensors {
   return Object.fromEntries(

@@ -8,7 +8,13 @@ import { type Serving, serving } from "./serving.ts";
 
 let it: Serving;
 beforeAll(async () => {
-  it = await serving({ apiKey: "sk-test" });
+  const calls =
+    "{% if m.tool_calls %}{% for c in m.tool_calls %}" +
+    '{{ {"name": c.function.name, "parameters": c.function.arguments} | tojson }}{% endfor %}{% endif %}';
+  const template =
+    "{{ bos_token }}{% if tools %}{% for t in tools %}{{ t | tojson }}<|python_tag|>{% endfor %}{% endif %}" +
+    `{% for m in messages %}[{{ m.role }}]{{ m.content }}${calls}\n{% endfor %}[assistant]`;
+  it = await serving({ apiKey: "sk-test", template });
 });
 afterAll(() => it[Symbol.asyncDispose]());
 
@@ -244,6 +250,21 @@ describe("tools", () => {
       ],
     });
     expect(again.choices[0]?.message.content).toBeTypeOf("string");
+  });
+
+  test("a template that knows tools is given them, and says how they are called", async () => {
+    const body = { ...asked, model: "unshared" };
+    const without = await client().chat.completions.create({ model: "unshared", messages, max_tokens: 1 });
+    const { choices, usage } = await client().chat.completions.create({ ...body, tool_choice: "required" });
+    expect(usage?.prompt_tokens).toBeGreaterThan((without.usage?.prompt_tokens ?? 0) + 20);
+    const message = choices[0]?.message as OpenAI.ChatCompletionMessage;
+    const [call] = message.tool_calls ?? [];
+    if (call?.type !== "function") throw new Error("no call");
+    expect([choices[0]?.finish_reason, call.function.name]).toEqual(["tool_calls", "weather"]);
+    expect(JSON.parse(call.function.arguments)).toEqual(right);
+    const answered = [...messages, message, { role: "tool" as const, tool_call_id: call.id, content: "sun" }];
+    const again = await client().chat.completions.create({ ...body, messages: answered, max_tokens: 2 });
+    expect(again.usage?.prompt_tokens).toBeGreaterThan(usage?.prompt_tokens as number);
   });
 
   test("what is not here says what to use instead", async () => {

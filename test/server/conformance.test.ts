@@ -65,9 +65,18 @@ describe("what is refused", () => {
       { ...base, max_tokens: 600 },
       400,
       "prompt",
-      /600 more \(max_tokens\)|600 more/,
+      /600 more \(max_tokens\)/,
     ],
-    ["max_tokens 0", completions, { ...base, max_tokens: 0 }, 400, "max_tokens", />=1/],
+    ["max_tokens 0", completions, { ...base, max_tokens: 0 }, 400, "max_tokens", /1 or more/],
+    [
+      "max_tokens 0 with echo alone",
+      completions,
+      { ...base, max_tokens: 0, echo: true },
+      400,
+      "max_tokens",
+      /logprobs/,
+    ],
+    ["max_tokens 0 in a chat", chats, { ...chat, max_tokens: 0 }, 400, "max_tokens", />=1/],
     ["max_tokens in words", completions, { ...base, max_tokens: "4" }, 400, "max_tokens", /number|int/],
     ["max_tokens of 1e300", completions, { ...base, max_tokens: 1e300 }, 400, "max_tokens", /./],
     ["a temperature of 3", completions, { ...base, temperature: 3 }, 400, "temperature", /<=2/],
@@ -83,7 +92,6 @@ describe("what is refused", () => {
     ["a bias beyond the vocabulary", completions, { ...base, logit_bias: { 5000: 1 } }, 400, "logit_bias", /0 to \d+/],
     ["a bias of 101", completions, { ...base, logit_bias: { 5: 101 } }, 400, "logit_bias.5", /<=100/],
     ["21 logprobs", completions, { ...base, logprobs: 21 }, 400, "logprobs", /<=20/],
-    ["echo with logprobs", completions, { ...base, echo: true, logprobs: 1 }, 400, "echo", /not supported/],
     ["a fraction as seed", completions, { ...base, seed: 0.5 }, 400, "seed", /int/],
     ["suffix", completions, { ...base, suffix: "x" }, 400, "suffix", /not supported/],
     ["best_of", completions, { ...base, best_of: 2 }, 400, "best_of", /is 2 and n 1/],
@@ -537,5 +545,48 @@ describe("beside completions", () => {
     expect(again.status).toBe(304);
     const asked = await post(completions, { ...base, model: body.results[1].id });
     expect(asked.status).toBe(200);
+  });
+});
+
+describe("a large body", () => {
+  const spaces = " ".repeat(100_000);
+  const large = (body: object) => JSON.stringify(body).replace("{", `{${spaces}`);
+
+  test("is answered as a small one", async () => {
+    const ids = Array.from({ length: 400 }, () => 65);
+    const bodies = [base, { ...base, prompt: ids }, { ...base, prompt: [ids, ids] }, { ...base, prompt: [...ids, -1] }];
+    for (const body of [...bodies, { ...base, prompt: [...ids, 99_999] }, { ...base, stop: [5] }, { ...base, x: 1 }]) {
+      const [one, other] = await Promise.all([post(completions, body), post(completions, large(body))]);
+      const [small, same] = [await one.json(), await other.json()];
+      expect([other.status, same.choices, same.error]).toEqual([one.status, small.choices, small.error]);
+    }
+    for (const broken of [`${spaces}{`, `"${spaces}"`, `${spaces}[]`]) {
+      const { error } = await (await post(completions, broken)).json();
+      expect(error.message).toMatch(/^body: (is not JSON|must be a JSON object)/);
+    }
+  });
+
+  test("many of them are answered each for itself", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, async (_, i) => (await post(completions, large({ ...base, n: 1 + (i % 3) }))).json()),
+    );
+    expect(answers.map(({ choices }) => choices.length)).toEqual(answers.map((_, i) => 1 + (i % 3)));
+  });
+
+  test("tokens become text again", async () => {
+    const tokenizer = it.served.get("shared")?.tokenizer;
+    const ids = [...(tokenizer?.encode("we the people — 正義 🎈") ?? [])];
+    const ask = async (tokens: unknown) => {
+      const answer = await post("/detokenize", { model: "shared", tokens });
+      return [answer.status, await answer.json()];
+    };
+    expect(await ask(ids)).toEqual([200, { prompt: "we the people — 正義 🎈" }]);
+    expect(await ask([])).toEqual([200, { prompt: "" }]);
+    const many = Array.from({ length: 12_000 }, () => ids[0]);
+    expect(await ask(many)).toEqual([200, { prompt: tokenizer?.decode(many as number[]) }]);
+    for (const wrong of [[-1], ["a"], 5, [99_999]]) {
+      expect(await ask(wrong)).toMatchObject([400, { error: { param: "tokens" } }]);
+    }
+    expect(await (await fetch(`${it.url}/version`)).json()).toEqual({ version: "0.0.0" });
   });
 });

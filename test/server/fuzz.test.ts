@@ -50,7 +50,7 @@ async function requests(): Promise<fc.Arbitrary<Sent>> {
   const short = fc.tuple(fc.oneof(...described), fc.nat(9)).map(([{ path, body }, dice]) => {
     const { max_completion_tokens: _, n = 1, max_tokens: most = 4, ...rest } = body as Record<string, number>;
     const bias = Object.entries((body.logit_bias as Record<string, number> | undefined) ?? {});
-    const taken: Record<string, unknown> = { ...rest, n: Math.min(n, 3), max_tokens: Math.min(most, 4) };
+    const taken: Record<string, unknown> = { ...rest, n: Math.min(n, 3), max_tokens: Math.min(Math.max(most, 1), 4) };
     taken.logit_bias = Object.fromEntries(bias.map(([id, value]) => [Number(id) % 250, value]));
     if (body.top_logprobs !== undefined) taken.logprobs = true; // what goes only together
     if (!body.stream) delete taken.stream_options;
@@ -58,7 +58,6 @@ async function requests(): Promise<fc.Arbitrary<Sent>> {
     delete taken.best_of;
     const formats = formatFields.filter((field) => body[field] !== undefined); // seldom one, for grammars take long
     for (const field of dice > 0 ? formats : formats.slice(1)) delete taken[field];
-    if (path === "/v1/completions" && body.logprobs !== undefined) delete taken.echo;
     return { path, body: taken };
   });
   const odd = fc.oneof(

@@ -1,6 +1,6 @@
 // A real server on small real models, for tests: engines in processes, a socket, and a study if asked.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HttpServer, namedModel, RunDirectory, ServedModels, ServedStudy, trainBpe } from "crosslayer";
@@ -24,6 +24,8 @@ export interface ServingOptions {
   waiting?: number;
   corsOrigins?: string[];
   allowedHosts?: string[];
+  /** A chat template for the model without sharing. */
+  template?: string;
   /** Gets the log's lines. */
   onLog?: (line: string) => void;
 }
@@ -57,6 +59,7 @@ export async function serving(options: ServingOptions = {}): Promise<Serving> {
   const { apiKey, kvMemory = 4e6, maxQueue, maxBody, maxLoaded, patience, waiting, corsOrigins, onLog } = options;
   const scratch = mkdtempSync(join(tmpdir(), "crosslayer-server-"));
   const runs = await writeRuns(scratch);
+  if (options.template) writeFileSync(join(scratch, "unshared", "chat_template.jinja"), options.template);
   const study = options.study ? await ServedStudy.open(await writeStudy(join(scratch, "study"))) : undefined;
   const served = await ServedModels.open([...runs, ...(study?.runs ?? [])], {
     kvMemory,

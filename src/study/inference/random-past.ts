@@ -31,6 +31,10 @@ export class RandomPast implements StepRunner {
     return this.#runner.seconds;
   }
 
+  runAll(slices: readonly Slice[]): Promise<Float32Array[][]> {
+    return this.#runner.runAll(slices);
+  }
+
   /** As a runner does; the token after a prompt is the first of the vocabulary. */
   async run(slices: readonly Slice[]): Promise<(Float32Array | undefined)[]> {
     const reads = ({ sequence }: Slice) => sequence.computed < sequence.promptLength;

@@ -1,13 +1,6 @@
 // Student's t distribution, by jStat, the library that JavaScript's statistics pages use.
 
-import { createRequire } from "node:module";
-
-interface StudentT {
-  cdf(t: number, degrees: number): number;
-  inv(p: number, degrees: number): number;
-}
-
-const { jStat } = createRequire(import.meta.url)("jstat") as { jStat: { studentt: StudentT } };
+import jStat from "jstat";
 
 /** The t below which a share `p` lies. */
 export function tQuantile(p: number, degrees: number): number {
