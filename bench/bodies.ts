@@ -31,6 +31,9 @@ const said = (content: string) => `{"role":"user","content":${content}}`;
 const schema = (inside: string) =>
   text(`"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":${inside}}}`);
 
+/** Where bodies go, by a word of what they are. */
+const paths = { message: "/v1/chat/completions", detokenize: "/detokenize", tokenize: "/tokenize" };
+
 /** Bodies of up to 4 MiB, by what they are. */
 const bodies: Readonly<Record<string, string>> = {
   "1.35M {} in a schema": schema(`{"enum":[${list(1_350_000, () => "{}")}]}`),
@@ -50,6 +53,8 @@ const bodies: Readonly<Record<string, string>> = {
   "a number of 4 MB": text(`"seed":${"1".repeat(4_000_000)}`),
   "a key of 4 MB": text(`"${"x".repeat(4_000_000)}":1`),
   "4 MB of spaces": text(`"n":1${" ".repeat(4_000_000)}`),
+  "a text of 3.5 MB to tokenize": `{"model":"tiny","prompt":${JSON.stringify("we the people ".repeat(250_000))}}`,
+  "1.9M tokens to detokenize": `{"model":"tiny","tokens":[${list(1_900_000, () => "1")}]}`,
   "half a JSON of 4 MB": `{"model":"tiny","prompt":"${"x".repeat(4_000_000)}`,
 };
 
@@ -104,7 +109,7 @@ for (let round = 0; round <= rounds; round++) {
   const nothing = await longestWait(() => sleep(200));
   if (round > 0) note("nothing", nothing);
   for (const { what, bytes } of kinds) {
-    const path = what.includes("message") ? "/v1/chat/completions" : "/v1/completions";
+    const path = Object.entries(paths).find(([word]) => what.includes(word))?.[1] ?? "/v1/completions";
     const wait = await longestWait(async () => statuses.set(what, await ask(path, sending, bytes)));
     if (round > 0) note(what, wait); // the first is for what is compiled then
   }

@@ -1,11 +1,12 @@
 // The page's frame: header, navigation, and the view that the address asks for. Knows which models are served; what
 // the views show is theirs.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import type { ModelsReply } from "../src/server/page-api.ts";
 import { CacheView } from "./cache/view.tsx";
 import { ChatView } from "./chat/view.tsx";
 import { KeyForm } from "./key-form.tsx";
+import { Colors, colorsOf } from "./models.ts";
 import { addressOf, useRoute, type View, views } from "./route.ts";
 import { useKeyRefused } from "./server/access-key.ts";
 import { usePolled } from "./server/polled.ts";
@@ -52,6 +53,7 @@ export function Page() {
 
 function Content({ view, model }: { view: View; model: string | undefined }) {
   const { value, error } = usePolled<ModelsReply>("models", 15, (signal) => requestJson("/api/models", signal));
+  const colors = useMemo(() => colorsOf(value?.models ?? []), [value]);
   if (!value) {
     if (error) {
       return (
@@ -64,14 +66,14 @@ function Content({ view, model }: { view: View; model: string | undefined }) {
   }
   const { models, study } = value;
   return (
-    <>
+    <Colors.Provider value={colors}>
       <div hidden={view !== "chat"}>
         <ChatView models={models} preselected={view === "chat" ? model : undefined} visible={view === "chat"} />
       </div>
       {view === "cache" && <CacheView models={models} />}
       {view === "sharing" && <SharingView models={models} />}
-      {view === "study" && <StudyView served={study} />}
-    </>
+      {view === "study" && <StudyView served={study} models={models} />}
+    </Colors.Provider>
   );
 }
 

@@ -21,9 +21,12 @@ export interface Surroundings {
   readonly frame: Box;
   readonly hard?: readonly Box[];
   readonly soft?: readonly Box[];
+  /** Pixels around each point that its mark takes: 6 if not given. */
+  readonly radius?: number;
 }
 
-const distances = [10, 15, 21, 28, 37, 48, 62, 78, 96, 120, 150];
+/** Pixels between a mark and its label, as they are tried. */
+const clearances = [4, 9, 15, 22, 31, 42, 56, 72, 90, 114, 144];
 const directions = [
   [1, 0],
   [-1, 0],
@@ -40,11 +43,18 @@ const passes = 4;
  * A box for each label inside `frame`, near its point and nearer to it than to others. Labels overlap only where the
  * frame has no room left. Each is placed in turn and, a few times, again in sight of all others.
  */
-export function placeLabels(points: readonly Labelled[], { frame, hard = [], soft = [] }: Surroundings): Box[] {
-  const marks = points.map(({ x, y }) => ({ x: x - 6, y: y - 6, width: 12, height: 12 }));
+export function placeLabels(
+  points: readonly Labelled[],
+  { frame, hard = [], soft = [], radius = 6 }: Surroundings,
+): Box[] {
+  const side = 2 * radius;
+  const marks = points.map(({ x, y }) => ({ x: x - radius, y: y - radius, width: side, height: side }));
   const choices = points.map((point) => {
-    const all = distances.flatMap((distance, far) =>
-      directions.map(([dx, dy], turn) => ({ box: boxAt(point, dx, dy, distance), cost: far * 20 + turn * 2 })),
+    const all = clearances.flatMap((clearance, far) =>
+      directions.map(([dx, dy], turn) => ({
+        box: boxAt(point, dx, dy, radius + clearance),
+        cost: far * 20 + turn * 2,
+      })),
     );
     const inside = all.filter(({ box }) => contains(frame, box));
     return (inside.length > 0 ? inside : all).map(({ box, cost }) => {

@@ -5,7 +5,7 @@ import { group, owners, type Sharing } from "../model/sharing.ts";
 import { borrowPath } from "./borrow-path.ts";
 import { type DrawingOptions, fontFamily, paper } from "./drawing.ts";
 import { escaped } from "./markup.ts";
-import { colorOf } from "./palette.ts";
+import { slotColor } from "./palette.ts";
 import { caption } from "./sharing-caption.ts";
 
 /**
@@ -56,7 +56,7 @@ export function sharingSvg(sharing: Sharing, drawing: DrawingOptions = {}): stri
     `<rect x="${round(center(layer) - side / 2)}" y="${y}" width="${round(side)}" height="${box}" rx="5" ${attributes}/>`;
 
   const pieces = sharing.map((owner, layer) => {
-    const color = colorOf(slots.indexOf(owner));
+    const color = slotColor(slots.indexOf(owner));
     const from = { x: center(owner), y: slotY };
     const to = { x: center(layer), y: layerY + box };
     const small = `text-anchor="middle" font-size="${round(size)}"`;

@@ -2,21 +2,19 @@
 // staircase. Whoever draws it, report or page, adds points, names and titles.
 
 import * as Plot from "@observablehq/plot";
-import { isShared, type Sharing } from "../model/sharing.ts";
 import type { Estimate } from "../tensor/estimate.ts";
 import { ends, padded, powersOfTwo } from "./axis.ts";
-import { colorOf } from "./palette.ts";
 import { bytesText } from "./quantity.ts";
 
 /** A model as this plot shows it. */
 export interface TradeOffRow {
   readonly kvBytesPerToken: number;
   readonly perplexity: Estimate;
-  readonly model: { readonly sharing: Sharing };
 }
 
-/** What differs between drawings: the room beside the points as fractions of their range, lines, text of axes. */
-export interface TradeOffStyle {
+/** What differs between drawings: colours of models, the room beside the points as fractions of their range, lines, text of axes. */
+export interface TradeOffStyle<Row extends TradeOffRow> {
+  readonly color: (row: Row) => string;
   readonly fractionBeside: number;
   readonly fractionAbove: number;
   readonly stairsOpacity: number;
@@ -24,20 +22,29 @@ export interface TradeOffStyle {
   readonly fontSize?: number;
 }
 
-/** Colours of models in which every layer keeps its own keys and values, and of those in which layers share. */
-export const [ownColor, sharedColor] = [colorOf(0), colorOf(1)];
+/** Part of the bytes' range (log₂) by which models of the same bytes stand apart. */
+const fractionApart = 0.022;
 
-/** The colour of a model's point. */
-export const tradeOffColor = ({ model }: TradeOffRow) => (isShared(model.sharing) ? sharedColor : ownColor);
+/** Where a model stands on the axis of bytes: at its bytes, and beside others that have the same. */
+export function tradeOffPlace<Row extends TradeOffRow>(rows: readonly Row[]): (row: Row) => number {
+  const powers = rows.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken));
+  const range = Math.max(1, ...powers.map((power) => power - Math.min(...powers)));
+  return (row) => {
+    const equal = rows.filter(({ kvBytesPerToken }) => kvBytesPerToken === row.kvBytesPerToken);
+    const offset = (equal.indexOf(row) - (equal.length - 1) / 2) * fractionApart * range;
+    return row.kvBytesPerToken * 2 ** (Number.isFinite(offset) && equal.length > 1 ? offset : 0);
+  };
+}
 
 /** Scales and marks; `rows` are finite, `stairs` their front's corners. */
-export function tradeOffPlot(
-  rows: readonly TradeOffRow[],
+export function tradeOffPlot<Row extends TradeOffRow>(
+  rows: readonly Row[],
   stairs: readonly { readonly bytes: number; readonly loss: number }[],
-  { fractionBeside, fractionAbove, stairsOpacity, ...text }: TradeOffStyle,
+  { color, fractionBeside, fractionAbove, stairsOpacity, ...text }: TradeOffStyle<Row>,
 ) {
   const powers = rows.map(({ kvBytesPerToken }) => Math.log2(kvBytesPerToken));
   const [low, high] = padded(powers, fractionBeside, 1);
+  const place = tradeOffPlace(rows);
   const spans = rows.flatMap(({ perplexity }) => ends(perplexity));
   return {
     x: { type: "log", base: 2, domain: [2 ** low, 2 ** high], label: null },
@@ -48,10 +55,10 @@ export function tradeOffPlot(
       Plot.axisY({ ticks: 6, tickSize: 0, ...text }),
       Plot.line(stairs, { x: "bytes", y: "loss", strokeOpacity: stairsOpacity, strokeWidth: 1.5 }),
       Plot.ruleX(rows, {
-        x: "kvBytesPerToken",
+        x: place,
         y1: ({ perplexity }: TradeOffRow) => ends(perplexity)[0],
         y2: ({ perplexity }: TradeOffRow) => ends(perplexity)[1],
-        stroke: tradeOffColor,
+        stroke: color,
         strokeWidth: 1.5,
       }),
     ],

@@ -156,6 +156,11 @@ export class RunDirectory {
     return existsSync(join(this.path, files.model));
   }
 
+  /** Whether there is a checkpoint to go on from. */
+  get begun(): boolean {
+    return existsSync(join(this.path, files.checkpoint));
+  }
+
   /** Replaces the checkpoint; a kill meanwhile leaves the one before. */
   async saveCheckpoint(tensors: Tensors, state: Readonly<Record<string, number | string>>): Promise<void> {
     const texts = Object.fromEntries(Object.entries(state).map(([key, value]) => [key, String(value)]));
@@ -289,5 +294,5 @@ async function readTokenizerFile(path: string): Promise<TokenizerFile> {
 
 /** How a run's tokenizer is read. */
 export function tokenizerOptions({ vocab }: Pick<ModelConfig, "vocab">, texts: TextSettings): TokenizerOptions {
-  return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token };
+  return { modelVocab: vocab, ends: texts.end_token_ids, otherEnd: texts.eos_token, prefix: texts.prefix };
 }

@@ -9,6 +9,8 @@ const schema = z.strictObject({
   /** The texts that chat templates know by these names. */
   bos_token: z.string().optional(),
   eos_token: z.string().optional(),
+  /** "template": texts begin as the tokenizer's template says, with nothing where it says nothing; else the end of text. */
+  prefix: z.literal("template").optional(),
   /** Ids that end what the model writes, beside those that the tokenizer is known to have. */
   end_token_ids: z.array(z.int().min(0)).readonly().default([]),
 });

@@ -3,8 +3,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integerText } from "../charts/quantity.ts";
 import { sharingPicture } from "../charts/sharing-picture.ts";
-import { convertRun, type Stage } from "../convert/conversion.ts";
-import { type Init, inits } from "../convert/convert.ts";
+import type { Stage } from "../convert/conversion.ts";
+import { type Init, inits } from "../convert/init.ts";
 import type { Budget } from "../convert/search.ts";
 import { kvBytesPerToken } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
@@ -58,6 +58,7 @@ export function convertCommand(): Command {
 async function runConvert(path: string, flags: Flags): Promise<void> {
   const { out, sharing, search, kvHeads, init, calibrate, field, calibrateTokens } = flags;
   await interruptible(async (signal) => {
+    const { convertRun } = await import("../convert/conversion.ts"); // brings linear algebra that others do without
     let opened: Device | undefined;
     const tell = stages();
     try {

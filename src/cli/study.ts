@@ -6,8 +6,10 @@ import pc from "picocolors";
 import { durationText, integerText, rateText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import { deviceNames } from "../runtime/open-device.ts";
+import { conversionPreset, loadConversionPlan } from "../study/conversion/conversion-plan.ts";
 import type { Result } from "../study/numbers/result.ts";
 import { summarize } from "../study/numbers/summary.ts";
+import { finding } from "../study/report/finding.ts";
 import { writeOutputs } from "../study/report/outputs.ts";
 import { terminalTable } from "../study/report/table.ts";
 import { terminalChart } from "../study/report/terminal-chart.ts";
@@ -19,7 +21,10 @@ import { interruptible } from "./interrupt.ts";
 import { whole } from "./numbers.ts";
 import { option } from "./option.ts";
 import { corpusProgress, type Progress, progress } from "./progress.ts";
+import { runConversionStudy } from "./study-conversion.ts";
 import { mergeCommand } from "./study-merge.ts";
+
+const presetNames = [...Object.keys(presets), conversionPreset.name];
 
 interface Flags {
   preset?: string;
@@ -34,7 +39,7 @@ export function studyCommand(): Command {
   return new Command("study")
     .description("train the models of a plan, compare quality with KV cache bytes, write a report; killed, it goes on")
     .argument("[plan]", "a preset or a JSON file, as --preset")
-    .option("--preset <name|file>", `${Object.keys(presets).join(", ")}, or a JSON file like them`)
+    .option("--preset <name|file>", `${presetNames.join(", ")}, or a JSON file like them`)
     .option("--seeds <count>", "runs of each model, with seeds 1 to count", whole(1, 1000))
     .option("--out <directory>", "where results go (default: runs/<the plan's name>)")
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
@@ -46,7 +51,12 @@ export function studyCommand(): Command {
 async function runStudy(positional: string | undefined, flags: Flags): Promise<void> {
   const asked = flags.preset ?? positional;
   if (asked === undefined || (flags.preset !== undefined && positional !== undefined)) {
-    throw new InputError(`study: name one plan: --preset ${Object.keys(presets).join("|")}, or a JSON file`);
+    throw new InputError(`study: name one plan: --preset ${presetNames.join("|")}, or a JSON file`);
+  }
+  const conversion = await loadConversionPlan(asked);
+  if (conversion) {
+    if (flags.seeds !== undefined) throw new InputError("study: one of conversion has one seed; leave out --seeds");
+    return runConversionStudy(conversion, { asked, ...flags });
   }
   const loaded = await loadPlan(asked);
   const seeds = flags.seeds;
@@ -66,7 +76,8 @@ async function runStudy(positional: string | undefined, flags: Flags): Promise<v
     );
     const command = `crosslayer study ${asked}${seeds === undefined ? "" : ` --seeds ${seeds}`} --out ${directory}`;
     const files = await writeOutputs(directory, results, { plan, command, duration });
-    show(results, [...files, resultsPath(directory)]);
+    show(results, plan, [...files, resultsPath(directory)]);
+    console.log(`Ask its models, and see what their caches hold: crosslayer serve --study ${directory}`);
   });
 }
 
@@ -108,9 +119,11 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
   return undefined;
 }
 
-function show(results: readonly Result[], files: readonly string[]): void {
+function show(results: readonly Result[], { contrasts }: StudyPlan, files: readonly string[]): void {
   const summary = summarize(results);
-  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n`);
+  console.log(
+    `\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(results, contrasts).join("\n")}\n`,
+  );
   for (const { name, sample } of summary) {
     if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
-import type { ModelConfig } from "../model/config.ts";
+import { type ModelConfig, modelConfig, withContext } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
 import { checked } from "../options.ts";
 import type { Device } from "../runtime/device.ts";
@@ -15,12 +15,15 @@ import { openTokenizer } from "../text/tokenizer-file.ts";
 import { checkOnCard, fittingOnCard } from "../train/card-memory.ts";
 import { checkMicroBatch, fittingMicroBatch } from "../train/micro-batch.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
+import type { StepTeacher } from "../train/step.ts";
+import type { Beginning } from "../train/trainer.ts";
 import { type DeviceFlags, precisionOn } from "./device-options.ts";
 import { chosenModel, type ModelFlags } from "./model-options.ts";
 import { corpusProgress } from "./progress.ts";
+import { checkTokenizer, type Origin, type OriginFlags, openOrigin, originOf, storedOrigin } from "./train-origin.ts";
 
 /** What the command is asked for; what is not given has its standard value, or the run's own. */
-export interface TrainFlags extends ModelFlags, DeviceFlags {
+export interface TrainFlags extends ModelFlags, DeviceFlags, OriginFlags {
   data?: string;
   field?: string;
   out: string;
@@ -50,20 +53,25 @@ export interface TrainRun {
   readonly corpus: Corpus;
   readonly model: ModelConfig;
   readonly resolved: Recipe;
+  /** What it begins with, where that is not random weights alone. */
+  readonly beginning: Beginning | undefined;
 }
 
 /** Begins a run. @throws InputError for what is wrong, before the run is written. */
 export async function begunRun(flags: TrainFlags, device: Device): Promise<TrainRun> {
-  if (flags.data === undefined)
-    throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
   if (RunDirectory.exists(flags.out)) {
     throw new InputError(`${flags.out}: holds a run already; continue it with --resume, or choose another --out`);
   }
   if (flags.steps !== undefined && flags.tokens !== undefined)
     throw new InputError("give --steps or --tokens, not both");
   const precision = precisionOn(device, flags.precision);
-  const asked = { ...standard, ...flags };
-  const before = chosenModel(flags.model, flags, { vocab: asked.vocab, context: asked.context }); // fails early
+  const origin = await openOrigin(flags);
+  const source = flags.data ?? origin?.data.source;
+  if (source === undefined) throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
+  const own = source === origin?.data.source ? origin.data : {};
+  const validationFraction = flags.validationFraction ?? own.validationFraction ?? standard.validationFraction;
+  const before = askedModel(flags, origin); // fails early
+  const beginning = await origin?.beginning(before.context);
   const batch = recipeSchema.shape.batch.parse(flags.batch);
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
@@ -72,23 +80,47 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
     const steps =
       flags.tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(flags.tokens / (batch * model.context));
     const whole = recipe({ steps, microBatch: flags.microBatch, ...asked });
-    return { ...whole, microBatch: await microBatchOn(device, model, whole, flags) };
+    return { ...whole, microBatch: await microBatchOn(device, model, whole, flags, beginning?.teacher) };
   };
   const early = await recipeOf(before); // too
   const corpus = await openCorpus({
-    source: flags.data,
-    field: flags.field,
-    tokenizer: flags.tokenizer,
-    vocab: asked.vocab,
-    validationFraction: asked.validationFraction,
+    source,
+    field: flags.field ?? own.field,
+    tokenizer: origin?.tokenizer.path ?? flags.tokenizer,
+    vocab: flags.vocab ?? standard.vocab,
+    validationFraction,
     directory: join(flags.out, "data"),
-    ...corpusProgress(flags.data),
+    ...corpusProgress(source),
   });
+  if (origin) checkTokenizer(origin, corpus.tokenizer.json, source);
   const { vocab } = corpus.tokenizer;
-  const model = vocab === before.vocab ? before : { ...before, vocab };
+  const model = origin || vocab === before.vocab ? before : { ...before, vocab };
   const resolved = model === before ? early : await recipeOf(model);
-  const config = { name: modelName(model), model, recipe: resolved, data: corpusRecord(corpus) };
-  return { run: await RunDirectory.create(flags.out, config, corpus.tokenizer.json), corpus, model, resolved };
+  const data = corpusRecord(corpus);
+  const config = { name: modelName(model), model, recipe: resolved, data, origin: origin?.record };
+  const run = await RunDirectory.create(flags.out, config, corpus.tokenizer.json, {
+    texts: origin?.run.texts,
+    chatTemplate: await origin?.run.chatTemplate(),
+  });
+  return { run, corpus, model, resolved, beginning };
+}
+
+/** The model that is trained: that of the run to begin with, or what the options tell. @throws InputError for both. */
+function askedModel(flags: TrainFlags, origin: Origin | undefined): ModelConfig {
+  if (origin && (flags.tokenizer ?? flags.vocab) !== undefined) {
+    throw new InputError(`train: the tokenizer is that of ${origin.tokenizer.path}; leave out --tokenizer and --vocab`);
+  }
+  if (!origin?.model) {
+    const { context = standard.context, vocab = origin?.vocab ?? standard.vocab } = flags;
+    const chosen = chosenModel(flags.model, flags, { vocab, context });
+    return origin ? modelConfig({ ...chosen, vocab: origin.vocab }) : chosen;
+  }
+  const differing = (["model", "depth", "config", "sharing"] as const).find((flag) => flags[flag] !== undefined);
+  if (differing) {
+    const advice = differing === "sharing" ? "; `crosslayer convert` changes the sharing" : "";
+    throw new InputError(`train: the model is that of --init ${flags.init}; leave out --${differing}${advice}`);
+  }
+  return withContext(origin.model, flags.context);
 }
 
 /** Takes up a run. @throws InputError where options, config, tokenizer or text are not what it was begun with, by name. */
@@ -122,6 +154,10 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
   }
   differs("learning rate", flags.learningRate, stored.learningRate);
   differs("seed", flags.seed, stored.seed);
+  const { init, teacher } = originOf(run);
+  differs("init", flags.init, init?.path);
+  differs("teacher", flags.teacher, teacher?.path);
+  differs("distill", flags.distill, teacher?.share);
   differs("precision", flags.precision, stored.precision ?? "float32");
   if (flags.tokenizer === undefined) differs("vocab", flags.vocab, data.vocab ?? model.vocab);
   else if (!isDeepStrictEqual((await openTokenizer(flags.tokenizer)).json, run.tokenizer)) {
@@ -133,26 +169,33 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
     differs("model", chosenModel(flags.model, flags, model), model);
   }
   const resolved = resumedRecipe(flags, stored);
-  if (flags.microBatch !== undefined) await microBatchOn(device, model, resolved, flags);
+  const beginning = await (await storedOrigin(run))?.beginning(model.context);
+  if (flags.microBatch !== undefined) await microBatchOn(device, model, resolved, flags, beginning?.teacher);
   const corpus = await reopenCorpus(data, {
     tokenizer: join(flags.out, "tokenizer.json"),
     directory: join(flags.out, "data"),
     ...corpusProgress(data.source),
   });
-  return { run, corpus, model, resolved };
+  return { run, corpus, model, resolved, beginning };
 }
 
 /** The micro-batch that was asked for, or the largest that fits. @throws InputError where it, or any, does not. */
-async function microBatchOn(device: Device, model: ModelConfig, recipe: Recipe, { microBatch, shard }: TrainFlags) {
+async function microBatchOn(
+  device: Device,
+  model: ModelConfig,
+  recipe: Recipe,
+  { microBatch, shard }: TrainFlags,
+  teacher: StepTeacher | undefined,
+): Promise<number> {
   if (device.traits.memory === "device") {
-    const step = { config: model, recipe, shard };
+    const step = { config: model, recipe, shard, teacher };
     if (microBatch === undefined) return fittingOnCard(device, step);
     await checkOnCard(device, step, microBatch);
     return microBatch;
   }
   const available = device.freeBytes();
-  if (microBatch === undefined) return fittingMicroBatch(model, { ...recipe, available });
-  checkMicroBatch(model, recipe, available);
+  if (microBatch === undefined) return fittingMicroBatch(model, { ...recipe, teacher, available });
+  checkMicroBatch(model, { ...recipe, teacher }, available);
   return microBatch;
 }
 

@@ -1,4 +1,4 @@
-// `crosslayer train`: one model from scratch, into a run directory.
+// `crosslayer train`: one model, from scratch or from the weights of a run, into a run directory.
 
 import { Command } from "commander";
 import { bytesText, countText, integerText } from "../charts/quantity.ts";
@@ -20,17 +20,18 @@ import { modelOptions } from "./model-options.ts";
 import { between, count, whole } from "./numbers.ts";
 import { option } from "./option.ts";
 import { type Progress, progress } from "./progress.ts";
+import { originOptions } from "./train-origin.ts";
 import { begunRun, resumedRun, standard, type TrainFlags } from "./train-run.ts";
 
 /** The subcommand. */
 export function trainCommand(): Command {
   const command = new Command("train")
-    .description("train one model from scratch into a run directory")
+    .description("train one model into a run directory: from scratch, or from the weights of a run (--init)")
     .option("--data <source>", "sotu, a .txt, .jsonl or .parquet file, a directory of these, or hf:owner/dataset")
     .option("--field <name>", 'where a .jsonl or .parquet has its text (default: "text")')
     .requiredOption("--out <directory>", "the run's directory")
     .option("--model <name>", "as in H64-MQA-CLA2: head dim, KV heads, sharing (default: MQA with CLA2)");
-  return shardOption(deviceOptions(modelOptions(command)))
+  return shardOption(deviceOptions(originOptions(modelOptions(command))))
     .addOption(option(recipeSchema, "steps", "<count>", { told: String(standard.steps) }))
     .option("--tokens <count>", "tokens to train on instead of --steps, as in 10M", count)
     .addOption(option(recipeSchema, "batch", "<sequences>", { told: "standard" }))
@@ -61,7 +62,9 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   const stored = flags.resume ? recipe((await RunDirectory.open(flags.out)).config.recipe as Recipe) : undefined;
   await using device = await openAsked({ threads: stored?.threads, ...flags });
   if (stored) precisionOn(device, stored.precision ?? "float32"); // a run goes on in the numbers it began in
-  const { run, corpus, model, resolved } = await (flags.resume ? resumedRun(flags, device) : begunRun(flags, device));
+  const { run, corpus, model, resolved, beginning } = await (flags.resume
+    ? resumedRun(flags, device)
+    : begunRun(flags, device));
   using _lock = run.lock();
   using data = corpus.data;
   const { total } = parameterCount(model);
@@ -75,8 +78,20 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   const batches = new Batches(data.train, { batch: resolved.microBatch, context: model.context, seed: resolved.seed });
   const load = loadOf(device, model, precision);
   await interruptible(async (signal) => {
+    const onWarning = (text: string) => console.error(`warning: ${text}`);
     const validate = (weights: Buffers) => evaluation.quick(weights);
-    const steps = train({ device, model, recipe: resolved, shard, batches, directory: run, validate, signal });
+    const steps = train({
+      device,
+      model,
+      recipe: resolved,
+      shard,
+      batches,
+      beginning,
+      directory: run,
+      validate,
+      onWarning,
+      signal,
+    });
     let bar: Progress | undefined; // begun by the first step, which tells where the run goes on
     let validation = "";
     for (;;) {

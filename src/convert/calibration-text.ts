@@ -14,7 +14,7 @@ export interface WindowSizes {
   readonly batch: number;
 }
 
-/** Windows that one document may give: text of many documents says more than text of one. */
+/** Windows that one document gives where there are enough: text of many documents says more than text of one. */
 const windowsOfDocument = 4;
 
 /**
@@ -27,17 +27,21 @@ export async function documentWindows(
 ): Promise<Tensor<"int32">[]> {
   const count = Math.ceil(tokens / (batch * length)) * batch;
   const rows: Int32Array[] = [];
+  const spare: Int32Array[] = []; // more of long documents, where there are not enough
   let rest: number[] = []; // of documents shorter than a window
   for await (const document of documents) {
     const read = Array.from(document);
-    for (let i = 0; i < windowsOfDocument && (i + 1) * length <= read.length; i++) {
-      rows.push(Int32Array.from(read.slice(i * length, (i + 1) * length)));
+    const windows = Math.min(Math.floor(read.length / length), count);
+    for (let i = 0; i < windows; i++) {
+      const window = Int32Array.from(read.slice(i * length, (i + 1) * length));
+      if (i < windowsOfDocument) rows.push(window);
+      else if (spare.length < count) spare.push(window);
     }
     if (read.length < length) rest.push(...read);
     for (; rest.length >= length; rest = rest.slice(length)) rows.push(Int32Array.from(rest.slice(0, length)));
     if (rows.length >= count) break;
   }
-  return batches(rows.slice(0, count), length, batch);
+  return batches([...rows, ...spare].slice(0, count), length, batch);
 }
 
 /** Windows spread evenly over a shard. @throws InputError where it is too short for one batch. */

@@ -14,8 +14,9 @@ import { isValidation } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { calibrate } from "./calibration.ts";
 import { documentWindows, shardWindows, type WindowSizes } from "./calibration-text.ts";
-import { converted, type Init, type Making, mergeMaker } from "./convert.ts";
-import { type Budget, searchedSharing } from "./search.ts";
+import { converted, type Making, mergeMaker } from "./convert.ts";
+import type { Init } from "./init.ts";
+import { affordableOwners, type Budget, searchedSharing } from "./search.ts";
 import { changes, type Merge, targetConfig } from "./target.ts";
 
 /** What to convert, and how. */
@@ -71,6 +72,7 @@ export async function convertRun(options: ConversionOptions, device: () => Promi
   const from = run.config.model;
   // What is wrong with the target shows before the weights are read.
   const asked = targetConfig(from, { sharing: options.sharing?.(from.layers), kvHeads });
+  if (budget) affordableOwners(budget, from, asked);
   const { tensors } = await run.loadModel();
   const isIdle = !budget && changes(from, asked).length === 0;
   const needsText = budget !== undefined || (init === "fit" && !isIdle);
@@ -100,7 +102,10 @@ export async function convertRun(options: ConversionOptions, device: () => Promi
   };
   const { data } = run.config;
   const config = { name: modelName(to), model: to, recipe: null, data, origin };
-  const written = await RunDirectory.create(out, config, run.tokenizer);
+  const written = await RunDirectory.create(out, config, run.tokenizer, {
+    texts: run.texts,
+    chatTemplate: await run.chatTemplate(),
+  });
   await written.saveModel(made);
   return { from, to, identical: changes(from, to).length === 0, losses: searched?.losses };
 

@@ -9,10 +9,6 @@ import { fitted } from "./fit.ts";
 import { meanWeights, ownersWeights } from "./pooled.ts";
 import { changes, type Merge } from "./target.ts";
 
-/** How keys and values of several layers or heads become one: see `pooled.ts` and `fit.ts`. */
-export const inits = ["owner", "mean", "fit"] as const;
-export type Init = (typeof inits)[number];
-
 /** How to make the weights; a fit needs moments of all merges that change something. */
 export type Making = { readonly init: "owner" | "mean" } | { readonly init: "fit"; readonly moments: Moments };
 

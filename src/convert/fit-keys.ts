@@ -55,6 +55,14 @@ export function fitKeys(units: readonly KeyUnit[]): FittedKeys {
   return { projection, queryFactors };
 }
 
+/** Keys as the first head has them, with nothing for queries to take over. */
+export function ownKeys(units: readonly KeyUnit[]): FittedKeys {
+  const { solved } = units[0] as KeyUnit;
+  const half = solved.columns / 2;
+  const unchanged = Float64Array.from({ length: solved.columns }, (_, i) => (i < half ? 1 : 0));
+  return { projection: solved, queryFactors: units.map(() => unchanged) };
+}
+
 /** What a fit of these heads keeps of their keys' weighted squares. */
 export function keptOfKeys(units: readonly KeyUnit[]): number {
   const half = (units[0] as KeyUnit).cross.columns / 2;

@@ -5,9 +5,9 @@ import type { ModelConfig } from "../model/config.ts";
 import { biasName, parameterName } from "../model/sites.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Moments } from "./calibration.ts";
-import { fitKeys, type KeyUnit, keptOfKeys } from "./fit-keys.ts";
+import { fitKeys, type KeyUnit, keptOfKeys, ownKeys } from "./fit-keys.ts";
 import { fitValues, keptOfValues, type ValueUnit } from "./fit-values.ts";
-import { matchedHeads, type Slots, type Unit } from "./heads.ts";
+import { heads, matchedHeads, type Slots, type Unit } from "./heads.ts";
 import {
   at,
   cholesky,
@@ -19,24 +19,29 @@ import {
   squareRoot,
   transposed,
 } from "./linear-algebra.ts";
+import { ownersKeys } from "./pooled.ts";
 import type { Merge } from "./target.ts";
 
 /** What is added to the diagonal of XᵀX, as a part of its mean: little text must not decide what it does not show. */
 const ridge = 1e-4;
 
-/** The parameters that the fit of a merge changes: the owner's keys and values, its readers' queries and output. */
+/**
+ * The parameters that the fit of a merge changes: the owner's keys and values, its readers' queries and output. Where heads
+ * are normed (Qwen3, Hunyuan) keys stay the owner's, and heads in their order; values are fitted.
+ */
 export function fitted(from: ModelConfig, weights: Tensors, merge: Merge, slots: number, moments: Moments): Tensors {
   const units = unitsOf(from, weights, merge, moments);
+  const isTurned = from.headNorms === undefined; // a norm over a head leaves queries nothing to take over
   const unit = ({ source, head }: Unit) => (units[source] as FitUnit[])[head] as FitUnit;
   const gain = (a: Unit, b: Unit) =>
     keptOfKeys([unit(a), unit(b)].map(keysOf)) + keptOfValues([unit(a), unit(b)].map(valuesOf));
-  const matched = matchedHeads(merge, from.kvHeads, slots, gain);
+  const matched = isTurned ? matchedHeads(merge, from.kvHeads, slots, gain) : heads(merge, from.kvHeads, slots);
   const made: Tensors = {};
   const [keys, values]: [Matrix[], Matrix[]] = [[], []];
   const folds = new Map<FitUnit, Fold>();
   for (const slot of matched) {
     const members = slot.map(unit);
-    const fittedKeys = fitKeys(members.map(keysOf));
+    const fittedKeys = isTurned ? fitKeys(members.map(keysOf)) : ownKeys(members.map(keysOf));
     const fittedValues = fitValues(members.map(valuesOf));
     keys.push(fittedKeys.projection);
     values.push(fittedValues.projection);
@@ -47,7 +52,8 @@ export function fitted(from: ModelConfig, weights: Tensors, merge: Merge, slots:
       });
     }
   }
-  putProjection(made, from, parameterName("attn.k", merge.owner), keys);
+  if (isTurned) putProjection(made, from, parameterName("attn.k", merge.owner), keys);
+  else Object.assign(made, ownersKeys(from, weights, merge, slots));
   putProjection(made, from, parameterName("attn.v", merge.owner), values);
   for (const [source, { readers }] of merge.sources.entries()) {
     const order = headOrder(matched, source, from);

@@ -8,11 +8,18 @@ import { heads } from "./heads.ts";
 import type { Merge } from "./target.ts";
 
 const projections: readonly SiteName[] = ["attn.k", "attn.v"];
-const ownNorms: readonly SiteName[] = ["attn.kv_norm"];
+const ownNorms: readonly SiteName[] = ["attn.kv_norm", "attn.k_norm"];
 
 /** The owner's keys and values: of its heads that become one, the first. */
 export function ownersWeights(from: ModelConfig, weights: Tensors, merge: Merge, slots: number): Tensors {
   return pooled(from, weights, { ...merge, sources: merge.sources.slice(0, 1) }, slots, (units) => units.slice(0, 1));
+}
+
+/** Of these, the projection of keys alone. */
+export function ownersKeys(from: ModelConfig, weights: Tensors, merge: Merge, slots: number): Tensors {
+  const key = parameterName("attn.k", merge.owner);
+  const made = ownersWeights(from, weights, merge, slots);
+  return Object.fromEntries(Object.entries(made).filter(([name]) => name === key || name === biasName(key)));
 }
 
 /** The mean over all heads that become one; where keys and values have a norm apart, its mean too. */

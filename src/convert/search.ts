@@ -9,8 +9,9 @@ import { owners, type Sharing } from "../model/sharing.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { calibrate } from "./calibration.ts";
-import { converted, type Init, type Making, mergeMaker } from "./convert.ts";
+import { converted, type Making, mergeMaker } from "./convert.ts";
 import { Divergence } from "./divergence.ts";
+import type { Init } from "./init.ts";
 import { changes, targetConfig } from "./target.ts";
 
 /** How many KV bytes the target may have for a token, in float32: so many, or such a part of the model's own. */
@@ -46,9 +47,13 @@ export async function searchedSharing(
 ): Promise<Searched> {
   const own = owners(from.sharing);
   const unmerged = targetConfig(from, { kvHeads });
-  const count = affordableOwners(budget, from, unmerged, own.length);
+  const count = affordableOwners(budget, from, unmerged);
   const longest = Math.min(own.length, Math.max(4, 2 * Math.ceil(own.length / count)));
-  const runs = neighbours(own.length, longest).filter(() => count < own.length);
+  const isAlike = (layers: readonly number[]) =>
+    new Set(layers.map((layer) => from.noRope?.includes(layer))).size === 1;
+  const runs = neighbours(own.length, longest).filter(
+    ([first, last]) => count < own.length && isAlike(own.slice(first, last + 1)), // keys turn, or they do not
+  );
   const sharingOf = (ranges: readonly Range[]): Sharing => {
     const ownerOf = new Map(own.map((layer) => [layer, layer]));
     for (const [first, last] of ranges) {
@@ -81,6 +86,11 @@ export async function searchedSharing(
   }
   const cost = (run: Range) => (run[0] === run[1] ? 0 : (lost.get(keyOf(run)) ?? Number.POSITIVE_INFINITY));
   const cut = bestCut(own.length, count, cost);
+  if (cut.some((run) => !Number.isFinite(cost(run)))) {
+    throw new InputError(
+      `--search: no sharing of ${count} owners keeps layers with and without rotary embedding (noRope) apart; give a larger budget`,
+    );
+  }
   const named = cut
     .filter(([first, last]) => last > first)
     .map((run) => [`${own[run[0]]}-${own[run[1]]}`, cost(run)] as const);
@@ -130,7 +140,9 @@ export function bestCut(count: number, most: number, cost: (run: Range) => numbe
   return [...(found as Best).runs];
 }
 
-function affordableOwners(budget: Budget, from: ModelConfig, unmerged: ModelConfig, own: number): number {
+/** How many owners of a target with `unmerged`'s heads fit a budget. @throws InputError where not even one does. */
+export function affordableOwners(budget: Budget, from: ModelConfig, unmerged: ModelConfig): number {
+  const own = owners(from.sharing).length;
   const all = kvBytesPerToken(unmerged, "float32");
   const bytes = "bytes" in budget ? budget.bytes : budget.ratio * kvBytesPerToken(from, "float32");
   const affordable = Math.floor((bytes / all) * own + 1e-9);

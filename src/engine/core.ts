@@ -15,28 +15,15 @@ import { type Sampling, sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
+import { type CoreRequest, checkRequest } from "./core-request.ts";
+import { LatencyLog } from "./latency.ts";
 import { PromptScores, type ScoredToken, type StepScores, stepScores } from "./prompt-scores.ts";
 import { Runner, type StepRunner } from "./runner.ts";
 import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
 
-/** A sequence to go on with. */
-export interface CoreRequest {
-  readonly prompt: ArrayLike<number>;
-  /** Most tokens to add; what context and memory hold if not given. */
-  readonly maxTokens?: number;
-  readonly sampling?: Partial<Sampling>;
-  /** Tokens that end it; they are not emitted. */
-  readonly stopTokens?: readonly number[];
-  /** What it may say. */
-  readonly constraint?: Constraint;
-  /**
-   * Report log-probabilities of the prompt's own tokens, and of so many of the likeliest at their places. `maxTokens` may then
-   * be 0, and a stop token that ends it is reported.
-   */
-  readonly promptLogprobs?: number;
-}
+export type { CoreRequest } from "./core-request.ts";
 
 /** Why a sequence ended: a stop token or string, or its last token's place. */
 export type FinishReason = "stop" | "length";
@@ -77,6 +64,7 @@ export class EngineCore implements Disposable {
   readonly #most: number; // blocks that there may be
   readonly #live = new Map<number, Live>();
   readonly #log = new StepLog();
+  readonly #latency = new LatencyLog();
   readonly #dropped: number[] = []; // cancelled while a step runs on their blocks
   #stepping = false;
   #step: Promise<unknown> = Promise.resolve(); // the last one
@@ -146,7 +134,11 @@ export class EngineCore implements Disposable {
     const { vocab } = this.config;
     const options = sampling(rest.sampling, vocab);
     const scored = promptLogprobs !== undefined;
-    this.#check(prompt, maxTokens, scored ? 0 : 1);
+    checkRequest(prompt, maxTokens, scored ? 0 : 1, {
+      config: this.config,
+      memory: this.#runner.memory,
+      most: this.#most,
+    });
     const id = this.#nextId++;
     const sequence = new Sequence(id, prompt, {
       maxTokens: maxTokens ?? this.longest - prompt.length,
@@ -157,6 +149,7 @@ export class EngineCore implements Disposable {
     const scores = scored ? { prompt: new PromptScores(sequence, promptLogprobs) } : {};
     this.#live.set(id, { sequence, sampler, stopTokens, constraint, ...scores });
     this.#scheduler.add(sequence);
+    this.#latency.arrived(id);
     return id;
   }
 
@@ -171,6 +164,7 @@ export class EngineCore implements Disposable {
     this.#scheduler.remove(live.sequence);
     live.constraint?.[Symbol.dispose]();
     this.#live.delete(id);
+    this.#latency.ended(id);
   }
 
   /** Computes one batch. Gives what it did, nothing if there was nothing to do, or no memory to do it in. */
@@ -191,6 +185,7 @@ export class EngineCore implements Disposable {
     }
     const counts = countTokens(slices);
     this.#stepping = true;
+    for (const { sequence } of slices) this.#latency.runs(sequence.id);
     const scores = await stepScores(this.#runner, slices, ({ id }) => this.#live.get(id)?.prompt).finally(() => {
       this.#stepping = false;
     });
@@ -222,7 +217,10 @@ export class EngineCore implements Disposable {
       live.held = undefined;
       emissions.push(this.#draw(live, row));
     }
-    for (const { id, finish, error } of emissions) if (finish || error) this.cancel(id);
+    for (const { id, sampled, finish, error } of emissions) {
+      if (sampled) this.#latency.wrote(id);
+      if (finish || error) this.cancel(id);
+    }
     return emissions;
   }
 
@@ -247,6 +245,7 @@ export class EngineCore implements Disposable {
       tokens: running.reduce((sum, { computed }) => sum + computed, 0),
       prefixHitRate: prefix.asked === 0 ? 0 : prefix.found / prefix.asked,
       preemptions,
+      latency: this.#latency.summary,
       ...this.#log.summary,
     };
   }
@@ -275,35 +274,6 @@ export class EngineCore implements Disposable {
       return { id, ...told, sampled, ...(sequence.generated >= sequence.maxTokens && { finish: "length" }) };
     } catch (error) {
       return { id, reused: known, error: error as Error };
-    }
-  }
-
-  #check(prompt: ArrayLike<number>, maxTokens: number | undefined, fewest: number): void {
-    const { context, vocab } = this.config;
-    if (prompt.length === 0) throw InputError.at("prompt", "has no tokens; it needs one at least");
-    for (let i = 0; i < prompt.length; i++) {
-      const token = prompt[i] as number;
-      if (!(Number.isInteger(token) && token >= 0 && token < vocab)) {
-        throw InputError.at("prompt", `token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
-      }
-    }
-    if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= fewest)) {
-      throw InputError.at("maxTokens", `must be a whole number from ${fewest}, found ${maxTokens}`);
-    }
-    const wanted = prompt.length + (maxTokens ?? 1);
-    const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
-    const mentions = maxTokens === undefined ? [] : ["maxTokens"];
-    const tooLong = (problem: string) =>
-      InputError.at("prompt", problem, { mentions, code: "context_length_exceeded" });
-    if (wanted > context) {
-      throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
-    }
-    if (wanted > this.longest) {
-      const { bytes, blockSize, blocks } = this.#runner.memory;
-      const most = (bytes / blocks) * this.#most;
-      throw tooLong(
-        `has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
-      );
     }
   }
 }

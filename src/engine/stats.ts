@@ -1,5 +1,7 @@
 // What an engine tells of itself: who runs, what the cache holds, how fast it goes.
 
+import type { Latency } from "./latency.ts";
+
 /** How an engine stands. */
 export interface EngineStats {
   /** Sequences that hold blocks, and those that wait for some. */
@@ -22,6 +24,8 @@ export interface EngineStats {
   readonly prefixHitRate: number;
   /** How often a sequence gave its blocks back and had to be computed again. */
   readonly preemptions: number;
+  /** How long the last sequences took. */
+  readonly latency: Latency;
   readonly steps: number;
   /** Tokens computed so far. */
   readonly prefillTokens: number;

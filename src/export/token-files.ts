@@ -48,7 +48,13 @@ export async function tokenFiles(run: RunDirectory): Promise<TokenFiles> {
         ...{ clean_up_tokenization_spaces: false, ...(begin !== undefined && { bos_token: begin }) },
         // Some programs look here for what tokenizer.json says.
         ...{ add_bos_token: readTokenizerJson(json).prefix.length > 0, add_eos_token: false },
-        ...{ eos_token: end, pad_token: end, ...(template !== undefined && { chat_template: template }) },
+        // Types of tokens, which fast tokenizers of transformers 4 give where nothing is said, are no input of these models.
+        model_input_names: ["input_ids", "attention_mask"],
+        ...{
+          eos_token: end,
+          pad_token: text(tokenizer.endOfText),
+          ...(template !== undefined && { chat_template: template }),
+        },
       },
       "generation_config.json": {
         ...{ ...(ids.begin !== null && { bos_token_id: ids.begin }) },

@@ -160,6 +160,7 @@ function textsOf(metadata: Json): Pick<ForeignCheckpoint, "texts" | "chatTemplat
   return {
     texts: {
       ...{ ...(begin !== undefined && { bos_token: begin }), ...(end !== undefined && { eos_token: end }) },
+      prefix: "template",
       end_token_ids: [id("eos"), id("eot"), id("eom")].filter((found) => found !== undefined),
     },
     chatTemplate: typeof template === "string" ? template : undefined,

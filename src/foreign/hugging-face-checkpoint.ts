@@ -76,7 +76,7 @@ async function textsOf(folder: ModelFolder, config: Json): Promise<Pick<ForeignC
   };
   return {
     texts: {
-      ...{ ...token("bos_token"), ...token("eos_token") },
+      ...{ ...token("bos_token"), ...token("eos_token"), prefix: "template" },
       end_token_ids: [ids].flat().filter((id): id is number => Number.isInteger(id) && (id as number) >= 0),
     },
     chatTemplate: (await readText(folder, "chat_template.jinja")) ?? templateOf(said.chat_template),

@@ -25,6 +25,7 @@ export async function openShards(folder: ModelFolder): Promise<Shards> {
   };
   try {
     const tensors = new Map<string, ForeignTensor>();
+    const found = new Map<string, string>(); // the file of each tensor
     const { files, places } = await shardsOf(folder);
     for (const name of files) {
       const source = await folder.open(name);
@@ -34,10 +35,11 @@ export async function openShards(folder: ModelFolder): Promise<Shards> {
         const other = tensors.get(tensor);
         if (other) throw new InputError(`${file.path}: tensor ${quote(tensor)} is in ${other.file} too; keep one`);
         tensors.set(tensor, foreignTensor(file, tensor));
+        found.set(tensor, name);
       }
     }
     for (const [tensor, file] of places) {
-      if (tensors.get(tensor)?.file !== folder.nameOf(file)) {
+      if (found.get(tensor) !== file) {
         throw new InputError(
           `${folder.nameOf(file)}: has no tensor ${quote(tensor)}, which ${indexFile} says is in it`,
         );

@@ -174,7 +174,8 @@ export class TextEngine implements Disposable {
       });
     }
     if (typeof prompt !== "string") return this.tokenizer.encode(text, { special: true });
-    return [...this.tokenizer.prefix, ...this.tokenizer.encode(text)];
+    const ids = [...this.tokenizer.prefix, ...this.tokenizer.encode(text)];
+    return ids.length > 0 ? ids : [this.tokenizer.endOfText]; // a model reads one token at least
   }
 
   async #constraintOf(format: GenerateOptions["format"]): Promise<Constraint | undefined> {

@@ -1,6 +1,6 @@
 // How well a model predicts: log-likelihoods of given tokens, and their mean as the training loss.
 
-import { add, concat, logSumExp, max, mul, pick, slice, sub, sum } from "../graph/ops.ts";
+import { add, concat, logSumExp, max, mul, pick, slice, softmax, sub, sum } from "../graph/ops.ts";
 import { float } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "./config.ts";
@@ -53,6 +53,44 @@ export function crossEntropy(
   return mul(total, float(-1 / (labels.shape[0] as number)));
 }
 
+/** What a teacher predicts after the same tokens, and how much of the loss is to agree with it. */
+export interface Taught {
+  readonly config: ModelConfig;
+  readonly weights: Weights;
+  /** `[N, C]` of the teacher. */
+  readonly hidden: Value;
+  /** From 0, the labels alone, to 1, the teacher alone. */
+  readonly share: number;
+}
+
+/**
+ * (1 − share) · crossEntropy + share · mean of −Σ p·log q, where p is the teacher's prediction and q the model's: a scalar
+ * in nats (arXiv 1503.02531 at temperature 1). Both have one vocabulary.
+ */
+export function distillationLoss(
+  config: ModelConfig,
+  weights: Weights,
+  hidden: Value,
+  labels: Value,
+  { share, ...teacher }: Taught,
+  logitElements = defaultElements,
+): Value {
+  const rows = labels.shape[0] as number;
+  const size = pieceSize(config, rows, logitElements / 2); // two models' logits are there at once
+  const total = pieceStarts(rows, size)
+    .map((start) => {
+      const end = Math.min(rows, start + size);
+      const piece = (of: Value) => slice(of, 0, start, end);
+      const scores = logits(config, weights, piece(hidden));
+      const taught = softmax(logits(teacher.config, teacher.weights, piece(teacher.hidden)));
+      const expected = sum(mul(taught, scores), [1]);
+      const wanted = add(mul(pick(scores, piece(labels)), float(1 - share)), mul(expected, float(share)));
+      return sum(sub(wanted, logSumExp(scores)), [0]);
+    })
+    .reduce((a, b) => add(a, b));
+  return mul(total, float(-1 / rows));
+}
+
 interface Scored {
   readonly hidden: Value;
   readonly labels: Value;
@@ -68,12 +106,20 @@ interface Piece {
 
 function pieces(config: ModelConfig, weights: Weights, { hidden, labels, logitElements }: Scored): Piece[] {
   const rows = hidden.shape[0] as number;
-  const count = Math.ceil((rows * config.vocab) / logitElements);
-  const size = Math.ceil(rows / count);
-  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => {
-    const [start, end] = [i * size, Math.min(rows, (i + 1) * size)];
+  const size = pieceSize(config, rows, logitElements);
+  return pieceStarts(rows, size).map((start) => {
+    const end = Math.min(rows, start + size);
     const scores = logits(config, weights, slice(hidden, 0, start, end));
     const norm = logSumExp(scores); // not log(softmax): that underflows
     return { logits: scores, norm, score: sub(pick(scores, slice(labels, 0, start, end)), norm) };
   });
+}
+
+/** Rows of a piece, so that no piece has more logits than asked but for rounding. */
+function pieceSize({ vocab }: ModelConfig, rows: number, logitElements: number): number {
+  return Math.ceil(rows / Math.ceil((rows * vocab) / logitElements));
+}
+
+function pieceStarts(rows: number, size: number): number[] {
+  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => i * size);
 }

@@ -35,6 +35,8 @@ export interface Program extends Disposable {
    * that input's buffer is given up, its memory becomes the output's (see `train/step.ts` for what a graph must keep to).
    */
   run(inputs: Buffers): Promise<Buffers>;
+  /** A hash of what the runtime made of the graph, where it says: programs that differ may round otherwise. */
+  readonly digest?: string | undefined;
   /** Bytes that a run takes on each processor, inputs and outputs among them, where the runtime says. */
   readonly bytes?: number | undefined;
   /** Seconds spent in the runtime so far; the rest of `run`'s time is ours. */

@@ -46,6 +46,7 @@ export interface Compiled {
   readonly graph: Graph;
   readonly module: StableHloModule;
   readonly executable: PjrtExecutable;
+  readonly digest: string | undefined;
   readonly layouts: Layouts;
   readonly constants: Readonly<Record<string, XlaBuffer>>;
 }
@@ -89,6 +90,10 @@ export class XlaProgram implements Program {
         return [name, new XlaBuffer(parts, shape, layout, mesh)];
       }),
     );
+  }
+
+  get digest(): string | undefined {
+    return this.#compiled.digest;
   }
 
   get bytes(): number {

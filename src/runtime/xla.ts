@@ -125,9 +125,16 @@ class XlaDevice implements Device {
       ...this.#spread(graph, layouts),
     });
     const target = { devices: this.#places };
-    const executable = await told(() => this.#cache.executable(this.client, module.text, target));
+    const { executable, digest } = await told(() => this.#cache.executable(this.client, module.text, target));
     const packed = putAll(this, constants, layouts) as Readonly<Record<string, XlaBuffer>>;
-    return new XlaProgram(this.client, this.traits.mesh, { graph, module, executable, layouts, constants: packed });
+    return new XlaProgram(this.client, this.traits.mesh, {
+      graph,
+      module,
+      executable,
+      digest,
+      layouts,
+      constants: packed,
+    });
   }
 
   /** How a graph lies on several cards; what has no layout is whole, and said to be. */

@@ -8,7 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { Logger } from "pino";
 import { checked } from "../options.ts";
 import { ApiError, apiError } from "./api-error.ts";
-import type { AnyRequest, CompletionContext, Noted } from "./completion.ts";
+import { type AnyRequest, type CompletionContext, type Noted, unavailable } from "./completion.ts";
 import { type CompletionKind, chatCompletion, textCompletion } from "./completion-kind.ts";
 import { complete } from "./completions.ts";
 import { detokenize } from "./detokenize.ts";
@@ -122,11 +122,20 @@ export function serverApp(options: AppOptions): Hono<Environment> & Disposable {
     const { type, body } = await metrics.text();
     return c.body(body, 200, { "content-type": type });
   });
-  app.get("/openapi.json", (c) => c.json(openApi(version, apiKeys.length > 0)));
+  let description: object | undefined; // made once, for that takes a while
+  app.get("/openapi.json", (c) => {
+    description ??= openApi(version, apiKeys.length > 0);
+    return c.json(description);
+  });
 
   app.get("/api/models", (c) => {
     const cards = models.all.map(({ card }) => card);
     return c.json({ models: cards, study: study !== undefined, kvMemory: models.kvMemory } satisfies ModelsReply);
+  });
+  app.post("/api/models/:id{.+}/load", async (c) => {
+    const model = modelOf(c.req.param("id"), models);
+    await models.load(model.id).catch(unavailable(model));
+    return c.json(model.card);
   });
   app.get("/api/stats", (c) => c.json(history.reply(Number(c.req.query("since") ?? 0) || 0)));
   app.get("/api/study", async (c) => {

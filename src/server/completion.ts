@@ -141,7 +141,7 @@ export class Completion {
 }
 
 /** What a caller is told of a model that does not start; the log is told why. */
-function unavailable({ id }: ServedModel): (error: unknown) => never {
+export function unavailable({ id }: ServedModel): (error: unknown) => never {
   return (error) => {
     if (error instanceof ModelsBusy) throw busy(error.message);
     throw new ApiError(503, `model: ${id} cannot be loaded now; the server's log says why`, {

@@ -2,22 +2,21 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
-import { Detokenizer } from "../text/detokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ApiError } from "./api-error.ts";
-import { modelOf } from "./model-lookup.ts";
 import { checkBody, readBody } from "./request-body.ts";
 import type { ServedModels } from "./served-models.ts";
+import { askedModel, tokenizerModel } from "./tokenizer-api.ts";
 
 /** Tokens between which others are served. */
-const tokensAtOnce = 8192;
+const tokensAtOnce = 4096;
 
 const isTokens = (value: unknown) => value instanceof Uint32Array || (Array.isArray(value) && value.every(isToken));
 const isToken = (id: unknown) => Number.isSafeInteger(id) && (id as number) >= 0;
 
 /** Schema of the body. */
 export const detokenizeRequest = z.strictObject({
-  model: z.string().meta({ description: "an id that GET /v1/models lists" }),
+  model: tokenizerModel,
   tokens: z
     .custom<readonly number[] | Uint32Array>(isTokens, "must be token ids: whole numbers from 0")
     .meta({ type: "array", items: { type: "integer", minimum: 0 } }),
@@ -26,20 +25,27 @@ export const detokenizeRequest = z.strictObject({
 /** Answers a request. @throws ApiError */
 export async function detokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {
   const { model, tokens } = checkBody(detokenizeRequest, await readBody(http, maxBody));
-  return Response.json({ prompt: await textOf(tokens, modelOf(model, models).tokenizer) });
+  const body = await replyOf(tokens, askedModel(model, models).tokenizer);
+  return new Response(body, { headers: { "content-type": "application/json" } });
 }
 
-async function textOf(tokens: ArrayLike<number>, tokenizer: Tokenizer): Promise<string> {
-  const text = new Detokenizer(tokenizer);
-  const pieces: string[] = [];
-  for (let i = 0; i < tokens.length; i++) {
-    const id = tokens[i] as number;
-    if (id >= tokenizer.vocab) {
-      const problem = `token ${i} is ${id}; ids are 0 to ${tokenizer.vocab - 1}`;
-      throw new ApiError(400, `tokens: ${problem}`, { param: "tokens", code: "invalid_value" });
-    }
-    pieces.push(text.push(id));
-    if ((i + 1) % tokensAtOnce === 0) await nextTurn();
+/** `{"prompt": …}` in UTF-8, a piece at a time. */
+async function replyOf(tokens: ArrayLike<number>, tokenizer: Tokenizer): Promise<Uint8Array<ArrayBuffer>> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const written = [Buffer.from('{"prompt":"')];
+  for (let start = 0; start < tokens.length; start += tokensAtOnce) {
+    const end = Math.min(start + tokensAtOnce, tokens.length);
+    const bytes: Uint8Array[] = [];
+    for (let i = start; i < end; i++) bytes.push(bytesOf(tokens[i] as number, i, tokenizer));
+    const text = decoder.decode(Buffer.concat(bytes), { stream: end < tokens.length });
+    written.push(Buffer.from(JSON.stringify(text).slice(1, -1)));
+    await nextTurn();
   }
-  return pieces.join("") + text.end();
+  return Buffer.concat([...written, Buffer.from('"}')]);
+}
+
+function bytesOf(id: number, i: number, tokenizer: Tokenizer): Uint8Array {
+  if (id < tokenizer.vocab) return tokenizer.bytesOf(id);
+  const problem = `token ${i} is ${id}; ids are 0 to ${tokenizer.vocab - 1}`;
+  throw new ApiError(400, `tokens: ${problem}`, { param: "tokens", code: "invalid_value" });
 }

@@ -18,8 +18,11 @@ export interface ListenOptions extends Omit<AppOptions, "draining"> {
 /** Milliseconds for the headers of a request, for all of it, and between requests on one connection. */
 const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 15_000 };
 
-/** Milliseconds between looks at whether a client that sends no more still listens. */
-const listensEveryMs = 500;
+/**
+ * Milliseconds until a client that sends no more is first asked whether it still listens, until it is asked again, for only
+ * the second time tells who refused the first, and between such pairs.
+ */
+const listens = { afterMs: 60, againMs: 20, everyMs: 500 };
 
 /** A server that listens. */
 export class HttpServer {
@@ -89,16 +92,19 @@ export class HttpServer {
     this.#sockets.set(socket, open);
     let asking: NodeJS.Timeout | undefined;
     socket.once("end", () => {
-      asking = setInterval(() => {
+      let pauses = [listens.againMs, listens.everyMs];
+      const ask = () => {
         for (const response of open) {
           const interim = response.req.httpVersion === "1.1" && !response.headersSent;
           if (interim) response.writeProcessing();
         }
-      }, listensEveryMs);
-      asking.unref();
+        asking = setTimeout(ask, pauses[0]).unref();
+        pauses = pauses.toReversed();
+      };
+      asking = setTimeout(ask, listens.afterMs).unref();
     });
     socket.once("close", () => {
-      clearInterval(asking);
+      clearTimeout(asking);
       this.#sockets.delete(socket);
     });
   }

@@ -1,8 +1,8 @@
 // A body's bytes as a JSON object: small ones at once, large ones in a thread of their own (json-thread.ts), so that nobody
 // waits while they are read. Knows no requests.
 
-import { Worker } from "node:worker_threads";
 import { tooMuchIn } from "./json-scan.ts";
+import { Thread } from "./thread.ts";
 
 /** A JSON object, as a body is. */
 export type Body = Record<string, unknown>;
@@ -27,10 +27,12 @@ const largeBytes = 1 << 16;
 /** The fewest numbers of a list that crosses threads as one array. */
 const packedNumbers = 256;
 
+const thread = new Thread<ArrayBuffer, ThreadAnswer>(new URL("./json-thread.js", import.meta.url));
+
 /** Reads a body. @throws BodyError for what is no JSON object, or too much. */
 export async function jsonBody(bytes: ArrayBuffer): Promise<Body> {
   if (bytes.byteLength < largeBytes) return parsedBody(new Uint8Array(bytes));
-  const answer = await askThread(bytes);
+  const answer = await thread.ask(bytes, [bytes]);
   if ("body" in answer) return answer.body;
   throw new BodyError(answer.problem, answer.field);
 }
@@ -72,36 +74,4 @@ function packedList(list: unknown): unknown {
   if (!Array.isArray(list) || list.length < packedNumbers || typeof list[0] !== "number") return list;
   const wrong = list.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < 2 ** 32));
   return wrong < 0 ? Uint32Array.from(list) : [list[wrong]];
-}
-
-interface Waiting {
-  readonly resolve: (answer: ThreadAnswer) => void;
-  readonly reject: (error: Error) => void;
-}
-
-let thread: { readonly worker: Worker; readonly waiting: Waiting[] } | undefined;
-
-function askThread(bytes: ArrayBuffer): Promise<ThreadAnswer> {
-  thread ??= startThread();
-  const { worker, waiting } = thread;
-  return new Promise((resolve, reject) => {
-    waiting.push({ resolve, reject });
-    worker.ref();
-    worker.postMessage(bytes, [bytes]);
-  });
-}
-
-/** Starts the thread, which answers in the order of the questions. */
-function startThread(): NonNullable<typeof thread> {
-  const worker = new Worker(new URL("./json-thread.js", import.meta.url));
-  const waiting: Waiting[] = [];
-  worker.on("message", (answer: ThreadAnswer) => {
-    waiting.shift()?.resolve(answer);
-    if (waiting.length === 0) worker.unref();
-  });
-  worker.on("error", (error) => {
-    thread = undefined;
-    for (const { reject } of waiting.splice(0)) reject(error);
-  });
-  return { worker, waiting };
 }

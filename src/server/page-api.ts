@@ -38,6 +38,9 @@ export interface ModelCard {
   readonly loaded: boolean;
 }
 
+/** `POST /api/models/<id>/load`: the model's card, when it is in memory. */
+export type LoadReply = ModelCard;
+
 /** `GET /api/stats?since=<time>`: how the engines stand, and samples taken since, at most ten minutes of them. */
 export interface StatsReply {
   /** Milliseconds since 1970, of the server. */
@@ -60,6 +63,8 @@ export interface StatsSample {
 /** `GET /api/study`: a study as it stands; 404 if none is served. */
 export interface StudyReply {
   readonly title: string;
+  /** What it found so far, in sentences; none before the first run has finished. */
+  readonly finding: readonly string[];
   /** Finished runs, each with the id by which its model can be asked, if its weights are kept. */
   readonly results: readonly (Result & { readonly id?: string })[];
   /** A row per model, at its best learning rate; none before the first run has finished. */
@@ -75,6 +80,7 @@ export interface LiveRun {
   readonly name: string;
   readonly learningRate: number;
   readonly seed: number;
+  readonly model: Pick<ModelConfig, "sharing">;
   /** Steps it will take. */
   readonly steps: number;
   readonly curve: readonly CurvePoint[];

@@ -14,6 +14,8 @@ import type { ModelCard } from "./page-api.ts";
 /** A model and its engine. */
 export class ServedModel {
   readonly id: string;
+  /** Its directory. */
+  readonly run: string;
   /** Seconds since 1970 at which it was first served. */
   readonly created = Math.floor(Date.now() / 1000);
   readonly tokenizer: Tokenizer;
@@ -28,7 +30,6 @@ export class ServedModel {
   lastUse = 0;
   /** Bytes of keys and values that its engine has been given. */
   allotted = 0;
-  readonly #path: string;
   readonly #options: EngineOptions;
   readonly #card: Omit<ModelCard, "loaded">;
   #engine: Engine | undefined;
@@ -38,7 +39,7 @@ export class ServedModel {
     parts: { tokenizer: Tokenizer; template: ChatTemplate; card: Omit<ModelCard, "loaded"> },
   ) {
     this.id = id;
-    this.#path = path;
+    this.run = path;
     this.#options = options;
     this.tokenizer = parts.tokenizer;
     this.template = parts.template;
@@ -85,7 +86,7 @@ export class ServedModel {
 
   /** Starts the engine with so much memory. @throws InputError if its weights are missing or do not suit it. */
   async start(kvMemory: number, kvLimit: number): Promise<void> {
-    this.#engine = await Engine.load(this.#path, { ...this.#options, kvMemory, kvLimit });
+    this.#engine = await Engine.load(this.run, { ...this.#options, kvMemory, kvLimit });
     this.allotted = kvMemory;
   }
 

@@ -8,6 +8,7 @@ import { InputError } from "../error.ts";
 import { thinCurve } from "../study/numbers/curve.ts";
 import { type CurvePoint, type Result, readResults } from "../study/numbers/result.ts";
 import { learningRateSweep, summarize } from "../study/numbers/summary.ts";
+import { finding } from "../study/report/finding.ts";
 import { resultsPath, trialsPath } from "../study/trials/sweep.ts";
 import { keyOfTrial } from "../study/trials/trial.ts";
 import type { LiveRun, StudyReply } from "./page-api.ts";
@@ -80,6 +81,7 @@ export class ServedStudy {
     const summary = results.length === 0 ? [] : summarize(results);
     return {
       title: basename(this.directory),
+      finding: results.length === 0 ? [] : finding(results),
       results: results.map((result): Result & { id?: string } => {
         const id = this.#ids.get(result.key);
         return { ...result, ...(id !== undefined && { id }) };
@@ -104,10 +106,10 @@ async function hasWeights(path: string): Promise<boolean> {
 async function liveRun(path: string): Promise<LiveRun | undefined> {
   try {
     const directory = await RunDirectory.open(path);
-    const { name, recipe } = directory.config;
+    const { name, recipe, model } = directory.config;
     const { steps, learningRate, seed } = recipe as { steps: number; learningRate: number; seed: number };
     const curve = thinCurve(await directory.metrics<CurvePoint>());
-    return { name, learningRate, seed, steps, curve };
+    return { name, learningRate, seed, model: { sharing: model.sharing }, steps, curve };
   } catch (error) {
     if (error instanceof InputError) return undefined;
     throw error;

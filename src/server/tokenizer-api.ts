@@ -9,15 +9,17 @@ import { modelOf } from "./model-lookup.ts";
 import { checkBody, readBody } from "./request-body.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { ServedModels } from "./served-models.ts";
+import { tokenizeReply } from "./tokenize-reply.ts";
 
-const model = z
+/** The field that names a model by which only a tokenizer is meant. */
+export const tokenizerModel = z
   .string()
   .optional()
   .meta({ description: "an id that GET /v1/models lists; needed where models have different tokenizers" });
 
 /** Body of POST /tokenize. */
 export const tokenizeRequest = z.strictObject({
-  model,
+  model: tokenizerModel,
   prompt: z.string().meta({ description: "the text; special tokens that it spells out count as such" }),
   add_special_tokens: z.boolean().default(true).meta({ description: "begin as the model's texts do" }),
   return_token_strs: z.boolean().default(false).meta({ description: "give the tokens' texts, too" }),
@@ -26,11 +28,14 @@ export const tokenizeRequest = z.strictObject({
 /** The tokens of a text. */
 export async function tokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {
   const request = checkBody(tokenizeRequest, await readBody(http, maxBody));
-  const { tokenizer, card } = askedModel(request.model, models);
-  const prefix = request.add_special_tokens ? tokenizer.prefix : [];
-  const tokens = [...prefix, ...tokenizer.encode(request.prompt, { special: true })];
-  const texts = request.return_token_strs ? tokens.map((id) => tokenizer.decode([id])) : null;
-  return Response.json({ count: tokens.length, max_model_len: card.config.context, tokens, token_strs: texts });
+  const served = askedModel(request.model, models);
+  const body = await tokenizeReply(served, {
+    prompt: request.prompt,
+    prefix: request.add_special_tokens ? served.tokenizer.prefix : [],
+    texts: request.return_token_strs,
+    context: served.card.config.context,
+  });
+  return new Response(body, { headers: { "content-type": "application/json" } });
 }
 
 /** What a tokenizer is, in the words of `tokenizer_config.json`. */
@@ -55,7 +60,7 @@ function specialText(tokenizer: Tokenizer, token: number): string {
 }
 
 /** The model of this name; without one any, if all have the same tokenizer. @throws ApiError where that is not so. */
-function askedModel(id: string | undefined, models: ServedModels): ServedModel {
+export function askedModel(id: string | undefined, models: ServedModels): ServedModel {
   if (id !== undefined) return modelOf(id, models);
   const [first, ...others] = models.all as [ServedModel, ...ServedModel[]];
   const other = others.find(({ tokenizer }) => !isDeepStrictEqual(tokenizer.json, first.tokenizer.json));

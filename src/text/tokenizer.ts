@@ -49,6 +49,8 @@ export interface TokenizerOptions {
   otherEnd?: string | undefined;
   /** Ids that end what a model writes, beside those that are found. */
   ends?: readonly number[];
+  /** "template": texts begin with what the post-processor's template says, with nothing where it says nothing. */
+  prefix?: "template" | undefined;
   /** How many tokens the model scores, if more than the tokenizer has (a padded vocabulary). */
   modelVocab?: number;
 }
@@ -74,7 +76,16 @@ export function loadTokenizer(json: unknown, options: TokenizerOptions = {}): To
   const beyond = options.ends?.find((id) => id >= modelVocab);
   if (beyond !== undefined)
     throw new InputError(`tokenizer: no token ${beyond} to end a text; there are ${modelVocab}`);
-  return new BpeTokenizer(json as object, tables, { endOfText: ending.id, ends: options.ends ?? [], modelVocab });
+  return new BpeTokenizer(json as object, tables, {
+    ...{ endOfText: ending.id, ends: options.ends ?? [], modelVocab },
+    prefix: tables.prefix.length > 0 || options.prefix === "template" ? tables.prefix : [ending.id],
+  });
+}
+
+/** What the tables and the options say together. */
+interface Found extends Pick<Tokenizer, "endOfText" | "prefix"> {
+  readonly ends: readonly number[];
+  readonly modelVocab: number;
 }
 
 const noBytes = new Uint8Array(0);
@@ -94,17 +105,13 @@ class BpeTokenizer implements Tokenizer {
   readonly #cut: Pretokenizer;
   readonly #bpe: Bpe;
 
-  constructor(
-    json: object,
-    tables: TokenizerTables,
-    { endOfText, ends, modelVocab }: { endOfText: number; ends: readonly number[]; modelVocab: number },
-  ) {
+  constructor(json: object, tables: TokenizerTables, { endOfText, ends, prefix, modelVocab }: Found) {
     const { bytes, merges, added } = tables;
     this.json = json;
     this.vocab = bytes.length;
     this.endOfText = endOfText;
     this.special = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
-    this.prefix = tables.prefix.length > 0 ? tables.prefix : [endOfText];
+    this.prefix = prefix;
     this.ends = new Set([endOfText, ...ends, ...turnEndings.flatMap((content) => this.special.get(content) ?? [])]);
     this.#modelVocab = modelVocab;
     this.#bytes = bytes;

@@ -7,6 +7,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { parameterCount } from "../model/cost.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
 import type { Device } from "../runtime/device.ts";
+import type { StepTeacher } from "./step.ts";
 import { compileStep, type StepRecipe } from "./step-programs.ts";
 
 /** The part of a card's free memory that a step may take: transfers and a validation in between need some. */
@@ -17,6 +18,7 @@ export interface CardStep {
   readonly config: ModelConfig;
   readonly recipe: Omit<StepRecipe, "microBatch">;
   readonly shard?: Shard | undefined;
+  readonly teacher?: StepTeacher | undefined;
   /** Bytes that a step may take; most of what is free if not given. */
   readonly available?: number;
 }
@@ -60,9 +62,9 @@ export async function checkOnCard(device: Device, step: CardStep, microBatch: nu
 }
 
 /** Bytes that a step takes on each card; infinite where it cannot even be compiled, undefined where nobody says. */
-async function stepBytes(device: Device, { config, recipe, shard }: CardStep, microBatch: number) {
+async function stepBytes(device: Device, { config, recipe, shard, teacher }: CardStep, microBatch: number) {
   try {
-    using programs = await compileStep(device, config, { ...recipe, microBatch }, shard);
+    using programs = await compileStep(device, config, { ...recipe, microBatch }, shard, teacher);
     const { update, accumulate } = programs;
     if (update.bytes === undefined || accumulate?.bytes === undefined) return update.bytes;
     // While gradients are added up the moments stay where they are, unused.

@@ -7,7 +7,7 @@ import { parameterCount } from "../model/cost.ts";
 import { graphMemory } from "../plan/graph-memory.ts";
 import { freeHostBytes } from "../runtime/host-memory.ts";
 import { adamw } from "./optimizer.ts";
-import { accumulateGraph, updateGraph } from "./step.ts";
+import { accumulateGraph, type StepTeacher, updateGraph } from "./step.ts";
 
 /** The part of free memory that a step is given: the estimate is not exact, and others need some. */
 const usableFraction = 0.8;
@@ -15,9 +15,14 @@ const usableFraction = 0.8;
 /** Bytes a step is expected to take: parameters, moments, gradients and what is alive at the fullest moment. */
 export function stepMemory(
   config: ModelConfig,
-  { microBatch, accumulate, recompute }: { microBatch: number; accumulate: number; recompute: boolean },
+  {
+    microBatch,
+    accumulate,
+    recompute,
+    teacher,
+  }: { microBatch: number; accumulate: number; recompute: boolean; teacher?: StepTeacher | undefined },
 ): number {
-  const options = { batch: microBatch, length: config.context, optimizer: adamw, accumulate, recompute };
+  const options = { batch: microBatch, length: config.context, optimizer: adamw, accumulate, recompute, teacher };
   const graphs = accumulate > 1 ? [accumulateGraph, updateGraph] : [updateGraph];
   return Math.max(
     ...graphs.map((build) => {
@@ -33,13 +38,18 @@ export function stepMemory(
  */
 export function fittingMicroBatch(
   config: ModelConfig,
-  { batch, recompute, available = freeHostBytes() }: { batch: number; recompute: boolean; available?: number },
+  {
+    batch,
+    recompute,
+    available = freeHostBytes(),
+    teacher,
+  }: { batch: number; recompute: boolean; available?: number; teacher?: StepTeacher | undefined },
 ): number {
   let needed = leastMemory(config, 1);
   if (needed > available) throw tooMuch(config, { microBatch: 1, recompute, needed, available });
   for (let microBatch = batch; microBatch >= 1; microBatch--) {
     if (batch % microBatch !== 0) continue;
-    needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute });
+    needed = stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute, teacher });
     if (needed <= usableFraction * available) return microBatch;
   }
   throw tooMuch(config, { microBatch: 1, recompute, needed, available });
@@ -48,12 +58,17 @@ export function fittingMicroBatch(
 /** Throws InputError where a step with the recipe's micro-batch would need more than `available` bytes. */
 export function checkMicroBatch(
   config: ModelConfig,
-  { batch, microBatch, recompute }: { batch: number; microBatch: number; recompute: boolean },
+  {
+    batch,
+    microBatch,
+    recompute,
+    teacher,
+  }: { batch: number; microBatch: number; recompute: boolean; teacher?: StepTeacher | undefined },
   available: number,
 ): void {
   const least = leastMemory(config, microBatch);
   const needed =
-    least > available ? least : stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute });
+    least > available ? least : stepMemory(config, { microBatch, accumulate: batch / microBatch, recompute, teacher });
   if (needed > available) throw tooMuch(config, { microBatch, recompute, needed, available });
 }
 

@@ -7,7 +7,7 @@ import type { Device, Program } from "../runtime/device.ts";
 import type { Layouts, Mesh } from "../tensor/layout.ts";
 import { momentNames } from "./optimizer.ts";
 import type { Recipe } from "./recipe.ts";
-import { accumulateGraph, type StepOptions, sumName, updateGraph } from "./step.ts";
+import { accumulateGraph, type StepOptions, type StepTeacher, sumName, teacherName, updateGraph } from "./step.ts";
 
 /** What fixes the programs of a step. */
 export type StepRecipe = Pick<Recipe, "batch" | "microBatch" | "optimizer" | "recompute" | "precision">;
@@ -31,13 +31,17 @@ export async function compileStep(
   config: ModelConfig,
   { batch, microBatch, optimizer, recompute, precision }: StepRecipe,
   shard?: Shard,
+  teacher?: StepTeacher,
 ): Promise<StepPrograms> {
   const { attention, attentionBlock, logitElements, mesh } = device.traits;
-  const layouts = stepLayouts(config, microBatch, mesh, shard);
+  const layouts = {
+    ...stepLayouts(config, microBatch, mesh, shard),
+    ...(teacher && teacherLayouts(teacher, mesh, shard)),
+  };
   const accumulates = batch / microBatch;
   const options: StepOptions = {
     ...{ batch: microBatch, length: config.context, optimizer, accumulate: accumulates, recompute, precision },
-    ...{ attention, block: attentionBlock, logitElements },
+    ...{ attention, block: attentionBlock, logitElements, teacher },
   };
   const compiling = device.compile(updateGraph(config, options), { layouts });
   const accumulate = accumulates > 1 ? await device.compile(accumulateGraph(config, options), { layouts }) : undefined;
@@ -51,6 +55,11 @@ export async function compileStep(
       accumulate?.[Symbol.dispose]();
     },
   };
+}
+
+function teacherLayouts({ config }: StepTeacher, mesh: Mesh, shard: Shard | undefined): Layouts {
+  const own = Object.entries(parameterLayouts(config, mesh, shard));
+  return Object.fromEntries(own.map(([name, layout]) => [teacherName(name), layout]));
 }
 
 function stepLayouts(config: ModelConfig, microBatch: number, mesh: Mesh, shard: Shard | undefined): Layouts {

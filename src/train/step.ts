@@ -7,7 +7,7 @@ import { float, type Graph, input, trace } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { crossEntropy } from "../model/loss.ts";
+import { crossEntropy, distillationLoss } from "../model/loss.ts";
 import { parameters } from "../model/parameters.ts";
 import type { Precision } from "../model/precision.ts";
 import { layerName } from "../model/sites.ts";
@@ -33,7 +33,19 @@ export interface StepOptions {
   precision?: Precision;
   /** The most logits that are computed at once (see `crossEntropy`). */
   logitElements?: number;
+  /** A model to agree with, whose parameters are inputs under `teacherName`; the loss is `distillationLoss`. */
+  teacher?: StepTeacher | undefined;
 }
+
+/** A teacher as a step sees it. */
+export interface StepTeacher {
+  readonly config: ModelConfig;
+  /** See `Taught`. */
+  readonly share: number;
+}
+
+/** The name of a teacher's parameter in a step's graphs. */
+export const teacherName = (name: string) => `teacher.${name}`;
 
 /** The name of a parameter's summed gradient while micro-batches accumulate. */
 export const sumName = (name: string) => `sum.${name}`;
@@ -68,7 +80,9 @@ function differentiate(config: ModelConfig, options: StepOptions) {
   const weights = weightsOf(values, precision);
   const kv = causalStore(config, { batch, length, block, attention, precision });
   const hidden = transformer(config, weights, flat(0), kv);
-  const loss = crossEntropy(config, weights, hidden, flat(1), logitElements);
+  const loss = options.teacher
+    ? distillationLoss(config, weights, hidden, flat(1), taught(options.teacher), logitElements)
+    : crossEntropy(config, weights, hidden, flat(1), logitElements);
   const layers = new Set(config.sharing.map((_, layer) => layerName(layer)));
   const own = gradient(loss, [...values.values()], recompute ? { recompute: (scope) => layers.has(scope) } : {});
   const shared = own.map((part) => (accumulate === 1 ? part : mul(part, float(1 / accumulate))));
@@ -77,4 +91,13 @@ function differentiate(config: ModelConfig, options: StepOptions) {
     return accumulate === 1 ? part : add(part, input(sumName(name), "float32", shape));
   });
   return { weights, loss, gradients };
+
+  function taught({ config: teacher, share }: StepTeacher) {
+    const own = parameters(teacher).map(
+      ({ name, shape }) => [name, input(teacherName(name), "float32", shape)] as const,
+    );
+    const known = weightsOf(new Map(own), precision);
+    const store = causalStore(teacher, { batch, length, block, attention, precision });
+    return { config: teacher, weights: known, hidden: transformer(teacher, known, flat(0), store), share };
+  }
 }

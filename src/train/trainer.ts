@@ -10,7 +10,7 @@ import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
 import { type Recipe, scheduleOf } from "./recipe.ts";
 import { learningRate } from "./schedule.ts";
-import { sumName } from "./step.ts";
+import { sumName, teacherName } from "./step.ts";
 import { compileStep, type StepPrograms } from "./step-programs.ts";
 
 /** What one step did. */
@@ -32,6 +32,22 @@ export interface PendingStep {
   report(): Promise<StepReport>;
 }
 
+/** What training begins with, where that is not random weights alone. */
+export interface Beginning {
+  /** The first weights; drawn by the recipe's seed if not given. */
+  readonly weights?: Tensors | undefined;
+  /** A model whose predictions are learned beside the text, which it has the vocabulary of. */
+  readonly teacher?: Teacher | undefined;
+}
+
+/** A model to learn from. */
+export interface Teacher {
+  readonly config: ModelConfig;
+  readonly weights: Tensors;
+  /** How much of the loss is to agree with it: see `Taught`. */
+  readonly share: number;
+}
+
 /** A model's training on a device. Weights and moments are live: a step replaces them. */
 export class Trainer implements Disposable {
   readonly config: ModelConfig;
@@ -41,6 +57,8 @@ export class Trainer implements Disposable {
   #weights: Buffers;
   #moments: Buffers;
   #sums: Buffers;
+  /** The teacher's parameters, which no step changes. */
+  #taught: Buffers = {};
   #step = 0;
 
   private constructor(device: Device, config: ModelConfig, recipe: Recipe, weights: Tensors, programs: StepPrograms) {
@@ -64,19 +82,35 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Compiles a recipe's step for a model and draws its initial weights. On several processors sequences are split over
+   * Compiles a recipe's step for a model and draws its initial weights, if none are given. On several processors sequences are split over
    * them; with `shard`, parameters and moments too.
    * @throws InputError where a micro-batch does not divide over them.
    */
-  static async create(device: Device, config: ModelConfig, recipe: Recipe, shard?: Shard): Promise<Trainer> {
-    const compiling = compileStep(device, config, recipe, shard);
-    const weights = initialize(config, new Random(recipe.seed).split("weights")); // while the runtime compiles
-    return new Trainer(device, config, recipe, weights, await compiling);
+  static async create(
+    device: Device,
+    config: ModelConfig,
+    recipe: Recipe,
+    shard?: Shard,
+    { weights: given, teacher }: Beginning = {},
+  ): Promise<Trainer> {
+    const compiling = compileStep(device, config, recipe, shard, teacher);
+    // While the runtime compiles. Steps write over weights in place, so given ones are copied.
+    const weights = given ? copied(given) : initialize(config, new Random(recipe.seed).split("weights"));
+    const programs = await compiling;
+    const trainer = new Trainer(device, config, recipe, weights, programs);
+    if (teacher) trainer.#taught = putAll(device, taughtInputs(teacher), programs.layouts);
+    return trainer;
   }
 
   /** Steps done. */
   get steps(): number {
     return this.#step;
+  }
+
+  /** What the runtime made of the step, where it says (see `Program.digest`). */
+  get digest(): string | undefined {
+    const { update, accumulate } = this.#programs;
+    return update.digest && [update.digest, accumulate?.digest].filter(Boolean).join("+");
   }
 
   /** Parameters by name, until the next step. */
@@ -124,14 +158,14 @@ export class Trainer implements Disposable {
       this.#sums = await this.#device.clear(this.#sums);
       for (let i = 1; i < micro; i++) {
         using tokens = this.#device.put(await next(), layouts.tokens);
-        const { loss, ...sums } = await accumulate.run({ ...this.#weights, ...this.#sums, tokens });
+        const { loss, ...sums } = await accumulate.run({ ...this.#weights, ...this.#sums, ...this.#taught, tokens });
         this.#sums = sums;
         losses.push(loss as Buffer);
       }
     }
     using tokens = this.#device.put(await next(), layouts.tokens);
     const scalars = putAll(this.#device, stepScalars(optimizer, this.#step, rate));
-    const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...scalars, tokens };
+    const inputs = { ...this.#weights, ...this.#moments, ...this.#sums, ...this.#taught, ...scalars, tokens };
     const { loss, gradNorm, ...state } = await update.run(inputs);
     this.#weights = pick(state, this.#weights);
     this.#moments = pick(state, this.#moments);
@@ -149,8 +183,18 @@ export class Trainer implements Disposable {
 
   [Symbol.dispose](): void {
     this.#programs[Symbol.dispose]();
-    for (const buffers of [this.#weights, this.#moments, this.#sums]) disposeAll(buffers);
+    for (const buffers of [this.#weights, this.#moments, this.#sums, this.#taught]) disposeAll(buffers);
   }
+}
+
+function copied(tensors: Tensors): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() } as Tensor]),
+  );
+}
+
+function taughtInputs({ weights }: Teacher): Tensors {
+  return Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [teacherName(name), tensor]));
 }
 
 async function number(buffer: Buffer): Promise<number> {

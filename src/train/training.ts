@@ -8,7 +8,7 @@ import type { Shard } from "../model/parameter-layouts.ts";
 import { type Buffers, type Device, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Recipe } from "./recipe.ts";
-import { type PendingStep, type StepReport, Trainer } from "./trainer.ts";
+import { type Beginning, type PendingStep, type StepReport, Trainer } from "./trainer.ts";
 
 /** Batches in an order that is fixed by their seed, from any position. */
 export interface BatchSource {
@@ -31,10 +31,14 @@ export interface TrainOptions {
   shard?: Shard | undefined;
   /** Micro-batches `[microBatch, context + 1]`. */
   batches: BatchSource;
+  /** What it begins with, where that is not random weights alone. */
+  beginning?: Beginning | undefined;
   /** Where checkpoints and metrics go; nothing is kept if not given. Its checkpoint, if it has one, is continued. */
   directory?: RunDirectory;
   /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
   validate?: (weights: Buffers) => Promise<number>;
+  /** Told of what a user should know and nothing hangs on. */
+  onWarning?: (text: string) => void;
   /** Stops the run after the step in hand, with a checkpoint. */
   signal?: AbortSignal;
 }
@@ -57,11 +61,9 @@ export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, { weights: Tensors; finished: boolean }> {
   const { device, model, recipe, batches, directory, validate, signal } = options;
-  using trainer = await Trainer.create(device, model, recipe, options.shard);
-  await resume(trainer, batches, directory);
-  const save = async () => {
-    await directory?.saveCheckpoint(await trainer.read(), { step: trainer.steps, position: batches.position });
-  };
+  using trainer = await Trainer.create(device, model, recipe, options.shard, options.beginning);
+  await resume(trainer, options);
+  await using saver = new Saver(trainer, options);
   const tokens = recipe.batch * model.context;
   const isLast = (step: number) => step === recipe.steps;
   const isValidated = (step: number) =>
@@ -91,7 +93,7 @@ export async function* train(
       };
       await directory?.appendMetrics(step);
       if (isSaved(report.step)) {
-        await save();
+        await saver.save();
         saved = report.step;
       }
       yield step;
@@ -100,16 +102,57 @@ export async function* train(
     }
   }
   const finished = trainer.steps >= recipe.steps;
-  if (saved !== trainer.steps) await save();
+  if (saved !== trainer.steps) await saver.save();
+  await saver.written();
   const weights = await readAll(trainer.weights);
   if (finished) await directory?.saveModel(weights);
   return { weights, finished };
 }
 
-async function resume(trainer: Trainer, batches: BatchSource, directory?: RunDirectory): Promise<void> {
+/** Keeps checkpoints. A file is written while later steps are computed, unless those would change what it is written from. */
+class Saver implements AsyncDisposable {
+  readonly #trainer: Trainer;
+  readonly #options: TrainOptions;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(trainer: Trainer, options: TrainOptions) {
+    this.#trainer = trainer;
+    this.#options = options;
+  }
+
+  /** Reads the state as it is and begins to write it. @throws InputError where the file before it could not be written. */
+  async save(): Promise<void> {
+    const { device, batches, directory } = this.#options;
+    if (!directory) return;
+    const { steps, digest } = this.#trainer;
+    const state = { step: steps, position: batches.position, ...(digest && { program: digest }) };
+    const tensors = await this.#trainer.read();
+    await this.#writing;
+    this.#writing = directory.saveCheckpoint(tensors, state);
+    this.#writing.catch(() => {}); // whoever awaits it next is told
+    if (device.traits.memory === "host") await this.#writing;
+  }
+
+  /** Waits for the last file. @throws InputError where it could not be written. */
+  written(): Promise<void> {
+    return this.#writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing.catch(() => {}); // a run that failed tells its own error
+  }
+}
+
+async function resume(trainer: Trainer, { batches, directory, onWarning }: TrainOptions): Promise<void> {
   const checkpoint = await directory?.loadCheckpoint();
   const step = Number(checkpoint?.state.step ?? 0);
   if (checkpoint) {
+    const { program } = checkpoint.state;
+    if (program !== undefined && trainer.digest !== undefined && program !== trainer.digest) {
+      onWarning?.(
+        "the step was compiled anew or for another card since the checkpoint; sums may be rounded otherwise, so bits may differ",
+      );
+    }
     trainer.restore(checkpoint.tensors, step);
     batches.seek(Number(checkpoint.state.position));
   }

@@ -5,24 +5,29 @@ import { expect, test } from "vitest";
 import { draw } from "../../src/charts/drawing.ts";
 import { lossPlot } from "../../src/charts/loss-plot.ts";
 import { ratePlot } from "../../src/charts/rate-plot.ts";
-import { ownColor, sharedColor, tradeOffPlot } from "../../src/charts/trade-off-plot.ts";
+import { tradeOffPlot } from "../../src/charts/trade-off-plot.ts";
 import { textsOf } from "./svg-texts.ts";
 
 const drawn = (plot: PlotOptions) => draw({ width: 600, height: 300, ...plot }, "a plot", {});
 const countOf = (svg: string, part: string) => svg.split(part).length - 1;
 const once = (mean: number) => ({ mean, standardError: 0.5, n: 2 });
 
-test("a trade-off has room beside its points, bytes in binary units, and colours by sharing", () => {
+test("a trade-off has room beside its points, bytes in binary units, and its models' colours", () => {
   const rows = [
-    { kvBytesPerToken: 1024, perplexity: once(20), model: { sharing: [0, 0] } },
-    { kvBytesPerToken: 4096, perplexity: once(18), model: { sharing: [0, 1] } },
+    { kvBytesPerToken: 1024, perplexity: once(20), color: "#123456" },
+    { kvBytesPerToken: 4096, perplexity: once(18), color: "#654321" },
   ];
-  const plot = tradeOffPlot(rows, [], { fractionBeside: 0.5, fractionAbove: 0, stairsOpacity: 1 });
+  const plot = tradeOffPlot(rows, [], {
+    color: ({ color }) => color,
+    fractionBeside: 0.5,
+    fractionAbove: 0,
+    stairsOpacity: 1,
+  });
   expect(plot.x.domain).toEqual([512, 8192]);
   expect(plot.y.domain).toEqual([17.5, 20.5]);
   const svg = drawn(plot);
   expect(textsOf(svg)).toEqual(expect.arrayContaining(["1 KiB", "4 KiB"]));
-  for (const color of [ownColor, sharedColor]) expect(countOf(svg, `stroke="${color}"`)).toBe(1);
+  for (const { color } of rows) expect(countOf(svg, `stroke="${color}"`)).toBe(1);
 });
 
 test("learning rates are ticks where something was tried, and nowhere else", () => {

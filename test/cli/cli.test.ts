@@ -210,7 +210,7 @@ describe("crosslayer study", () => {
     const { out, status } = await crosslayer(args);
     expect(status).toBe(0);
     expect(out).toContain("H8-MQA-CLA2");
-    const written = ["loss.svg", "pareto.svg", "report.html", "results.jsonl", "summary.md"];
+    const written = ["loss.svg", "memory.svg", "pareto.svg", "report.html", "results.jsonl", "summary.md"];
     expect(readdirSync(at("study"))).toEqual(expect.arrayContaining(written));
     const rows = readFileSync(join(at("study"), "results.jsonl"), "utf8")
       .trim()

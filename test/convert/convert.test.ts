@@ -19,6 +19,8 @@ const configs: Record<string, ModelConfig> = {
   GQA: tinyConfig(unshared(4), "GQA"),
   "MQA, biases": tinyConfig(unshared(4), "MQA", { biases: everything }),
   "GQA, one norm": tinyConfig(unshared(4), "GQA", { kvNorm: "shared" }),
+  "GQA, head norms before": tinyConfig(unshared(4), "GQA", { headNorms: "before" }),
+  "MHA, head norms after": tinyConfig(unshared(4), "MHA", { headNorms: "after" }),
   "MHA, already CLA2": tinyConfig(share(4, 2), "MHA"),
 };
 const inits = ["owner", "mean", "fit"] as const;
@@ -111,18 +113,21 @@ describe("conversion", () => {
     expect(furthest(before, owner)).toBeGreaterThan(0.3 * spread(before));
   });
 
-  test("fit loses less than owner and mean where layers differ", async () => {
-    const config = configs.GQA as ModelConfig;
-    const weights = lively(config, 1);
-    const target = targetConfig(config, { sharing: share(4, 2) });
-    const teacher = await logits(config, weights);
-    const errors: Record<string, number> = {};
-    for (const init of inits) {
-      const made = await logits(target, await convert(config, weights, target, init));
-      errors[init] = spread(made.map((x, i) => x - (teacher[i] as number)));
-    }
-    expect(errors.fit).toBeLessThan(Math.min(errors.owner as number, errors.mean as number));
-  });
+  test.each(["MHA", "GQA", "GQA, head norms before", "MHA, head norms after"])(
+    "fit loses less than owner and mean where layers differ: %s",
+    async (name) => {
+      const config = configs[name] as ModelConfig;
+      const weights = lively(config, 1);
+      const target = targetConfig(config, { sharing: share(4, 2) });
+      const teacher = await logits(config, weights);
+      const errors: Record<string, number> = {};
+      for (const init of inits) {
+        const made = await logits(target, await convert(config, weights, target, init));
+        errors[init] = spread(made.map((x, i) => x - (teacher[i] as number)));
+      }
+      expect(errors.fit).toBeLessThan(Math.min(errors.owner as number, errors.mean as number));
+    },
+  );
 
   test("a converted model is scored as any other", async () => {
     const config = configs.GQA as ModelConfig;

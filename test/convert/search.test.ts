@@ -69,6 +69,15 @@ describe("search", () => {
     expect(tighter.sharing[1]).toBe(tighter.sharing[0]);
   });
 
+  test("never merges layers that turn their keys with layers that do not", async () => {
+    const mixed = tinyConfig(unshared(6), "GQA", { noRope: [2, 5] });
+    const budget = { ratio: 4 / 6 };
+    const { sharing } = await searchedSharing(cpu1, mixed, lively(mixed, 1), { budget, init: "fit", windows });
+    expect(sharing).toEqual([0, 0, 2, 3, 3, 5]);
+    const asked = searchedSharing(cpu1, mixed, lively(mixed, 1), { budget: { ratio: 0.5 }, init: "owner", windows });
+    await expect(asked).rejects.toThrow("no sharing of 3 owners keeps layers with and without rotary embedding");
+  });
+
   test("a budget below one owner is refused, saying what one takes", async () => {
     const asked = searchedSharing(cpu1, config, lively(config, 1), { budget: { bytes: 10 }, init: "owner", windows });
     await expect(asked).rejects.toThrow("--search: 10 bytes per token are asked, one owner's keys and values take 64");

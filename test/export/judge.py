@@ -85,6 +85,8 @@ def judge(folder, expected):
     if "text" in expected:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
         findings["ids"] = tokenizer(expected["text"]).input_ids
+        inputs = tokenizer(expected["text"], return_tensors="pt")
+        findings["fed"] = model.generate(**inputs, max_new_tokens=1, do_sample=False)[0, :-1].tolist()
         findings["back"] = tokenizer.decode(findings["ids"], skip_special_tokens=True)
     findings["loaded"] = loaded_whole(model, folder)
     if model.config.model_type == "crosslayer":

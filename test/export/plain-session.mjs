@@ -38,13 +38,13 @@ async function run(job) {
       attention_mask: whole(new Array(length).fill(1)),
     });
     for (const name of Object.keys(past)) past[name] = found[name.replace("past_key_values", "present")];
-    return [...found.logits.data];
+    return Array.from(found.logits.data);
   }
 
   const logits = [];
   let at = 0;
   for (const size of pieces) {
-    logits.push(...(await step(tokens.slice(at, at + size))));
+    for (const score of await step(tokens.slice(at, at + size))) logits.push(score);
     at += size;
   }
   const vocab = logits.length / tokens.length;

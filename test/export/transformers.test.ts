@@ -66,7 +66,7 @@ test.skipIf(version === undefined)(
       expect(findings, name).toMatchObject({
         ...{ bytes, configuredBytes: bytes, staticBytes: bytes, tensors: 2 * owners(config.sharing).length },
         ...{ greedy, uncached: greedy, padded: greedy, beams: greedy.length },
-        ...{ ids, back: text, loaded: true },
+        ...{ ids, fed: ids, back: text, loaded: true },
       });
       if (findings.type !== "crosslayer") continue;
       expect(findings.eager, `${name}: eager`).toBeLessThan(1e-4);

@@ -9,7 +9,7 @@ import { InputError } from "../../src/error.ts";
 import { importModel } from "../../src/foreign/import-model.ts";
 import { openCheckpoint } from "../../src/foreign/open-checkpoint.ts";
 import { scratch } from "../files/scratch.ts";
-import { type Golden, golden, writeFolder, writeTensors } from "./golden/golden.ts";
+import { type Golden, golden, type WrittenTensor, writeFolder, writeTensors } from "./golden/golden.ts";
 
 const llama = golden("llama");
 const cla = golden("hunyuan-cla");
@@ -221,6 +221,30 @@ describe("a folder is refused, and nothing is left behind", () => {
   });
 });
 
+describe("float8 without scales", () => {
+  it.each([
+    ["F8_E4M3", 4, 3, 7],
+    ["F8_E5M2", 5, 2, 15],
+  ] as const)("%s is kept, and read as what it stands for", async (stored, exponentBits, fractionBits, bias) => {
+    const { folder, out } = folderOf(llama);
+    const name = "model.layers.1.self_attn.v_proj.weight";
+    const bytes = Uint8Array.from({ length: 1024 }, (_, i) => ((i & 0x78) === 0x78 ? 0 : i & 255)); // no NaN, no infinity
+    const tensors = llama.tensors.map(([, tensor, type, shape]): WrittenTensor => {
+      return tensor === name ? [tensor, stored, shape, bytes] : [tensor, type, shape];
+    });
+    writeTensors(join(folder, "model.safetensors"), tensors);
+    const { run } = await imported(folder, out);
+    const found = (await run.loadModel()).tensors["layers.1.attn.v"]?.data as Float32Array;
+    const expected = Float32Array.from(bytes, (byte) => {
+      const exponent = (byte >> fractionBits) & (2 ** exponentBits - 1);
+      const fraction = (byte & (2 ** fractionBits - 1)) / 2 ** fractionBits;
+      const size = exponent === 0 ? fraction * 2 ** (1 - bias) : (1 + fraction) * 2 ** (exponent - bias);
+      return byte & 0x80 ? -size : size;
+    });
+    expect(found).toEqual(expected);
+  });
+});
+
 describe("what a folder says of its texts", () => {
   it("is kept: ends, the chat template, and the tokens it knows", async () => {
     const { folder, out } = folderOf(llama);
@@ -233,7 +257,8 @@ describe("what a folder says of its texts", () => {
     writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(tokens));
     await imported(folder, out);
     const run = await RunDirectory.open(out);
-    expect(run.texts).toEqual({ bos_token: "<b>", eos_token: "<e>", end_token_ids: [2, 7] });
+    expect(run.texts).toEqual({ bos_token: "<b>", eos_token: "<e>", prefix: "template", end_token_ids: [2, 7] });
+    expect(run.loadTokenizer().prefix).toEqual([]); // as in its own library, where no template says otherwise
     expect(await run.chatTemplate()).toBe("{{ bos_token }}x");
     expect([...run.loadTokenizer().ends]).toEqual([0, 2, 7]);
     expect(run.finished).toBe(true);

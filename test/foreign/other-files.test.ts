@@ -1,17 +1,21 @@
 // GGUF files and llama2.c's models: the same numbers give the same logits as the Hugging Face folder they were made of, and
 // their tokenizers the same ids as the programs they are from.
 
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RunDirectory } from "../../src/checkpoint/run-directory.ts";
 import { openSafetensors } from "../../src/checkpoint/safetensors.ts";
+import { EngineCore } from "../../src/engine/core.ts";
+import { decode } from "../../src/engine/decode.ts";
 import { type GgufType, ggufTypes, restoreBlocks } from "../../src/foreign/gguf-blocks.ts";
 import { importModel } from "../../src/foreign/import-model.ts";
 import { openCheckpoint } from "../../src/foreign/open-checkpoint.ts";
 import { toBfloat16, toFloat16 } from "../../src/tensor/half.ts";
 import { FullForward } from "../engine/full-forward.ts";
 import { scratch } from "../files/scratch.ts";
+import { cpu1 } from "../runtime/program.ts";
 import { nastyStrings } from "../text/strings.ts";
 import { type Golden, golden, logitsOf } from "./golden/golden.ts";
 import { llama2cIds, llamaBin, llamaGguf, llamaVocabulary } from "./llama-files.ts";
@@ -155,3 +159,33 @@ describe("llama2.c", () => {
     await expect(imported(path, `${path}.tok`)).rejects.toThrow(/its header says/);
   });
 });
+
+// Weights are no part of this repository: CROSSLAYER_STORIES names a folder with stories260K.bin and tok512.bin.
+const stories = process.env.CROSSLAYER_STORIES;
+
+it.skipIf(stories === undefined)(
+  "stories260K writes what llama2.c's own test expects (CROSSLAYER_STORIES)",
+  async () => {
+    const out = join(scratch(), "run");
+    await using checkpoint = await openCheckpoint(join(stories as string, "stories260K.bin"), {
+      tokenizer: join(stories as string, "tok512.bin"),
+    });
+    const { run } = await importModel(checkpoint, out);
+    const { tensors } = await run.loadModel();
+    const tokenizer = run.loadTokenizer();
+    using core = await EngineCore.create(cpu1, run.config.model, tensors, { kvMemory: 1 << 22 });
+    const asked = {
+      prompt: tokenizer.prefix,
+      maxTokens: 200,
+      sampling: { temperature: 0 },
+      stopTokens: [...tokenizer.ends],
+    };
+    const ids: number[] = [];
+    for await (const id of decode(core, asked)) ids.push(id);
+    const text = tokenizer.decode(ids);
+    expect(text).toMatch(/^ Once upon a time, there was a little girl named Lily\. .* help her mom, so she$/s);
+    expect(createHash("sha256").update(text.slice(1)).digest("hex")).toBe(
+      "beeb5cb46785efee81a8545300b31e396b595e5ce6f3b77db201545501981d14",
+    );
+  },
+);

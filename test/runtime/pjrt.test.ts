@@ -103,7 +103,9 @@ describe.skipIf(!hasPlugin)("a plugin", async () => {
     const folder = join(scratch(), "cache");
     const cache = new ExecutableCache("test", folder);
     const sumBy = async () => {
-      using sum = await cache.executable(client, adding);
+      const { executable, digest } = await cache.executable(client, adding);
+      using sum = executable;
+      expect(digest).toMatch(/^[0-9a-f]{16}$/);
       const [[made]] = sum.execute([[client.upload(vector(two), first()), client.upload(vector(three), first())]]) as [
         [bigint],
       ];
@@ -128,7 +130,8 @@ describe.skipIf(!hasPlugin)("a plugin", async () => {
     const folder = join(scratch(), "file");
     mkdirSync(folder);
     writeFileSync(join(folder, "xla"), "in the way");
-    using sum = await new ExecutableCache("test", join(folder, "xla")).executable(client, adding);
+    const { executable } = await new ExecutableCache("test", join(folder, "xla")).executable(client, adding);
+    using sum = executable;
     expect(sum.memory.arguments).toBeGreaterThan(0);
   });
 

@@ -532,13 +532,22 @@ describe("beside completions", () => {
     const stats = await (await fetch(`${it.url}/api/stats?since=0`)).json();
     expect(stats.models.shared.blocks.total).toBeGreaterThan(0);
     expect(stats.history.length).toBeGreaterThan(0);
+    for (const kind of ["queue", "firstToken", "perToken"]) {
+      const { median, p95 } = stats.models.shared.latency[kind];
+      expect(median).toBeGreaterThan(0);
+      expect(p95).toBeGreaterThanOrEqual(median);
+    }
+    const load = (id: string) => fetch(`${it.url}/api/models/${id}/load`, { method: "POST" });
+    expect(await (await load(unshared.id)).json()).toMatchObject({ id: unshared.id, loaded: true });
+    expect((await load("nobody")).status).toBe(404);
     const reply = await fetch(`${it.url}/api/study`);
     const body = await reply.json();
     expect(body.results.map(({ id }: { id: string }) => id)).toEqual([
       "H16-MQA-lr0.01-seed1",
       "H16-MQA-CLA2-lr0.01-seed1",
     ]);
-    expect(body.live).toMatchObject([{ name: "H16-MQA-CLA4", steps: 100, seed: 1 }]);
+    expect(body.live).toMatchObject([{ name: "H16-MQA-CLA4", steps: 100, seed: 1, model: { sharing: [0, 0, 0, 0] } }]);
+    expect(body.finding[0]).toContain("H16-MQA-CLA2 keeps 256 bytes");
     const again = await fetch(`${it.url}/api/study`, {
       headers: { "if-none-match": reply.headers.get("etag") as string },
     });
@@ -571,6 +580,16 @@ describe("a large body", () => {
       Array.from({ length: 12 }, async (_, i) => (await post(completions, large({ ...base, n: 1 + (i % 3) }))).json()),
     );
     expect(answers.map(({ choices }) => choices.length)).toEqual(answers.map((_, i) => 1 + (i % 3)));
+  });
+
+  test("a long text has the tokens of a short one, and is read aside", async () => {
+    const tokenizer = it.served.get("shared")?.tokenizer;
+    const prompt = "we the people — 正義 🎈, ".repeat(1000);
+    const answers = ["shared", "unshared"].map(async (model) => (await post("/tokenize", { model, prompt })).json());
+    for (const { tokens, count, token_strs: texts } of await Promise.all(answers)) {
+      expect(tokens).toEqual([...(tokenizer?.prefix ?? []), ...(tokenizer?.encode(prompt) ?? [])]);
+      expect([count, texts]).toEqual([tokens.length, null]);
+    }
   });
 
   test("tokens become text again", async () => {

@@ -2,7 +2,8 @@
 // after a stop.
 
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { RunDirectory } from "../../src/checkpoint/run-directory.ts";
 import { share, unshared } from "../../src/model/sharing.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
 import { scratch } from "../files/scratch.ts";
@@ -53,6 +54,33 @@ describe.skipIf(!hasPlugin)("on XLA", async () => {
     const rest = await run(xla, model, {}, { at });
     expect([...first.losses, ...rest.losses]).toEqual(whole.losses);
     expect(bits(rest.weights)).toEqual(bits(whole.weights));
+  });
+
+  test("says when the program is another than before the stop, and only then", async () => {
+    const model = tinyConfig(share(4, 2), "MQA");
+    const at = join(scratch(), "run");
+    await run(xla, model, {}, { at, stop: 3 });
+    const warnings: string[] = [];
+    await run(xla, model, {}, { at, stop: 5, warnings });
+    expect(warnings).toEqual([]);
+    const directory = await RunDirectory.open(at);
+    const checkpoint = await directory.loadCheckpoint();
+    await directory.saveCheckpoint(checkpoint?.tensors ?? {}, { ...checkpoint?.state, program: "another" });
+    await run(xla, model, {}, { at, warnings });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain("bits may differ");
+  });
+
+  test("a checkpoint that cannot be written ends the run with that error", async () => {
+    const at = join(scratch(), "run");
+    const failing = vi.spyOn(RunDirectory.prototype, "saveCheckpoint").mockRejectedValue(new Error("the disk is full"));
+    try {
+      await expect(run(xla, tinyConfig(share(4, 2), "MQA"), { checkpointEvery: 2 }, { at })).rejects.toThrow(
+        "the disk is full",
+      );
+    } finally {
+      failing.mockRestore();
+    }
   });
 
   test.each([

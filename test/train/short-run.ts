@@ -21,7 +21,7 @@ export async function run(
   device: Device,
   model: ModelConfig,
   options: Partial<RecipeOptions> = {},
-  { at, stop, shard }: { at?: string; stop?: number; shard?: Shard } = {},
+  { at, stop, shard, warnings = [] }: { at?: string; stop?: number; shard?: Shard; warnings?: string[] } = {},
 ): Promise<Run> {
   const resolved = recipe({
     steps: 8,
@@ -49,6 +49,7 @@ export async function run(
   const steps: TrainStep[] = [];
   const training = train({
     ...{ device, model, recipe: resolved, batches, shard, signal: controller.signal },
+    onWarning: (text) => warnings.push(text),
     ...(directory ? { directory } : {}),
   });
   for (;;) {

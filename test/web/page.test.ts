@@ -1,10 +1,10 @@
 // The page in a browser, against a real server with small real models: what each view shows and does.
 
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesText, integerText } from "../../src/charts/quantity.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { unshared } from "../../src/model/sharing.ts";
+import { isShared, unshared } from "../../src/model/sharing.ts";
 import { blockSize } from "../../src/plan/kv-blocks.ts";
 import { memorySize } from "../../src/plan/memory-size.ts";
 import { capacityOf, type PlanRequest, servingPlan } from "../../src/plan/serving-plan.ts";
@@ -50,23 +50,23 @@ describe.skipIf(!browserPath)("the page", () => {
     await using window = await watched(browser, at("chat"));
     const { page, problems } = window;
     const shared = cards.find((card) => card.unsharedKvBytesPerToken > card.kvBytesPerToken) as ModelCard;
+    await page.getByLabel("Side by side").uncheck();
     await page.getByLabel("Model", { exact: true }).selectOption(shared.id);
     await slowDown(page, 40_000); // else all may come at once, and no speed can be told
     await complete(page, "Fellow citizens", 203);
-    const column = page.locator(".column");
-    await column.getByText(/^Done: \d+ tokens$/).waitFor();
-    expect((await column.locator(".texts .assistant").innerText()).length).toBeGreaterThan(8);
-    expect(Number((await column.locator(".rate").innerText()).replaceAll(",", ""))).toBeGreaterThan(0);
-    await expectHeld(page, 0, shared);
-    expect(await column.locator(".ghost").getAttribute("style")).not.toBe(
-      await column.locator(".held").getAttribute("style"),
-    );
+    const answer = page.locator(".answer");
+    await answer.getByText(/^Done: \d+ tokens$/).waitFor();
+    expect((await answer.locator(".text").innerText()).length).toBeGreaterThan(8);
+    expect(Number((await answer.locator(".rate").innerText()).replaceAll(",", ""))).toBeGreaterThan(0);
+    const bytes = await expectHeld(page, 0, shared);
+    await answer.getByText(bytesText(bytes), { exact: true }).waitFor();
     expect(problems).toEqual([]);
   });
 
   it("keeps a chat going: the second question comes with the first", async () => {
     await using window = await watched(browser, at("chat"));
     const { page, problems } = window;
+    await page.getByLabel("Side by side").uncheck();
     await page.getByRole("group", { name: "Mode" }).getByRole("button", { name: "Chat" }).click();
     await set(page, "Max tokens", "6");
     await set(page, "Temperature", "0"); // an answer without text would be left out of the next question
@@ -79,7 +79,11 @@ describe.skipIf(!browserPath)("the page", () => {
       const asked = page.waitForRequest(/\/v1\/chat\/completions$/); // until then the last answer says that it is done
       await page.getByLabel("Message").press("Enter");
       await asked;
-      await page.getByText(/^Done: \d+ tokens$/).waitFor();
+      await page
+        .locator(".turn")
+        .last()
+        .getByText(/^Done: \d+ tokens$/)
+        .waitFor();
       expect(await page.getByLabel("Message").inputValue()).toBe("");
     }
     expect(bodies.map(({ messages }) => messages.map(({ role }) => role))).toEqual([
@@ -94,9 +98,10 @@ describe.skipIf(!browserPath)("the page", () => {
     await using window = await watched(browser, at("chat"));
     const { page, problems } = window;
     await slowDown(page, 3000);
+    await page.getByLabel("Side by side").uncheck();
     const id = await page.getByLabel("Model", { exact: true }).inputValue();
     await complete(page, "The", Math.min(400, cardOf(id).config.context - 16), "0");
-    const text = page.locator(".texts .assistant");
+    const text = page.locator(".answer .text");
     await expect.poll(async () => (await text.innerText()).length, { timeout: 20_000 }).toBeGreaterThan(0);
     expect(await page.getByText("Writing", { exact: true }).count()).toBe(1);
     if (how === "Stop") await page.getByRole("button", { name: "Stop" }).click();
@@ -109,28 +114,31 @@ describe.skipIf(!browserPath)("the page", () => {
     expect(problems).toEqual([]);
   });
 
-  it("asks two models at once, their bars on one scale", async () => {
+  it("asks a model that shares and its twin at once by default, their blocks on one scale", async () => {
     await using window = await watched(browser, at("chat"));
     const { page, problems } = window;
-    await page.getByLabel("Side by side").check();
     await complete(page, "Fellow citizens", 8);
     await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 30_000 }).toBe(2);
     const ids = [await page.getByLabel("Left model").inputValue(), await page.getByLabel("Right model").inputValue()];
-    expect(new Set(ids).size).toBe(Math.min(2, server.models.length));
-    const shown: { bytes: number; pixels: number }[] = [];
-    for (const [i, id] of ids.entries()) {
-      const bytes = await expectHeld(page, i, cardOf(id));
-      const style = await page.locator(".column").nth(i).locator(".held").getAttribute("style");
-      shown.push({ bytes, pixels: Number(/width: ([\d.]+)%/.exec(style ?? "")?.[1]) });
+    const [shared, twin] = ids.map(cardOf) as [ModelCard, ModelCard];
+    expect(isShared(shared.config.sharing)).toBe(true);
+    expect(twin.config).toEqual({ ...shared.config, sharing: unshared(shared.config.layers) });
+    const areas: number[] = [];
+    for (const [i, card] of [shared, twin].entries()) {
+      await expectHeld(page, i, card);
+      const drawing = await page.locator(".held").nth(i).locator("svg").boundingBox();
+      const { width, height } = drawing as { width: number; height: number };
+      areas.push(width * height); // of a full context
     }
-    const [left, right] = shown as [(typeof shown)[0], (typeof shown)[0]];
-    expect(left.pixels / right.pixels).toBeCloseTo(left.bytes / right.bytes, 2);
+    const [left, right] = areas as [number, number];
+    expect(left / right).toBeCloseTo(shared.kvBytesPerToken / twin.kvBytesPerToken, 2);
     expect(problems).toEqual([]);
   });
 
   it("says what is wrong with a setting and with what the server refuses", async () => {
     await using window = await watched(browser, at("chat"));
     const { page, problems } = window;
+    await page.getByLabel("Side by side").uncheck();
     await page.getByLabel("Text to continue").fill("The");
     await set(page, "Temperature", "5");
     await page.getByText("Give a number from 0 to 2.").waitFor();
@@ -140,22 +148,30 @@ describe.skipIf(!browserPath)("the page", () => {
     await set(page, "Max tokens", "100000000");
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByText("Failed", { exact: true }).waitFor();
-    expect(await page.locator(".column .error").innerText()).toMatch(/token/i);
+    expect(await page.locator(".answer .error").innerText()).toMatch(/token/i);
   });
 
   it("shows the blocks of models in memory, and counts what more would fit", async () => {
     await using window = await watched(browser, at("chat"));
     const { page, problems } = window;
     await complete(page, "Fellow citizens", 8);
-    await page.getByText(/^Done/).waitFor();
+    await expect.poll(() => page.getByText(/^Done/).count(), { timeout: 30_000 }).toBe(2);
     await page.getByRole("navigation").getByRole("link", { name: "Cache" }).click();
     const card = page.locator(".engine").first();
-    const label = (await card.getByRole("img").getAttribute("aria-label")) as string;
+    const label = (await card.getByRole("img").first().getAttribute("aria-label")) as string;
     const [total, ...states] = [...label.matchAll(/\d[\d,]*/g)].map(([n]) => Number(n.replaceAll(",", "")));
     expect(total).toBeGreaterThan(0);
     expect(states.length).toBe(4);
     expect(states.reduce((sum, count) => sum + count, 0)).toBe(total);
-    if ((total as number) <= 600) expect(await card.locator(".blocks .block").count()).toBe(total);
+    const drawn = await card
+      .locator(".blocks path")
+      .evaluateAll((paths) => paths.map((path) => (path.getAttribute("d") as string).split("M").length - 1));
+    expect(drawn).toEqual(states);
+    for (const row of ["firstToken", "perToken", "queue"]) {
+      await expect
+        .poll(() => card.locator(`[data-row=${row}] td`).first().innerText(), { timeout: 10_000 })
+        .toMatch(/^[\d.,]+ m?s$/);
+    }
     const fits = async (tokens: string) => {
       await page.getByLabel("Context to fit, tokens").fill(tokens);
       await card.getByText(`of ${integerText(Number(tokens))} tokens`).waitFor();
@@ -165,14 +181,41 @@ describe.skipIf(!browserPath)("the page", () => {
     const [, , cached, free] = states as [number, number, number, number];
     expect(await fits("1")).toBe(cached + free);
     expect(await fits("1000000000")).toBe(0);
-    const line = page.locator('figure svg[role=img] path[stroke="#3b74d9"]'); // hidden, for Playwright, where it is flat
-    await expect.poll(() => line.count(), { timeout: 10_000 }).toBe(1);
+    const color = await card
+      .locator(".blocks")
+      .first()
+      .evaluate((svg) => (svg as SVGElement).style.color);
+    const line = page.locator(`figure svg[role=img] path[stroke="${hex(color)}"]`); // hidden, for Playwright, where it is flat
+    await expect.poll(() => line.count(), { timeout: 10_000 }).toBe(2); // written and read
+    expect(problems).toEqual([]);
+  });
+
+  it("draws caches to one scale: the same area for the same bytes, twice the blocks of half the bytes", async () => {
+    await using window = await watched(browser, at("cache"));
+    const { page, problems } = window;
+    const names = ["shared", "unshared"].map((id) => cardOf(id).name);
+    const [shared, twin] = names.map((name) =>
+      page.getByRole("region", { name: `Cache of ${name}`, exact: true }).first(),
+    ) as [Locator, Locator];
+    const seen = async (region: Locator) => {
+      const [, bytes] = / of ([\d.]+) [KM]iB in use/.exec(await region.innerText()) ?? [];
+      const svg = region.locator("svg.blocks").first();
+      const { width, height } = (await svg.boundingBox()) as { width: number; height: number };
+      const cells = Number(await svg.getAttribute("data-cells"));
+      return { area: (width * height) / Number(bytes), cell: (width * height) / cells };
+    };
+    await shared.waitFor();
+    const [one, other] = [await seen(shared), await seen(twin)];
+    expect(one.area / other.area).toBeCloseTo(1, 1);
+    expect(other.cell / one.cell).toBeCloseTo(2, 1);
+    await page.getByText("the same memory holds 2× the tokens").waitFor();
     expect(problems).toEqual([]);
   });
 
   it("changes a sharing by a click and by the keyboard, with plan's numbers", async () => {
     await using window = await watched(browser, at("sharing"));
     const { page, problems } = window;
+    expect(await page.locator(".model-name strong").innerText()).toMatch(/-CLA2$/); // it begins with one that shares
     const { config } = cards[0] as ModelCard;
     const own = unshared(config.layers);
     const one = own.map((layer) => (layer === 1 ? 0 : layer));
@@ -242,14 +285,22 @@ describe.skipIf(!browserPath)("the page", () => {
     await circle.hover({ force: true });
     await circle.click({ force: true });
     await page.getByRole("region", { name: `Details of ${study.summary[0]?.name}` }).waitFor();
-    await page.getByRole("img", { name: /^Validation loss against learning rate/ }).waitFor();
+    expect(await page.locator(".finding").innerText()).toBe(study.finding.join(" "));
+    const colors = await plot
+      .locator("circle[r='6']")
+      .evaluateAll((dots) => dots.map((dot) => dot.getAttribute("stroke")));
+    const blocks = await page
+      .locator("[aria-label='What the same memory holds'] svg")
+      .evaluateAll((svgs) => svgs.map((svg) => (svg as SVGElement).style.color));
+    expect(blocks.map(hex)).toEqual(colors); // a model's colour is one everywhere
     await page.getByRole("img", { name: /^Loss by training step/ }).waitFor();
     expect(asked?.id).toBeDefined();
     await chips.getByRole("button", { name: asked?.name as string, exact: true }).click();
     await page.getByRole("link", { name: "Chat with this model" }).click();
     await page.getByRole("heading", { level: 1, name: "Chat" }).waitFor();
     const reachable = study.results.filter(({ name }) => name === asked?.name).map(({ id }) => id);
-    expect(reachable).toContain(await page.getByLabel("Model", { exact: true }).inputValue());
+    const sides = await Promise.all(["Left model", "Right model"].map((side) => page.getByLabel(side).inputValue()));
+    expect(sides.some((id) => reachable.includes(id))).toBe(true);
     expect(problems).toEqual([]);
   });
 
@@ -284,7 +335,6 @@ describe.skipIf(!browserPath)("the page", () => {
   it("fits a narrow screen: nothing scrolls sideways in any view", async () => {
     await using window = await watched(browser, at("chat"), { viewport: { width: 360, height: 740 } });
     const { page, problems } = window;
-    await page.getByLabel("Side by side").check();
     await complete(page, "Fellow citizens", 8);
     await expect.poll(() => page.getByText(/^Done/).count(), { timeout: 30_000 }).toBe(2);
     for (const view of views) {
@@ -301,7 +351,6 @@ describe.skipIf(!browserPath)("the page", () => {
     async (scheme) => {
       await using window = await watched(browser, at("chat"), { colorScheme: scheme });
       const { page, problems } = window;
-      await page.getByLabel("Side by side").check();
       await complete(page, "Fellow citizens", 4);
       await expect.poll(() => page.getByText(/^Done/).count(), { timeout: 30_000 }).toBe(2);
       for (const view of views) {
@@ -346,7 +395,7 @@ describe.skipIf(!browserPath)("the page", () => {
       );
     await slowDown(page, 8000);
     await complete(page, "Fellow citizens", 19);
-    await page.getByText(/^Done: \d+ tokens$/).waitFor();
+    await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 30_000 }).toBe(2);
     expect(await shifted()).toBeLessThan(0.02);
     for (const view of views) {
       await page.goto(at(view));
@@ -384,7 +433,7 @@ describe.skipIf(!browserPath)("the page", () => {
     await page.getByLabel("API key").fill("open sesame");
     await page.getByRole("button", { name: "Use this key" }).click();
     await complete(page, "Fellow citizens", 4);
-    await page.getByText(/^Done/).waitFor();
+    await expect.poll(() => page.getByText(/^Done/).count(), { timeout: 30_000 }).toBe(2);
     await page.reload();
     await page.getByLabel("Text to continue").waitFor(); // kept for this tab
     expect(problems.filter((problem) => !/\b401\b/.test(problem))).toEqual([]);
@@ -409,26 +458,35 @@ async function complete(page: Page, prompt: string, maxTokens: number, temperatu
 
 /** Waits until a view shows what comes from the server. */
 async function settled(page: Page, view: (typeof views)[number]): Promise<void> {
-  const content = { chat: ".column", cache: ".engine", sharing: ".plan", study: ".point-name" }[view];
+  const content = { chat: ".held", cache: ".engine", sharing: ".plan", study: ".point-name" }[view];
   await page.locator(content).first().waitFor();
 }
 
-/** Checks a column's cache bar against its tokens and its model. Returns the bytes. */
+/** Checks what a model is said to hold against its tokens and its cache. Returns the bytes. */
 async function expectHeld(page: Page, column: number, card: ModelCard): Promise<number> {
-  const text = await page.locator(".column").nth(column).locator(".cache-bar").innerText();
+  const text = await page.locator(".held").nth(column).innerText();
   const count = (pattern: RegExp) => Number((pattern.exec(text)?.[1] ?? "").replaceAll(",", ""));
-  const [tokens, read, written] = [count(/([\d,]+) tokens/), count(/\(([\d,]+) read/), count(/([\d,]+) written/)];
+  const [tokens, read, written] = [
+    count(/([\d,]+) of [\d,]+ tokens/),
+    count(/\(([\d,]+) read/),
+    count(/([\d,]+) written/),
+  ];
   expect(read).toBeGreaterThan(0);
   expect(written).toBeGreaterThan(0);
   expect(tokens).toBe(read + written);
   expect(tokens % card.blockSize).not.toBe(0); // whole blocks are more
   const taken = Math.ceil(tokens / card.blockSize) * card.blockSize;
-  expect(text).toContain(bytesText(taken * card.kvBytesPerToken));
-  if (card.unsharedKvBytesPerToken > card.kvBytesPerToken) {
-    const times = (card.unsharedKvBytesPerToken / card.kvBytesPerToken).toFixed(1);
-    expect(text).toContain(`, ${bytesText(taken * card.unsharedKvBytesPerToken)} without sharing: ${times}×`);
+  expect(text).toContain(`${bytesText(taken * card.kvBytesPerToken)} held`);
+  if (card.unsharedKvBytesPerToken > card.kvBytesPerToken && (await page.locator(".held").count()) === 1) {
+    expect(text).toContain(`, ${bytesText(taken * card.unsharedKvBytesPerToken)} without sharing`);
   }
   return taken * card.kvBytesPerToken;
+}
+
+/** A colour as a browser tells it (`rgb(1, 2, 3)`), as drawings write it. */
+function hex(color: string): string {
+  const parts = [...color.matchAll(/\d+/g)].map(([part]) => Number(part).toString(16).padStart(2, "0"));
+  return `#${parts.join("")}`;
 }
 
 function numbers(page: Page): Promise<string[]> {

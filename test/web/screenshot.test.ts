@@ -39,19 +39,17 @@ describe.skipIf(!browserPath)("pictures of the page", () => {
   });
 
   it("one prompt on two models, each with its cache", async () => {
-    const size = { viewport: { width: 1180, height: 900 }, deviceScaleFactor: 1.5 };
+    const size = { viewport: { width: 1180, height: 960 }, deviceScaleFactor: 1.5 };
     await using window = await watched(browser, `${server.url}/#chat`, size);
     const { page, problems } = window;
-    const ids = models.all.map(({ id }) => id);
-    const shared = ids.find((id) => id.includes("CLA2")) as string;
-    await page.getByLabel("Side by side").check();
-    const pickers = page.locator("select");
-    await pickers.nth(0).selectOption(shared);
-    await pickers.nth(1).selectOption(ids.find((id) => id.startsWith(shared.split("-CLA2")[0] as string)) as string);
-    await page.locator("textarea").fill("Fellow citizens of the Senate and House of Representatives:");
-    await page.locator("textarea").press("Control+Enter");
+    await page.locator("details.settings summary").click();
+    await page.getByLabel("Max tokens").fill("72");
+    await page.locator("details.settings summary").click();
+    await page.getByLabel("Text to continue").fill("Fellow citizens of the Senate and House of Representatives:");
+    await page.getByLabel("Text to continue").press("Control+Enter");
     await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 20_000 }).toBe(2);
-    await page.locator("textarea").blur();
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.getByLabel("Text to continue").blur();
     const picture = await page.screenshot({ path: join(target, "chat.png") });
     expect(picture.length).toBeGreaterThan(20_000);
     expect(problems).toEqual([]);

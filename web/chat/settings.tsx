@@ -1,4 +1,4 @@
-// How tokens are drawn: fields as texts, and what they mean, or what is wrong with them.
+// How tokens are drawn and what stands before a chat: fields as texts, and what they mean, or what is wrong with them.
 
 import { TextField } from "../parts/field.tsx";
 import type { Sampling } from "../server/stream.ts";
@@ -12,21 +12,24 @@ export interface SamplingTexts {
 }
 
 /** What stands there at first. */
-export const usualSampling: SamplingTexts = { maxTokens: "64", temperature: "0.8", topP: "0.95", seed: "" };
+export const usualSampling: SamplingTexts = { maxTokens: "", temperature: "0.8", topP: "0.95", seed: "" };
 
 type Problems = Partial<Record<keyof SamplingTexts, string>>;
 
 /** The fields' meaning, and a sentence for each that has none. */
 export function samplingOf(texts: SamplingTexts): { sampling: Sampling; problems: Problems } {
+  const optional = (text: string) => (text.trim() === "" ? undefined : Number(text));
   const sampling = {
-    maxTokens: Number(texts.maxTokens || Number.NaN),
+    maxTokens: optional(texts.maxTokens),
     temperature: Number(texts.temperature || Number.NaN),
     topP: Number(texts.topP || Number.NaN),
-    seed: texts.seed.trim() === "" ? undefined : Number(texts.seed),
+    seed: optional(texts.seed),
   };
   const { maxTokens, temperature, topP, seed } = sampling;
   const problems: Problems = {};
-  if (!Number.isInteger(maxTokens) || maxTokens < 1) problems.maxTokens = "Give a whole number, 1 or more.";
+  if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
+    problems.maxTokens = "Give a whole number, 1 or more, or nothing for all that fits.";
+  }
   if (!(temperature >= 0 && temperature <= 2)) problems.temperature = "Give a number from 0 to 2.";
   if (!(topP > 0 && topP <= 1)) problems.topP = "Give a number above 0 and at most 1.";
   if (seed !== undefined && !(Number.isSafeInteger(seed) && seed >= 0)) {
@@ -35,8 +38,14 @@ export function samplingOf(texts: SamplingTexts): { sampling: Sampling; problems
   return { sampling, problems };
 }
 
-/** The fields, folded away. */
-export function Settings({ texts, onChange }: { texts: SamplingTexts; onChange: (texts: SamplingTexts) => void }) {
+/** The fields, folded away; the system prompt where `system` is given. */
+export function Settings(props: {
+  texts: SamplingTexts;
+  onChange: (texts: SamplingTexts) => void;
+  system: string | undefined;
+  onSystem: (system: string) => void;
+}) {
+  const { texts, onChange, system, onSystem } = props;
   const { problems } = samplingOf(texts);
   const field = (name: keyof SamplingTexts, label: string, placeholder = "") => (
     <TextField
@@ -49,8 +58,19 @@ export function Settings({ texts, onChange }: { texts: SamplingTexts; onChange: 
   return (
     <details class="settings">
       <summary>Settings</summary>
+      {system !== undefined && (
+        <label class="field">
+          <span>System prompt</span>
+          <textarea
+            rows={2}
+            value={system}
+            placeholder="none"
+            onInput={(event) => onSystem(event.currentTarget.value)}
+          />
+        </label>
+      )}
       <div class="fields">
-        {field("maxTokens", "Max tokens")}
+        {field("maxTokens", "Max tokens", "what fits")}
         {field("temperature", "Temperature")}
         {field("topP", "Top-p")}
         {field("seed", "Seed", "random")}

@@ -2,47 +2,55 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { ModelCard } from "../../src/server/page-api.ts";
+import { pairOf } from "../models.ts";
 import { ModelChoice, Segments } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
-import { barLength } from "./cache-bar.tsx";
-import { Column } from "./column.tsx";
-import { type Mode, useConversation } from "./conversation.ts";
+import { Composer } from "./composer.tsx";
+import { Cost, type Holder } from "./cost.tsx";
 import { type SamplingTexts, Settings, samplingOf, usualSampling } from "./settings.tsx";
+import { Transcript } from "./transcript.tsx";
+import type { Mode, Side } from "./turn.ts";
+import { useChat } from "./use-chat.ts";
 
 const modes = [
   ["complete", "Complete"],
   ["chat", "Chat"],
 ] as const;
 
-/** The view. It keeps its conversations while another view is shown. */
+/** A prompt that is ready in each mode. */
+const readyPrompts: Readonly<Record<Mode, string>> = {
+  complete: "The state of the Union",
+  chat: "What can two layers of a model share?",
+};
+
+/** The view. It keeps its conversation while another view is shown. */
 export function ChatView(props: { models: readonly ModelCard[]; preselected: string | undefined; visible: boolean }) {
   const { models, preselected, visible } = props;
   const cardOf = (id: string | undefined) => models.find((card) => card.id === id);
-  const first = cardOf(preselected) ?? models[0];
-  const [leftId, setLeftId] = useState(first?.id ?? "");
-  const [rightId, setRightId] = useState(models.find(({ id }) => id !== first?.id)?.id ?? first?.id ?? "");
-  const [both, setBoth] = useState(false);
-  const [chosenMode, setMode] = useState<Mode>();
-  const [prompt, setPrompt] = useState("");
+  const [pair] = useState(() => pairOf(models, cardOf(preselected)));
+  const [leftId, setLeftId] = useState(pair?.[0].id);
+  const [rightId, setRightId] = useState(pair?.[1].id);
+  const [both, setBoth] = useState(pair !== undefined && pair[0] !== pair[1]);
+  const [prompts, setPrompts] = useState(readyPrompts);
   const [texts, setTexts] = useState<SamplingTexts>(usualSampling);
-  const left = useConversation(leftId);
-  const right = useConversation(rightId);
-  const used = both ? [left, right] : [left];
-  const busy = used.some((control) => control.busy);
+  const [system, setSystem] = useState("");
+  const { turns, busy, send, again, stop, clear } = useChat();
+  const [chosenMode, setMode] = useState<Mode | undefined>(turns.at(-1)?.mode);
   const known = cardOf(preselected) !== undefined;
   useEffect(() => {
-    if (preselected !== undefined && known) setLeftId(preselected);
+    const asked = pairOf(models, cardOf(preselected));
+    if (!known || !asked) return;
+    setLeftId(asked[0].id);
+    setRightId(asked[1].id);
   }, [preselected, known]);
   useEffect(() => {
     if (!busy || !visible) return;
     const onKey = (event: KeyboardEvent) => {
-      if (event.key !== "Escape") return;
-      left.stop();
-      right.stop();
+      if (event.key === "Escape") stop();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [busy, visible, left.stop, right.stop]);
+  }, [busy, visible, stop]);
 
   const leftCard = cardOf(leftId) ?? models[0];
   const rightCard = cardOf(rightId) ?? models[0];
@@ -50,36 +58,26 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
     return <p class="error">The server has no models: start it with one, as in “crosslayer serve runs/x”.</p>;
   }
   const mode = chosenMode ?? (leftCard.chat ? "chat" : "complete");
-  const cards = both ? [leftCard, rightCard] : [leftCard];
-  const length = Math.max(...cards.map(barLength));
+  const asked = both ? { left: leftCard, right: rightCard } : { left: leftCard };
   const { sampling, problems } = samplingOf(texts);
-  const ready = prompt.trim() !== "" && !busy && Object.keys(problems).length === 0;
-
-  const clear = () => {
-    left.clear();
-    right.clear();
-  };
-  const stop = () => {
-    for (const control of used) control.stop();
-  };
-  const send = () => {
+  const manner = { sampling, system };
+  const usable = !busy && Object.keys(problems).length === 0;
+  const prompt = prompts[mode];
+  const ready = usable && prompt.trim() !== "";
+  const shown = turns.filter((turn) => turn.mode === mode);
+  const holders = (Object.entries(asked) as [Side, ModelCard][]).map(([side, card]): Holder => {
+    const last = shown.findLast(({ answers }) => answers[side])?.answers[side];
+    const usage = last?.model === card.id ? last.usage : { prompt: 0, completion: 0, cached: 0 };
+    return { card, usage };
+  });
+  const onSend = () => {
     if (!ready) return;
-    for (const control of used) control.send(prompt, mode, sampling);
-    if (mode === "chat") setPrompt("");
-  };
-  const onKey = (event: KeyboardEvent) => {
-    if (event.key !== "Enter" || event.isComposing) return;
-    if (!(event.ctrlKey || event.metaKey) && (mode !== "chat" || event.shiftKey)) return;
-    event.preventDefault();
-    send();
-  };
-  const changeMode = (next: Mode) => {
-    if (next !== mode) clear();
-    setMode(next);
+    send(prompt, mode, asked, manner);
+    if (mode === "chat") setPrompts({ ...prompts, chat: "" });
   };
   return (
-    <>
-      <Heading title="Chat" aside={<Segments label="Mode" value={mode} options={modes} onChange={changeMode} />}>
+    <div class="chat-view">
+      <Heading title="Chat" aside={<Segments label="Mode" value={mode} options={modes} onChange={setMode} />}>
         What does it say, and what does it cost?
       </Heading>
       <div class="chat-bar">
@@ -89,47 +87,31 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
           <input type="checkbox" checked={both} onChange={(event) => setBoth(event.currentTarget.checked)} />
           Side by side
         </label>
+        <Settings
+          {...{ texts, onChange: setTexts, onSystem: setSystem }}
+          system={mode === "chat" ? system : undefined}
+        />
       </div>
-      <form
-        class="prompt card"
-        onSubmit={(event) => {
-          event.preventDefault();
-          send();
-        }}
-      >
-        <label class="field">
-          <span>{mode === "chat" ? "Message" : "Text to continue"}</span>
-          <textarea
-            rows={3}
-            value={prompt}
-            onInput={(event) => setPrompt(event.currentTarget.value)}
-            onKeyDown={onKey}
-          />
-        </label>
-        <div class="actions">
-          {/* Keys: one button that turned from Stop to Send while it is clicked would send. */}
-          {busy ? (
-            <button key="stop" type="button" class="primary" onClick={stop}>
-              Stop
-            </button>
-          ) : (
-            <button key="send" type="submit" class="primary" disabled={!ready}>
-              Send
-            </button>
-          )}
-          <button type="button" onClick={clear} disabled={left.conversation.messages.length === 0}>
-            Clear
-          </button>
-          <span class="note">
-            {busy ? "Escape stops" : mode === "chat" ? "Enter sends, Shift+Enter breaks the line" : "Ctrl+Enter sends"}
-          </span>
-        </div>
-        <Settings texts={texts} onChange={setTexts} />
-      </form>
-      <div class={both ? "columns two" : "columns"}>
-        <Column card={leftCard} conversation={left.conversation} mode={mode} barLength={length} />
-        {both && <Column card={rightCard} conversation={right.conversation} mode={mode} barLength={length} />}
-      </div>
-    </>
+      <Cost holders={holders} />
+      <Transcript
+        turns={shown}
+        cardOf={cardOf}
+        onAgain={
+          usable
+            ? (turn, side) => {
+                const card = asked[side as keyof typeof asked] ?? leftCard;
+                again(turn, side, card, manner);
+              }
+            : undefined
+        }
+      />
+      <Composer
+        {...{ mode, prompt, busy, ready, empty: shown.length === 0 }}
+        onPrompt={(text) => setPrompts({ ...prompts, [mode]: text })}
+        onSend={onSend}
+        onStop={stop}
+        onClear={() => clear(mode)}
+      />
+    </div>
   );
 }

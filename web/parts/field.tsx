@@ -68,7 +68,9 @@ export function ModelChoice(props: {
   models: readonly ModelCard[];
   onChange: (id: string) => void;
 }) {
-  return <Choice {...props} options={props.models.map(({ id, name }) => [id, id === name ? id : `${name} (${id})`])} />;
+  return (
+    <Choice {...props} options={props.models.map(({ id, name }) => [id, id.includes(name) ? id : `${name} (${id})`])} />
+  );
 }
 
 /** One of a few, all in sight. */

@@ -7,10 +7,13 @@ export class RequestError extends Error {
   override readonly name = "RequestError";
   /** The HTTP status; 0 where there was no answer. */
   readonly status: number;
+  /** The API's word for it, if it has one. */
+  readonly code: string | undefined;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, code?: string) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -26,8 +29,11 @@ export async function request(path: string, options: RequestInit = {}): Promise<
   }
   if (response.status === 401) keyRefused();
   if (response.ok) return response;
-  const body = (await response.json().catch(() => undefined)) as { error?: { message?: string } } | undefined;
-  throw new RequestError(body?.error?.message ?? `The server answered ${response.status}.`, response.status);
+  const body = (await response.json().catch(() => undefined)) as
+    | { error?: { message?: string; code?: string | null } }
+    | undefined;
+  const { message = `The server answered ${response.status}.`, code } = body?.error ?? {};
+  throw new RequestError(message, response.status, code ?? undefined);
 }
 
 /** The JSON at a path. */

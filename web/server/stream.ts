@@ -4,7 +4,8 @@ import { request } from "./request.ts";
 
 /** How a completion is drawn. */
 export interface Sampling {
-  readonly maxTokens: number;
+  /** Most tokens to write; what the context holds if not given. */
+  readonly maxTokens: number | undefined;
   readonly temperature: number;
   readonly topP: number;
   readonly seed: number | undefined;
@@ -12,7 +13,7 @@ export interface Sampling {
 
 /** A message of a chat. */
 export interface Message {
-  readonly role: "user" | "assistant";
+  readonly role: "system" | "user" | "assistant";
   readonly content: string;
 }
 
@@ -30,10 +31,16 @@ export interface Usage {
 export interface Piece {
   readonly text: string;
   readonly usage: Usage | undefined;
+  /** Set where the text has ended. */
+  readonly finishReason: string | undefined;
 }
 
 interface Chunk {
-  readonly choices?: readonly { readonly text?: string; readonly delta?: { readonly content?: string | null } }[];
+  readonly choices?: readonly {
+    readonly text?: string;
+    readonly delta?: { readonly content?: string | null };
+    readonly finish_reason?: string | null;
+  }[];
   readonly usage?: {
     readonly prompt_tokens: number;
     readonly completion_tokens: number;
@@ -51,7 +58,8 @@ export async function* completion(
 ): AsyncGenerator<Piece> {
   const path = "messages" in beginning ? "/v1/chat/completions" : "/v1/completions";
   const body = {
-    ...{ model, ...beginning, max_tokens: maxTokens, temperature, top_p: topP, stream: true },
+    ...{ model, ...beginning, temperature, top_p: topP, stream: true },
+    ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
     ...(seed === undefined ? {} : { seed }),
     stream_options: { include_usage: true, continuous_usage_stats: true },
   };
@@ -61,6 +69,7 @@ export async function* completion(
     const { choices, usage, error } = JSON.parse(data) as Chunk;
     if (error) throw new Error(error.message);
     yield {
+      finishReason: choices?.[0]?.finish_reason ?? undefined,
       text: choices?.[0]?.text ?? choices?.[0]?.delta?.content ?? "",
       usage: usage
         ? {

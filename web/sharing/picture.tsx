@@ -2,7 +2,7 @@
 // dashed slots are saved. Each layer is a button.
 
 import { borrowPath } from "../../src/charts/borrow-path.ts";
-import { colorOf } from "../../src/charts/palette.ts";
+import { slotColor } from "../../src/charts/palette.ts";
 import { owners, type Sharing } from "../../src/model/sharing.ts";
 
 const pitch = 56; // pixels from layer to layer
@@ -34,10 +34,10 @@ export function Picture({ sharing, onTurn }: { sharing: Sharing; onTurn: (layer:
           cache
         </text>
         {sharing.map((owner, layer) => (
-          <Path key={layer} owner={owner} layer={layer} color={colorOf(slots.indexOf(owner))} />
+          <Path key={layer} owner={owner} layer={layer} color={slotColor(slots.indexOf(owner))} />
         ))}
         {sharing.map((owner, layer) => {
-          const color = colorOf(slots.indexOf(owner));
+          const color = slotColor(slots.indexOf(owner));
           const owns = owner === layer;
           const x = center(layer) - side / 2;
           return (
@@ -69,7 +69,7 @@ export function Picture({ sharing, onTurn }: { sharing: Sharing; onTurn: (layer:
           );
         })}
         {sharing.map((owner, layer) => (
-          <Slot key={layer} layer={layer} color={owner === layer ? colorOf(slots.indexOf(owner)) : undefined} />
+          <Slot key={layer} layer={layer} color={owner === layer ? slotColor(slots.indexOf(owner)) : undefined} />
         ))}
       </svg>
     </div>

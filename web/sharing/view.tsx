@@ -5,18 +5,20 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { caption } from "../../src/charts/sharing-caption.ts";
 import { kvFormats, weightFormats } from "../../src/model/formats.ts";
 import { modelName } from "../../src/model/model-name.ts";
-import type { Sharing } from "../../src/model/sharing.ts";
+import { isShared, type Sharing, share } from "../../src/model/sharing.ts";
 import type { ModelCard } from "../../src/server/page-api.ts";
+import { pairOf } from "../models.ts";
 import { Choice, ModelChoice, TextField } from "../parts/field.tsx";
 import { Heading } from "../parts/heading.tsx";
 import { isSame, namedSharings, turned } from "./edit.ts";
 import { Picture } from "./picture.tsx";
+import { PlanBlocks } from "./plan-blocks.tsx";
 import { PlanTable } from "./plan-table.tsx";
 import { type Planned, type PlanTexts, planned } from "./planned.ts";
 
 /** The view. */
 export function SharingView({ models }: { models: readonly ModelCard[] }) {
-  const [id, setId] = useState(models[0]?.id);
+  const [id, setId] = useState(() => pairOf(models)?.[0].id);
   const card = models.find((model) => model.id === id) ?? models[0];
   if (!card) return <p class="error">The server has no models to look at.</p>;
   return (
@@ -31,7 +33,7 @@ export function SharingView({ models }: { models: readonly ModelCard[] }) {
 
 function Editor({ card }: { card: ModelCard }) {
   const { config, kvDtype, weights } = card;
-  const [sharing, setSharing] = useState<Sharing>(config.sharing);
+  const [sharing, setSharing] = useState<Sharing>(() => beginning(config.sharing));
   const [texts, setTexts] = useState<PlanTexts>({
     ...{ memory: "256MB", context: String(config.context), batch: "1" },
     ...{ kvDtype, weights },
@@ -61,6 +63,11 @@ function Editor({ card }: { card: ModelCard }) {
             </button>
           ))}
         </fieldset>
+        {last.current && (
+          <div class={plan ? undefined : "stale"}>
+            <PlanBlocks plan={last.current} />
+          </div>
+        )}
         <Picture sharing={sharing} onTurn={(layer) => setSharing(turned(sharing, layer))} />
         <p class="note">Click a layer, or press Enter on it, to let it read its own, then each earlier owner’s.</p>
       </section>
@@ -109,6 +116,11 @@ function Editor({ card }: { card: ModelCard }) {
       </section>
     </>
   );
+}
+
+/** What the view begins with: the model as it is where it shares, else what sharing by pairs would make of it. */
+function beginning(sharing: Sharing): Sharing {
+  return isShared(sharing) || sharing.length < 2 ? sharing : share(sharing.length, 2);
 }
 
 function optionsOf<T extends string>(record: Readonly<Record<T, unknown>>): (readonly [T, string])[] {

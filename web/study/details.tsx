@@ -22,7 +22,7 @@ export function Details({ row, id }: { row: Row; id: string | undefined }) {
       <Figures
         entries={[
           ["Perplexity", estimateText(row.perplexity)],
-          ["Bits per byte", estimateText(row.bitsPerByte, 4)],
+          ["Bits per byte", estimateText(row.bitsPerByte, 3)],
           ["KV per token", bytesText(row.kvBytesPerToken)],
           ["Parameters", countText(row.parameters.nonEmbedding), "without embedding"],
           [

@@ -5,8 +5,9 @@ import * as Plot from "@observablehq/plot";
 import { useCallback } from "preact/hooks";
 import { ends } from "../../src/charts/axis.ts";
 import { boxesAlong, distance, placeLabels } from "../../src/charts/label-placement.ts";
+import { ownColor, sharedColor } from "../../src/charts/palette.ts";
 import { bytesText, countText, estimateText } from "../../src/charts/quantity.ts";
-import { ownColor, sharedColor, tradeOffColor, tradeOffPlot } from "../../src/charts/trade-off-plot.ts";
+import { tradeOffPlace, tradeOffPlot } from "../../src/charts/trade-off-plot.ts";
 import type { StudyReply } from "../../src/server/page-api.ts";
 import { paretoFront, staircase, type TradeOff } from "../../src/study/numbers/pareto.ts";
 import { Chart } from "../parts/chart.tsx";
@@ -14,18 +15,30 @@ import { Chart } from "../parts/chart.tsx";
 /** A model of a study. */
 export type Row = StudyReply["summary"][number];
 
-const height = 420;
+const height = 380;
+
+/** Pixels from a chosen point to the ring around it; names keep off it. */
+const ringRadius = 11;
+
 const margin = { marginLeft: 48, marginRight: 16, marginTop: 16, marginBottom: 44 };
 
 /** The chart. */
-export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onChoose: (name: string) => void }) {
-  const { rows, chosen, onChoose } = props;
+export function ParetoChart(props: {
+  rows: readonly Row[];
+  colors: ReadonlyMap<string, string>;
+  chosen: string;
+  onChoose: (name: string) => void;
+}) {
+  const { rows, colors, chosen, onChoose } = props;
   const draw = useCallback(
     (width: number): Plot.PlotOptions => {
       const shown = rows.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
-      const point = { x: "kvBytesPerToken", y: ({ perplexity }: Row) => perplexity.mean };
+      const point = { x: tradeOffPlace(shown), y: ({ perplexity }: Row) => perplexity.mean };
       const stairs = staircase(frontOf(shown));
-      const plot = tradeOffPlot(shown, stairs, { fractionBeside: 0.12, fractionAbove: 0.14, stairsOpacity: 0.4 });
+      const color = ({ name }: Row) => colors.get(name) ?? "currentColor";
+      const plot = tradeOffPlot(shown, stairs, {
+        ...{ color, fractionBeside: 0.12, fractionAbove: 0.14, stairsOpacity: 0.4 },
+      });
       return {
         ...margin,
         ...plot,
@@ -33,12 +46,12 @@ export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onCho
           ...plot.marks,
           Plot.axisX({ ticks: [], label: "KV cache, bytes per token →", labelOffset: 40 }),
           Plot.dot(shown, {
-            ...{ ...point, r: 6, strokeWidth: 2, stroke: tradeOffColor },
-            fill: (row: Row) => (row.onFront ? tradeOffColor(row) : "var(--surface)"),
+            ...{ ...point, r: 6, strokeWidth: 2, stroke: color },
+            fill: (row: Row) => (row.onFront ? color(row) : "var(--surface)"),
           }),
           Plot.dot(
             shown.filter(({ name }) => name === chosen),
-            { ...point, r: 11, stroke: "currentColor", strokeWidth: 1.5 },
+            { ...point, r: ringRadius, stroke: "currentColor", strokeWidth: 1.5 },
           ),
           names(shown, stairs, width),
           Plot.tip(
@@ -52,14 +65,17 @@ export function ParetoChart(props: { rows: readonly Row[]; chosen: string; onCho
         ],
       };
     },
-    [rows, chosen],
+    [rows, colors, chosen],
   );
   const choose = useCallback((value: unknown) => value && onChoose((value as Row).name), [onChoose]);
   return (
     <figure class="card">
       <figcaption>
         <h2>Cache against perplexity</h2>
-        <p class="note">Validation perplexity, ± one standard error over seeds. Lower and further left is better.</p>
+        <p class="note">
+          Validation perplexity, ± one standard error over seeds. Lower and further left is better; models of the same
+          bytes stand side by side.
+        </p>
         <ul class="legend">
           <li>
             <i class="swatch dot" style={{ background: ownColor }} />
@@ -103,10 +119,11 @@ function frontOf(rows: readonly Row[]): TradeOff[] {
 function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number): Plot.Markish {
   return (_index, scales, _values, _dimensions, { document }) => {
     const { x, y } = scales as unknown as { x(value: number): number; y(value: number): number };
-    const size = width < 500 ? 10 : 12;
-    const points = rows.map(({ name, kvBytesPerToken, perplexity }) => ({
-      ...{ x: x(kvBytesPerToken), y: y(perplexity.mean) },
-      ...{ width: name.length * size * 0.6, height: size + 3 },
+    const size = width < 500 ? 11 : 12;
+    const place = tradeOffPlace(rows);
+    const points = rows.map((row) => ({
+      ...{ x: x(place(row)), y: y(row.perplexity.mean) },
+      ...{ width: row.name.length * size * 0.6, height: size + 3 },
     }));
     const frame = {
       x: margin.marginLeft,
@@ -114,11 +131,11 @@ function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number)
       width: width - margin.marginLeft - margin.marginRight,
       height: height - margin.marginTop - margin.marginBottom,
     };
-    const bars = rows.flatMap(({ kvBytesPerToken, perplexity }) =>
-      boxesAlong(ends(perplexity).map((end) => ({ x: x(kvBytesPerToken), y: y(end) }))),
+    const bars = rows.flatMap((row) =>
+      boxesAlong(ends(row.perplexity).map((end) => ({ x: x(place(row)), y: y(end) }))),
     );
     const line = boxesAlong(stairs.map(({ bytes, loss }) => ({ x: x(bytes), y: y(loss) })));
-    const boxes = placeLabels(points, { frame, hard: bars, soft: line });
+    const boxes = placeLabels(points, { frame, hard: bars, soft: line, radius: ringRadius + 2 });
     const add = (parent: Element, name: string, attributes: Readonly<Record<string, string | number>>) => {
       const element = document.createElementNS("http://www.w3.org/2000/svg", name);
       for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
@@ -129,7 +146,7 @@ function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number)
     for (const [i, box] of boxes.entries()) {
       const point = points[i] as { x: number; y: number };
       const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-      if (distance(point, box) > 16) {
+      if (distance(point, box) > ringRadius + 10) {
         const x2 = Math.min(Math.max(point.x, box.x), box.x + box.width);
         add(group, "line", { x1: point.x, y1: point.y, x2, y2: middle.y, stroke: "currentColor", opacity: 0.45 });
       }

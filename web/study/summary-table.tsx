@@ -10,7 +10,7 @@ export function SummaryTable({ rows, chosen }: { rows: readonly Row[]; chosen: s
       <h2 id="summary-title">In numbers</h2>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <section class="scroll" tabIndex={0} aria-labelledby="summary-title">
-        <table>
+        <table class="stacking">
           <thead>
             <tr>
               <th scope="col">Model</th>
@@ -27,13 +27,13 @@ export function SummaryTable({ rows, chosen }: { rows: readonly Row[]; chosen: s
             {rows.map((row) => (
               <tr key={row.name} class={row.name === chosen ? "chosen" : undefined}>
                 <th scope="row">{row.name}</th>
-                <td>{integerText(row.kvBytesPerToken)}</td>
-                <td>{countText(row.parameters.nonEmbedding)}</td>
-                <td>{rateText(row.learningRate)}</td>
-                <td>{row.seeds.length}</td>
-                <td>{estimateText(row.perplexity)}</td>
-                <td>{estimateText(row.bitsPerByte, 4)}</td>
-                <td>{row.onFront ? "yes" : "no"}</td>
+                <td data-label="KV B/token">{integerText(row.kvBytesPerToken)}</td>
+                <td data-label="Parameters">{countText(row.parameters.nonEmbedding)}</td>
+                <td data-label="Learning rate">{rateText(row.learningRate)}</td>
+                <td data-label="Seeds">{row.seeds.length}</td>
+                <td data-label="Perplexity">{estimateText(row.perplexity)}</td>
+                <td data-label="Bits/byte">{estimateText(row.bitsPerByte, 4)}</td>
+                <td data-label="Front">{row.onFront ? "yes" : "no"}</td>
               </tr>
             ))}
           </tbody>

@@ -1,30 +1,31 @@
 // Study: what does sharing cost, and what does it save? A study as it stands, also while it runs.
 
 import { useMemo, useState } from "preact/hooks";
-import { colorOf } from "../../src/charts/palette.ts";
-import type { StudyReply } from "../../src/server/page-api.ts";
+import type { ModelCard, StudyReply } from "../../src/server/page-api.ts";
+import { colorsOf } from "../models.ts";
 import { Heading } from "../parts/heading.tsx";
 import { usePolled } from "../server/polled.ts";
 import { requestJson } from "../server/request.ts";
 import { Details } from "./details.tsx";
 import { LossChart } from "./loss.tsx";
+import { Memory } from "./memory.tsx";
 import { ParetoChart } from "./pareto.tsx";
 import { SummaryTable } from "./summary-table.tsx";
 import { SweepChart } from "./sweep.tsx";
 
-/** The view; `served` says whether the server has a study. */
-export function StudyView({ served }: { served: boolean }) {
+/** The view; `served` says whether the server has a study. Colours are those that its models have in all views. */
+export function StudyView({ served, models }: { served: boolean; models: readonly ModelCard[] }) {
   return (
     <>
       <Heading title="Study">What does sharing cost, and what does it save?</Heading>
       {served ? (
-        <Served />
+        <Served models={models} />
       ) : (
         <div class="card empty">
           <p>This server shows no study. Start it with one:</p>
           <pre>crosslayer serve --study runs/demo</pre>
           <p class="note">
-            “npm run demo” makes that study in about three minutes; the page follows one that is still running.
+            “npm run demo” makes that study in about five minutes; the page follows one that is still running.
           </p>
         </div>
       )}
@@ -32,12 +33,12 @@ export function StudyView({ served }: { served: boolean }) {
   );
 }
 
-function Served() {
+function Served({ models }: { models: readonly ModelCard[] }) {
   const { value: study, error } = usePolled<StudyReply>("study", 2, askUnlessSame);
   const [choice, setChoice] = useState<string>();
-  const names = [...(study?.summary ?? []), ...(study?.live ?? [])].map(({ name }) => name);
-  const listed = [...new Set(names)].join("\n");
-  const colors = useMemo(() => new Map(listed.split("\n").map((name, i) => [name, colorOf(i)])), [listed]);
+  const named = new Set([...(study?.summary ?? []), ...(study?.live ?? [])].map(({ name }) => name));
+  const listed = JSON.stringify([...colorsOf(models, study)].filter(([name]) => named.has(name)));
+  const colors = useMemo(() => new Map(JSON.parse(listed) as [string, string][]), [listed]);
   if (!study) {
     if (error) {
       return (
@@ -65,14 +66,22 @@ function Served() {
           {error.message}
         </p>
       )}
+      {study.finding.length > 0 && (
+        <p class="finding">
+          <strong>{study.finding[0]}</strong> {study.finding.slice(1).join(" ")}
+        </p>
+      )}
       {row && (
         <>
-          <ParetoChart rows={study.summary} chosen={row.name} onChoose={setChoice} />
+          <ParetoChart rows={study.summary} colors={colors} chosen={row.name} onChoose={setChoice} />
+          <Memory rows={study.summary} colors={colors} />
           <Details row={row} id={best.find(({ id }) => id !== undefined)?.id} />
           <SummaryTable rows={study.summary} chosen={row.name} />
         </>
       )}
-      {study.sweep.length > 0 && <SweepChart sweep={study.sweep} colors={colors} />}
+      {study.summary.some(({ learningRates }) => learningRates.length > 1) && (
+        <SweepChart sweep={study.sweep} colors={colors} />
+      )}
       {finished + study.live.length > 0 ? (
         <LossChart study={study} colors={colors} />
       ) : (

@@ -19,6 +19,12 @@ export function cacheFolder(): string {
   return join(base, "xla");
 }
 
+/** A program, and a hash of its bytes where the plugin gives them. */
+export interface CachedExecutable {
+  readonly executable: PjrtExecutable;
+  readonly digest: string | undefined;
+}
+
 /** The programs of one kind of device and version of its plugin, which `identity` tells apart from others. */
 export class ExecutableCache {
   readonly #folder: string;
@@ -29,20 +35,22 @@ export class ExecutableCache {
     this.#folder = folder;
   }
 
-  /** The program of a module's text: the one that is kept, or compiled now and kept. */
-  async executable(client: PjrtClient, text: string, target: CompileTarget = {}): Promise<PjrtExecutable> {
+  /**
+   * The program of a module's text: the one that is kept, or compiled now and kept. Its digest tells whether it is the same
+   * as another time: compiled again, a program may have chosen other kernels, which round otherwise.
+   */
+  async executable(client: PjrtClient, text: string, target: CompileTarget = {}): Promise<CachedExecutable> {
     const path = join(this.#folder, this.key(text, target));
     const kept = this.#read(path);
     if (kept) {
       try {
-        return await client.load(kept, target);
+        return { executable: await client.load(kept, target), digest: digestOf(kept) };
       } catch {
         rmSync(path, { force: true });
       }
     }
-    const made = await client.compile(text, target);
-    await this.#write(path, made);
-    return made;
+    const executable = await client.compile(text, target);
+    return { executable, digest: await this.#write(path, executable) };
   }
 
   /** The name under which a program is kept. */
@@ -65,13 +73,16 @@ export class ExecutableCache {
   }
 
   // That a program cannot be kept, on a full disk or by a plugin that does not serialise, costs time alone.
-  async #write(path: string, executable: PjrtExecutable): Promise<void> {
+  async #write(path: string, executable: PjrtExecutable): Promise<string | undefined> {
+    let digest: string | undefined;
     try {
       const bytes = executable.serialize();
+      digest = digestOf(bytes);
       mkdirSync(this.#folder, { recursive: true });
       await writeAtomic(path, [createHash("sha256").update(bytes).digest(), bytes]);
       this.#shrink();
     } catch {}
+    return digest;
   }
 
   #shrink(): void {
@@ -84,4 +95,8 @@ export class ExecutableCache {
       if (bytes > mostBytes) rmSync(path, { force: true });
     }
   }
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 }

@@ -3,7 +3,7 @@
 
 import * as Plot from "@observablehq/plot";
 import { type DrawingOptions, draw } from "../../charts/drawing.ts";
-import { colorOf } from "../../charts/palette.ts";
+import { caseColor } from "../../charts/palette.ts";
 import { bytesText, countText, integerText } from "../../charts/quantity.ts";
 import type { InferenceResults } from "./inference.ts";
 
@@ -69,7 +69,7 @@ function bars(points: readonly Point[], title: string, drawing: DrawingOptions):
         Plot.barX(points, {
           x: "x",
           y: "case",
-          fill: (_: Point, i: number) => colorOf(i),
+          fill: (_: Point, i: number) => caseColor(i),
           insetTop: 3,
           insetBottom: 3,
         }),
@@ -90,7 +90,7 @@ function lines(
 ): string | undefined {
   const ticks = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
   if (ticks.length < 2) return undefined;
-  const color = (name: string) => colorOf(cases.indexOf(name));
+  const color = (name: string) => caseColor(cases.indexOf(name));
   const last = cases.flatMap((name) => points.filter((point) => point.case === name && point.x === ticks.at(-1)));
   return draw(
     {

@@ -16,21 +16,33 @@ import { ends } from "../../charts/axis.ts";
 import { type DrawingOptions, draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
 import { lossPlot } from "../../charts/loss-plot.ts";
-import { colorOf } from "../../charts/palette.ts";
+import { modelColors, ownColor, sharedColor } from "../../charts/palette.ts";
 import { ratePlot } from "../../charts/rate-plot.ts";
-import { ownColor, sharedColor, tradeOffColor, tradeOffPlot } from "../../charts/trade-off-plot.ts";
+import { tradeOffPlace, tradeOffPlot } from "../../charts/trade-off-plot.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { paretoFront, staircase } from "../numbers/pareto.ts";
 import type { Result } from "../numbers/result.ts";
 import { learningRateSweep, type SummaryRow, summarize } from "../numbers/summary.ts";
 
+/** Models' colours by their names; a drawing that stands alone has its own. */
+type ModelColors = ReadonlyMap<string, string>;
+
 /** Bytes per token (log₂) against perplexity, with error bars of one standard error and the front as a staircase. */
-export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
+export function paretoChart(
+  summary: readonly SummaryRow[],
+  drawing: DrawingOptions = {},
+  colors: ModelColors = modelColors(summary),
+): string {
+  const color = ({ name }: SummaryRow) => colors.get(name) as string;
   const { size, frame } = layout(drawing, { height: 440, marginTop: 60 });
   const rows = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
   const front = paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean })));
   const stairs = staircase(front);
-  const plot = tradeOffPlot(rows, stairs, { fractionBeside: 0.1, fractionAbove: 0.12, stairsOpacity: 0.35, fontSize });
+  const plot = tradeOffPlot(rows, stairs, {
+    ...{ color, fractionBeside: 0.1, fractionAbove: 0.12 },
+    ...{ stairsOpacity: 0.35, fontSize },
+  });
+  const place = tradeOffPlace(rows);
   const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
   const entries: LegendEntry[] = [
     ["every layer keeps its own KV", ownColor, true],
@@ -38,19 +50,19 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
     ["another model is as small and as good", "currentColor", false],
   ];
   const named = overlay(({ x, y }) => {
-    const points = rows.map(({ name, kvBytesPerToken, perplexity }) => ({
-      ...{ x: x(kvBytesPerToken), y: y(perplexity.mean) },
-      ...{ width: textWidth(name, fontSize), height: 15 },
+    const points = rows.map((row) => ({
+      ...{ x: x(place(row)), y: y(row.perplexity.mean) },
+      ...{ width: textWidth(row.name, fontSize), height: 15 },
     }));
-    const bars = rows.flatMap(({ kvBytesPerToken, perplexity }) =>
-      boxesAlong(ends(perplexity).map((end) => ({ x: x(kvBytesPerToken), y: y(end) }))),
+    const bars = rows.flatMap((row) =>
+      boxesAlong(ends(row.perplexity).map((end) => ({ x: x(place(row)), y: y(end) }))),
     );
     const line = boxesAlong(stairs.map(({ bytes, loss }) => ({ x: x(bytes), y: y(loss) })));
     const boxes = placeLabels(points, { frame, hard: bars, soft: line });
     const leaders = points.flatMap((point, i) => leader(point, boxes[i] as Box));
     const names = rows.flatMap((row, i): Shape[] => {
       const [point, box] = [points[i] as Box, boxes[i] as Box];
-      return [dot(point.x, point.y, tradeOffColor(row), row.onFront, drawing), nameIn(box, point.x, row.name, drawing)];
+      return [dot(point.x, point.y, color(row), row.onFront, drawing), nameIn(box, point.x, row.name, drawing)];
     });
     return [...leaders, ...names];
   });
@@ -76,11 +88,15 @@ export function paretoChart(summary: readonly SummaryRow[], drawing: DrawingOpti
 }
 
 /** Mean validation loss (nats per token) at every learning rate that was tried, a line per model, the best filled. */
-export function learningRateChart(results: readonly Result[], drawing: DrawingOptions = {}): string {
+export function learningRateChart(
+  results: readonly Result[],
+  drawing: DrawingOptions = {},
+  colors: ModelColors = modelColors(results),
+): string {
   const summary = summarize(results);
   const points = learningRateSweep(results).filter(({ loss }) => Number.isFinite(loss.mean));
-  const lines = summary.map((row, i) => ({
-    ...{ name: row.name, color: colorOf(i), best: row.learningRate },
+  const lines = summary.map((row) => ({
+    ...{ name: row.name, color: colors.get(row.name) as string, best: row.learningRate },
     points: points.filter(({ name }) => name === row.name),
   }));
   const { size, frame } = layout(drawing, endRoom(lines));
@@ -119,17 +135,22 @@ export function learningRateChart(results: readonly Result[], drawing: DrawingOp
  * Mean loss (nats per token) by step of each model's runs at its best learning rate: validation loss where it was
  * taken along the way, else training loss. The first quarter of the steps is left out, for it dwarfs all differences.
  */
-export function lossChart(summary: readonly SummaryRow[], drawing: DrawingOptions = {}): string {
+export function lossChart(
+  summary: readonly SummaryRow[],
+  drawing: DrawingOptions = {},
+  colors: ModelColors = modelColors(summary),
+): string {
   const validated = summary.every(({ runs }) => runs.every(({ curve }) => curve.filter(isValidated).length > 1));
   const start = Math.max(0, ...summary.flatMap(({ runs }) => runs.map(({ steps }) => steps))) / 4;
-  const lines = summary.map(({ name, runs }, i) => {
+  const lines = summary.map(({ name, runs }) => {
     const seen = runs.flatMap(({ curve }) =>
       curve.flatMap(({ step, loss, validation }) => ({ step, loss: validated ? (validation ?? Number.NaN) : loss })),
     );
     const late = seen.filter(({ step, loss }) => step >= start && Number.isFinite(loss));
     const steps = [...new Set(late.map(({ step }) => step))].sort((a, b) => a - b);
     const meanAt = (step: number) => mean(late.filter((point) => point.step === step).map(({ loss }) => loss));
-    return { name, color: colorOf(i), points: steps.map((step) => ({ step, loss: meanAt(step) })) };
+    const color = colors.get(name) as string;
+    return { name, color, points: steps.map((step) => ({ step, loss: meanAt(step) })) };
   });
   const { size, frame } = layout(drawing, endRoom(lines));
   const plot = lossPlot(lines, { ticks: { steps: 6, losses: 6 }, lineWidth: 1.75, fontSize });

@@ -3,6 +3,8 @@
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
+import { memoryPicture } from "../../charts/memory-picture.ts";
+import { modelColors } from "../../charts/palette.ts";
 import { bytesText } from "../../charts/quantity.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import type { Result } from "../numbers/result.ts";
@@ -22,13 +24,17 @@ export interface OutputOptions {
   duration: number;
 }
 
-/** Writes `report.html`, `pareto.svg`, `loss.svg`, `summary.md`, `results.csv`, and `learning-rates.svg` if several were tried. */
+/**
+ * Writes `report.html`, `pareto.svg`, `memory.svg`, `loss.svg`, `summary.md`, `results.csv`, and `learning-rates.svg` if
+ * several were tried.
+ */
 export async function writeOutputs(
   directory: string,
   results: readonly Result[],
   { plan, command, duration }: OutputOptions,
 ): Promise<string[]> {
   const summary = summarize(results);
+  const colors = modelColors(results);
   const { cpu, platform, ...software } = results.at(-1)?.versions ?? {};
   const page = report({
     title: plan.title ?? plan.name,
@@ -46,10 +52,11 @@ export async function writeOutputs(
   });
   const files: Record<string, string> = {
     "report.html": page,
-    "pareto.svg": paretoChart(summary),
-    "loss.svg": lossChart(summary),
+    "pareto.svg": paretoChart(summary, {}, colors),
+    "memory.svg": memoryPicture(summary, colors),
+    "loss.svg": lossChart(summary, {}, colors),
     ...(summary.some(({ learningRates }) => learningRates.length > 1)
-      ? { "learning-rates.svg": learningRateChart(results) }
+      ? { "learning-rates.svg": learningRateChart(results, {}, colors) }
       : {}),
     "summary.md": `${markdownTable(summary)}\n`,
     "results.csv": resultsCsv(results),

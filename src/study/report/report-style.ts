@@ -8,18 +8,20 @@ export const reportStyle = `
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--surface); color: var(--ink); font: 16px/1.6 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-main { max-width: 56rem; margin: 0 auto; padding: 3rem 1.25rem 5rem; }
-h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .5rem; letter-spacing: -.01em; }
+main { max-width: 60rem; margin: 0 auto; padding: 2.25rem 1.25rem 5rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .5rem; letter-spacing: -.01em; }
 h2 { font-size: 1.3rem; margin: 3.25rem 0 .75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.75rem 0 .5rem; }
 p, ul { max-width: 46rem; }
 li { margin: .3rem 0; }
-.lead, .note, figcaption, dt { color: var(--soft); }
+.note, figcaption, dt { color: var(--soft); }
+.finding { max-width: none; font-size: 1.0625rem; color: var(--soft); }
+.finding strong { color: var(--ink); font-weight: 600; }
 .note, figcaption { font-size: .875rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .75rem; margin: 1.75rem 0 0; padding: 0; }
-.figures div { background: var(--sunken); border-radius: 8px; padding: .8rem 1rem; }
+.figures { display: grid; grid-template-columns: repeat(5, auto); gap: .75rem; margin: 1.5rem 0 1rem; padding: 0; }
+.figures div { background: var(--sunken); border-radius: 8px; padding: .7rem 1rem; white-space: nowrap; }
 .figures dt { font-size: .8rem; }
-.figures dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.figures dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 figure { margin: 1.25rem 0; overflow-x: auto; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -36,5 +38,12 @@ blockquote { margin: .5rem 0; padding: .8rem 1rem; background: var(--sunken); bo
 details { margin: .6rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 svg { display: block; }
+figure > svg { width: 100%; }
+@media (max-width: 40rem) {
+  main { padding-top: 1.5rem; }
+  h1 { font-size: 1.5rem; }
+  .figures { grid-template-columns: repeat(2, 1fr); }
+  figure > svg { width: auto; min-width: 36rem; }
+}
 @media print { main { max-width: none; padding: 0; } details { break-inside: avoid; } figure { break-inside: avoid; } }
 `;

@@ -2,6 +2,8 @@
 // Everything on it comes from the results; it loads nothing and runs no script.
 
 import { escaped, facts, figure, json, list, section } from "../../charts/markup.ts";
+import { memoryPicture } from "../../charts/memory-picture.ts";
+import { modelColors } from "../../charts/palette.ts";
 import { bytesText, countText, durationText, estimateText, integerText, rateText } from "../../charts/quantity.ts";
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { owners } from "../../model/sharing.ts";
@@ -10,6 +12,7 @@ import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
+import { finding } from "./finding.ts";
 import { reportStyle } from "./report-style.ts";
 import { cells, heads } from "./table.ts";
 
@@ -38,30 +41,25 @@ export function report(options: ReportOptions): string {
   const asked = contrasts.map(({ sentence }) => sentence);
   const sweeps = summary.some(({ learningRates }) => learningRates.length > 1);
   const inline = { transparent: true };
+  const colors = modelColors(results);
   const body = [
-    `<h1>${escaped(title)}</h1>`,
-    headline(summary, options),
-    meaning(summary),
-    section("Cache size against quality", [
-      figure(
-        paretoChart(summary, inline),
-        "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.",
-      ),
-      table(summary),
-    ]),
+    opening(title, options, paretoChart(summary, inline, colors)),
+    extent(summary, options),
+    memory(summary, colors),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
+    section("In numbers", [table(summary)]),
     section("What the study shows", [list(supports), pairs(comparisons)]),
     section("What it does not show", [list(limits)]),
     sweeps
       ? section("Learning rates", [
           figure(
-            learningRateChart(results, inline),
+            learningRateChart(results, inline, colors),
             "Every model was trained at each rate and is shown elsewhere at its best, for one rate does not suit all models.",
           ),
         ])
       : "",
     section("Training", [
-      figure(lossChart(summary, inline), "Each line is the mean of a model's runs at its best learning rate."),
+      figure(lossChart(summary, inline, colors), "Each line is the mean of a model's runs at its best learning rate."),
     ]),
     section("Who keeps keys and values", sharings(summary)),
     samples(summary),
@@ -76,31 +74,45 @@ export function report(options: ReportOptions): string {
   ].join("\n");
 }
 
-function headline(summary: readonly SummaryRow[], { results, duration }: ReportOptions): string {
+/** What the study found, with the picture that it rests on: all of it on the first screen. */
+function opening(title: string, { results, contrasts }: ReportOptions, chart: string): string {
+  const [first, ...others] = finding(results, contrasts);
+  const more = others.length > 0 ? ` ${escaped(others.join(" "))}` : "";
+  const sentences = `<p class="finding"><strong>${escaped(first as string)}</strong>${more}</p>`;
+  if (results.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;
+  const caption =
+    "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.";
+  return `<h1>${escaped(title)}</h1>${sentences}${figure(chart, caption)}`;
+}
+
+function extent(summary: readonly SummaryRow[], { results, duration }: ReportOptions): string {
   const first = results[0];
-  if (!first) return "<p>There are no results yet.</p>";
-  const [large, small] = [summary[0] as SummaryRow, summary.at(-1) as SummaryRow];
+  if (!first) return "";
   const { source, train } = first.dataset;
-  const lead = `${count(summary.length, "language model")} trained on ${countText(first.tokens)} tokens each: how well they predict text they have not seen, against how many bytes of keys and values they keep for every token.`;
   const figures: [string, string][] = [
     ["models", String(summary.length)],
     ["runs", String(results.length)],
-    ["largest cache", `${bytesText(large.kvBytesPerToken)}/token`],
-    ["smallest cache", `${bytesText(small.kvBytesPerToken)}/token`],
-    ["perplexity, best mean", estimateText(bestOf(summary).perplexity)],
+    ["tokens a run", countText(first.tokens)],
+    ["perplexity, best mean", bestOf(summary).perplexity.mean.toFixed(2)],
     ["time", durationText(duration)],
   ];
-  const data = `Data: ${escaped(source)}, ${countText(train.tokens)} training tokens, vocabulary of ${integerText(first.dataset.vocab)}.`;
-  return `<p class="lead">${lead}</p><p class="note">${data}</p><dl class="figures">${figures.map(([name, value]) => `<div><dt>${name}</dt><dd>${escaped(value)}</dd></div>`).join("")}</dl>`;
+  const tiles = figures.map(([name, value]) => `<div><dt>${name}</dt><dd>${escaped(value)}</dd></div>`).join("");
+  const data = `${count(summary.length, "language model")}, each trained on ${countText(first.tokens)} tokens of ${escaped(source)} (${countText(train.tokens)} training tokens, vocabulary of ${integerText(first.dataset.vocab)}), measured on text they have not seen, against the bytes of keys and values that they keep for every token.`;
+  return `<dl class="figures">${tiles}</dl><p class="note">${data}</p>`;
 }
 
-function meaning(summary: readonly SummaryRow[]): string {
+/** What is certain at any scale: what a token takes, and what that leaves room for. */
+function memory(summary: readonly SummaryRow[], colors: ReadonlyMap<string, string>): string {
   const row = summary[0];
   if (!row) return "";
   const { kvHeads, headDim, sharing } = row.model;
   const context = 8192;
   const sum = `2 × 4 bytes × ${count(kvHeads, "KV head")} × ${headDim} × ${count(owners(sharing).length, "layer")} = ${integerText(row.kvBytesPerToken)} bytes`;
-  return section("What the bytes mean", [
+  return section("What the same memory holds", [
+    figure(
+      memoryPicture(summary, colors, { transparent: true }),
+      "The same area is the same memory. This is arithmetic on the allocated cache, so it holds at any scale and for any text.",
+    ),
     "<p>To write its next token a model looks back at keys and values of every token before. They are kept in memory, the KV cache, for as long as the text is; what one token takes there limits how long texts may be and how many can be served at once.</p>",
     `<p>For ${escaped(row.name)} that is ${sum} (keys and values, float32). A text of ${integerText(context)} tokens would take ${bytesText(row.kvBytesPerToken * context)}. In cross-layer attention some layers keep none of their own and read those of an earlier layer, so they take no room.</p>`,
   ]);
@@ -136,7 +148,7 @@ function sharings(summary: readonly SummaryRow[]): string[] {
   const patterns = [...new Set(summary.map(({ model }) => model.sharing.join()))];
   const bySharing = patterns.map((pattern) => summary.filter(({ model }) => model.sharing.join() === pattern));
   return [
-    "<p>A filled layer computes keys and values and keeps them in the cache; an outlined one reads those of the layer in its colour.</p>",
+    "<p>A filled layer computes keys and values and keeps them in the cache; an outlined one reads those of the layer that its arrow comes from.</p>",
     ...bySharing.map((rows) => {
       const names = rows.map(({ name }) => name).join(", ");
       return `<h3>${escaped(names)}</h3>${figure(sharingSvg((rows[0] as SummaryRow).model.sharing, { transparent: true }))}`;

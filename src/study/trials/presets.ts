@@ -6,17 +6,24 @@ const sotu = { source: "sotu", vocab: 2048 };
 
 /** Plans by name. */
 export const presets: Readonly<Record<string, StudyPlanInput>> = {
-  /** The paper's central comparison in under five minutes: half the cache by sharing, or by a smaller head. */
+  /**
+   * The paper's central comparison in under five minutes: half the cache by sharing, or by a smaller head. Seeds come
+   * before models, so after a third of the time each model has a run.
+   */
   demo: {
     name: "demo",
     title: "Half the KV cache: by sharing layers, or by smaller heads?",
     data: sotu,
     family: { depth: 4 },
-    context: 128,
+    context: 256,
     models: ["H64-MQA", "H64-MQA-CLA2", "H32-MQA"],
-    seeds: [1],
+    seeds: [1, 2, 3],
     learningRates: [6e-3],
-    recipe: { steps: 1000, batch: 8, validateEvery: 200, checkpointEvery: 200 },
+    recipe: { steps: 400, batch: 4, validateEvery: 200, checkpointEvery: 200 },
+    contrasts: [
+      { model: "H64-MQA-CLA2", against: "H32-MQA" },
+      { model: "H64-MQA-CLA2", against: "H64-MQA" },
+    ],
     prompt: "The state of the Union",
   },
   /** The rows of the paper's Table 1 that fit a small width, at one learning rate: hours. */

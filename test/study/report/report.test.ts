@@ -1,7 +1,9 @@
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
+import { modelColors } from "../../../src/charts/palette.ts";
 import { estimateText, integerText } from "../../../src/charts/quantity.ts";
 import { summarize } from "../../../src/study/numbers/summary.ts";
+import { finding } from "../../../src/study/report/finding.ts";
 import { type ReportOptions, report } from "../../../src/study/report/report.ts";
 import { expectToLoadNothing } from "../../charts/svg-texts.ts";
 import { madeStudy } from "../numbers/made-results.ts";
@@ -57,11 +59,27 @@ test("the cache's arithmetic is right", () => {
   expect(page).toContain("8,192 tokens would take 32 MiB");
 });
 
+test("begins with what it found and the picture that this rests on", () => {
+  const [heading, sentences, picture] = [...(document.querySelector("main") as Element).children];
+  expect(heading?.tagName).toBe("H1");
+  expect(sentences?.textContent).toBe(finding(results).join(" "));
+  expect(picture?.querySelector("svg")?.getAttribute("aria-label")).toMatch(/^Validation perplexity against KV cache/);
+});
+
+test("a model has one colour in all pictures, and slots have none of models", () => {
+  const colors = modelColors(results);
+  const pictures = [...document.querySelectorAll("svg")].map(({ outerHTML }) => outerHTML);
+  expect(new Set(colors.values()).size).toBe(3);
+  for (const color of colors.values()) {
+    expect(pictures.map((svg) => svg.includes(color))).toEqual([true, true, true, true, false, false]);
+  }
+});
+
 test("every part is there, once", () => {
   const titles = [...document.querySelectorAll("h2")].map(({ textContent }) => textContent);
   expect(titles).toEqual([
-    "What the bytes mean",
-    "Cache size against quality",
+    "What the same memory holds",
+    "In numbers",
     "What the study shows",
     "What it does not show",
     "Learning rates",
@@ -71,7 +89,7 @@ test("every part is there, once", () => {
     "How to do it again",
     "Models in full",
   ]);
-  expect(document.querySelectorAll("svg")).toHaveLength(3 + 2); // two sharings: none, and pairs
+  expect(document.querySelectorAll("svg")).toHaveLength(4 + 2); // two sharings: none, and pairs
   expect(page).toContain("4 min 50 s in all");
   expect(page).toContain("20.20.2");
 });

@@ -1,0 +1,121 @@
+// A study of conversion as a table, and what it shows in plain sentences. One run each: no difference is claimed as more
+// than what was measured.
+
+import Table from "cli-table3";
+import { countText, integerText } from "../../charts/quantity.ts";
+import { sharingName } from "../../model/sharing.ts";
+import type { ConversionResult } from "./conversion-study.ts";
+
+/** The columns' heads, in order; the first three are text. */
+export const conversionHeads = [
+  "model",
+  "begins as",
+  "taught by",
+  "KV B/token",
+  "tokens",
+  "loss before",
+  "loss after",
+  "perplexity",
+  "recovered",
+] as const;
+const textColumns = 3;
+
+/**
+ * What training gave back of what conversion lost: 0 to 1, above where it ends better than the teacher; undefined where
+ * nothing was lost.
+ */
+export function recovered({ before, after }: ConversionResult, teacher: ConversionResult): number | undefined {
+  return before === undefined || before <= teacher.after ? undefined : (before - after) / (before - teacher.after);
+}
+
+/** A result's cells in the order of `conversionHeads`; losses are held-out, nats per token. */
+export function conversionCells(results: readonly ConversionResult[]): string[][] {
+  const teacher = teacherOf(results);
+  return results.map((result) => {
+    const part = recovered(result, teacher);
+    return [
+      result.kind === "teacher" ? "teacher" : sharingName(result.model.sharing) || "unshared",
+      result.init ?? "random",
+      result.kind === "converted" ? (result.isDistilled ? "text, teacher" : "text") : "text",
+      integerText(result.kvBytesPerToken),
+      countText(result.tokens),
+      result.before?.toFixed(4) ?? "",
+      result.after.toFixed(4),
+      result.perplexity.toFixed(2),
+      part === undefined ? "" : `${(100 * part).toFixed(0)}%`,
+    ];
+  });
+}
+
+/** The table for a terminal. */
+export function conversionTerminalTable(results: readonly ConversionResult[]): string {
+  const table = new Table({
+    head: [...conversionHeads],
+    colAligns: conversionHeads.map((_, i) => (i < textColumns ? "left" : "right")),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...conversionCells(results));
+  return table.toString();
+}
+
+/** The table in Markdown. */
+export function conversionMarkdown(results: readonly ConversionResult[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const rule = `|${conversionHeads.map((_, i) => (i < textColumns ? "---" : "--:")).join("|")}|`;
+  return [line(conversionHeads), rule, ...conversionCells(results).map(line)].join("\n");
+}
+
+/** What the study shows, a sentence each. */
+export function conversionFindings(results: readonly ConversionResult[]): string[] {
+  const teacher = teacherOf(results);
+  const converted = results.filter(({ kind }) => kind === "converted");
+  const plain = converted.filter(({ isDistilled }) => !isDistilled);
+  const lost = (loss: number) => signed(loss - teacher.after);
+  const lines: string[] = [];
+  for (const sharing of new Set(converted.map((result) => result.sharing))) {
+    const own = plain.filter((result) => result.sharing === sharing);
+    const name = sharingName(own[0]?.model.sharing ?? []);
+    const label = sharing === "search" ? `the searched sharings` : name;
+    const begin = own.map(({ init, before = Number.NaN }) => `${init} ${lost(before)}`).join(", ");
+    lines.push(`Converted to ${label} without training, the loss changes by: ${begin} nats per token.`);
+    const all = converted.filter((result) => result.sharing === sharing).sort((a, b) => a.after - b.after);
+    const best = all[0] as ConversionResult;
+    const part = recovered(best, teacher);
+    const back = part === undefined ? "" : `, ${(100 * part).toFixed(0)}% of its loss recovered`;
+    lines.push(
+      `After ${countText(best.tokens)} tokens of uptraining the best of ${label} began as ${best.init}${best.isDistilled ? " and was distilled" : ""}: ${lost(best.after)} nats from the teacher${back}.`,
+    );
+    const scratch = results.find((result) => result.kind === "scratch" && result.sharing === sharing);
+    if (scratch) {
+      const difference = best.after - scratch.after;
+      lines.push(
+        `The same model trained from scratch on ${countText(scratch.tokens)} tokens, as many as teacher and uptraining together, ends ${lost(scratch.after)} nats from the teacher: the conversion is ${Math.abs(difference).toFixed(4)} nats ${difference < 0 ? "better" : "worse"}.`,
+      );
+    }
+  }
+  const pairs = plain.flatMap((one) => {
+    const twin = converted.find(
+      ({ isDistilled, sharing, init }) => isDistilled && sharing === one.sharing && init === one.init,
+    );
+    return twin ? [twin.after - one.after] : [];
+  });
+  if (pairs.length > 0) {
+    const better = pairs.filter((difference) => difference < 0).length;
+    const mean = pairs.reduce((sum, difference) => sum + difference, 0) / pairs.length;
+    lines.push(
+      `Distillation beside the text changes the loss after uptraining by ${signed(mean)} nats per token on average, for the better in ${better} of ${pairs.length} pairs.`,
+    );
+  }
+  lines.push("One run each: differences of a few thousandths may be chance.");
+  return lines;
+}
+
+function teacherOf(results: readonly ConversionResult[]): ConversionResult {
+  const found = results.find(({ kind }) => kind === "teacher");
+  if (!found) throw new TypeError("conversion study: no teacher among the results");
+  return found;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+}

@@ -1,0 +1,56 @@
+// Where a question is written: below what was said, as wide as it. Enter sends in a chat; a text to continue has lines.
+
+import type { Mode } from "./turn.ts";
+
+/** The form. */
+export function Composer(props: {
+  mode: Mode;
+  prompt: string;
+  busy: boolean;
+  ready: boolean;
+  empty: boolean;
+  onPrompt: (prompt: string) => void;
+  onSend: () => void;
+  onStop: () => void;
+  onClear: () => void;
+}) {
+  const { mode, prompt, busy, ready, empty, onPrompt, onSend, onStop, onClear } = props;
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    if (!(event.ctrlKey || event.metaKey) && (mode !== "chat" || event.shiftKey)) return;
+    event.preventDefault();
+    onSend();
+  };
+  return (
+    <form
+      class="composer card"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSend();
+      }}
+    >
+      <label class="field">
+        <span>{mode === "chat" ? "Message" : "Text to continue"}</span>
+        <textarea rows={2} value={prompt} onInput={(event) => onPrompt(event.currentTarget.value)} onKeyDown={onKey} />
+      </label>
+      <div class="actions">
+        {/* Keys: one button that turned from Stop to Send while it is clicked would send. */}
+        {busy ? (
+          <button key="stop" type="button" class="primary" onClick={onStop}>
+            Stop
+          </button>
+        ) : (
+          <button key="send" type="submit" class="primary" disabled={!ready}>
+            Send
+          </button>
+        )}
+        <button type="button" onClick={onClear} disabled={empty}>
+          Clear
+        </button>
+        <span class="note">
+          {busy ? "Escape stops" : mode === "chat" ? "Enter sends, Shift+Enter breaks the line" : "Ctrl+Enter sends"}
+        </span>
+      </div>
+    </form>
+  );
+}
