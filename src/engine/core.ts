@@ -11,7 +11,7 @@ import { kvBlocks } from "../plan/kv-blocks.ts";
 import { checkMemory } from "../plan/memory-amount.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
-import { type Sampling, sampling } from "../sampling/sampling.ts";
+import { sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
