@@ -1,6 +1,7 @@
 // Continuous batching of token sequences on one model: what comes in is queued, each step computes a batch and draws a
 // token for every sequence that is due. Knows token ids only, no text, no threads.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../error.ts";
 import type { Constraint } from "../grammar/grammar.ts";
 import { PagedMemory } from "../kv/paged-memory.ts";
@@ -10,10 +11,11 @@ import { kvBlocks } from "../plan/kv-blocks.ts";
 import { checkMemory } from "../plan/memory-amount.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Sampled, TokenSampler } from "../sampling/sampler.ts";
-import { type Sampling, sampling } from "../sampling/sampling.ts";
+import { sampling } from "../sampling/sampling.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { BlockPool } from "./block-pool.ts";
 import { type BatchingOptions, batchingSchema, type CoreOptions, coreSchema } from "./core-options.ts";
+import { type CoreRequest, checkRequest } from "./core-request.ts";
 import { LatencyLog } from "./latency.ts";
 import { PromptScores, type ScoredToken, type StepScores, stepScores } from "./prompt-scores.ts";
 import { Runner, type StepRunner } from "./runner.ts";
@@ -21,22 +23,7 @@ import { countTokens, Scheduler } from "./scheduler.ts";
 import { Sequence } from "./sequence.ts";
 import { type EngineStats, StepLog } from "./stats.ts";
 
-/** A sequence to go on with. */
-export interface CoreRequest {
-  readonly prompt: ArrayLike<number>;
-  /** Most tokens to add; what context and memory hold if not given. */
-  readonly maxTokens?: number;
-  readonly sampling?: Partial<Sampling>;
-  /** Tokens that end it; they are not emitted. */
-  readonly stopTokens?: readonly number[];
-  /** What it may say. */
-  readonly constraint?: Constraint;
-  /**
-   * Report log-probabilities of the prompt's own tokens, and of so many of the likeliest at their places. `maxTokens` may then
-   * be 0, and a stop token that ends it is reported.
-   */
-  readonly promptLogprobs?: number;
-}
+export type { CoreRequest } from "./core-request.ts";
 
 /** Why a sequence ended: a stop token or string, or its last token's place. */
 export type FinishReason = "stop" | "length";
@@ -61,7 +48,12 @@ interface Live {
   readonly stopTokens: readonly number[];
   readonly constraint?: Constraint;
   readonly prompt?: PromptScores;
+  /** Scores to draw from when it is known what may come next. */
+  held?: Float32Array;
 }
+
+/** How long a step waits in all for what may come next to be known, before it goes on without those who need it. */
+const longestWaitMs = 2;
 
 /** A model that generates for many sequences at once. */
 export class EngineCore implements Disposable {
@@ -142,7 +134,11 @@ export class EngineCore implements Disposable {
     const { vocab } = this.config;
     const options = sampling(rest.sampling, vocab);
     const scored = promptLogprobs !== undefined;
-    this.#check(prompt, maxTokens, scored ? 0 : 1);
+    checkRequest(prompt, maxTokens, scored ? 0 : 1, {
+      config: this.config,
+      memory: this.#runner.memory,
+      most: this.#most,
+    });
     const id = this.#nextId++;
     const sequence = new Sequence(id, prompt, {
       maxTokens: maxTokens ?? this.longest - prompt.length,
@@ -182,7 +178,11 @@ export class EngineCore implements Disposable {
     const start = performance.now();
     const before = this.#runner.seconds;
     const slices = this.#scheduler.plan();
-    if (slices.length === 0) return [];
+    if (slices.length === 0) {
+      if (![...this.#live.values()].some(({ held }) => held)) return [];
+      await sleep(longestWaitMs); // there is nothing to do but to wait for what may come next
+      return this.#drawHeld();
+    }
     const counts = countTokens(slices);
     this.#stepping = true;
     for (const { sequence } of slices) this.#latency.runs(sequence.id);
@@ -190,20 +190,37 @@ export class EngineCore implements Disposable {
       this.#stepping = false;
     });
     for (const id of this.#dropped.splice(0)) this.cancel(id);
-    const emissions: Emission[] = [];
     for (const [i, slice] of slices.entries()) {
       const live = this.#live.get(slice.sequence.id);
       if (!live) continue; // cancelled while the step ran
       const { all, last } = scores[i] as StepScores;
       if (all && live.prompt?.wanting) live.prompt.take(all);
       this.#scheduler.computed(slice);
-      if (last) emissions.push(this.#draw(live, last));
+      if (last) live.held = last;
+    }
+    const emissions = this.#drawHeld();
+    this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
+    return emissions;
+  }
+
+  /** Draws a token for every sequence with scores for which it is known what may come next; the others go on later. */
+  #drawHeld(): Emission[] {
+    const until = performance.now() + longestWaitMs;
+    const emissions: Emission[] = [];
+    for (const live of this.#live.values()) {
+      if (!live.held) continue;
+      if (live.constraint && !live.constraint.ready(until)) {
+        live.held = live.held.slice(); // the next step writes over it
+        continue;
+      }
+      const row = live.held;
+      live.held = undefined;
+      emissions.push(this.#draw(live, row));
     }
     for (const { id, sampled, finish, error } of emissions) {
       if (sampled) this.#latency.wrote(id);
       if (finish || error) this.cancel(id);
     }
-    this.#log.add(counts, (performance.now() - start) / 1000, this.#runner.seconds - before);
     return emissions;
   }
 
@@ -257,35 +274,6 @@ export class EngineCore implements Disposable {
       return { id, ...told, sampled, ...(sequence.generated >= sequence.maxTokens && { finish: "length" }) };
     } catch (error) {
       return { id, reused: known, error: error as Error };
-    }
-  }
-
-  #check(prompt: ArrayLike<number>, maxTokens: number | undefined, fewest: number): void {
-    const { context, vocab } = this.config;
-    if (prompt.length === 0) throw InputError.at("prompt", "has no tokens; it needs one at least");
-    for (let i = 0; i < prompt.length; i++) {
-      const token = prompt[i] as number;
-      if (!(Number.isInteger(token) && token >= 0 && token < vocab)) {
-        throw InputError.at("prompt", `token ${i} is ${token}; ids are 0 to ${vocab - 1}`);
-      }
-    }
-    if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= fewest)) {
-      throw InputError.at("maxTokens", `must be a whole number from ${fewest}, found ${maxTokens}`);
-    }
-    const wanted = prompt.length + (maxTokens ?? 1);
-    const asked = maxTokens === undefined ? "must hold one more" : `must hold ${maxTokens} more (maxTokens)`;
-    const mentions = maxTokens === undefined ? [] : ["maxTokens"];
-    const tooLong = (problem: string) =>
-      InputError.at("prompt", problem, { mentions, code: "context_length_exceeded" });
-    if (wanted > context) {
-      throw tooLong(`has ${prompt.length} tokens; the model's context of ${context} ${asked}`);
-    }
-    if (wanted > this.longest) {
-      const { bytes, blockSize, blocks } = this.#runner.memory;
-      const most = (bytes / blocks) * this.#most;
-      throw tooLong(
-        `has ${prompt.length} tokens; the cache of ${most} bytes holds ${this.#most} blocks of ${blockSize} tokens, ${this.longest} in all, and ${asked}`,
-      );
     }
   }
 }

@@ -17,11 +17,18 @@ const retryAfterMs = 5;
 let engine: TextEngine;
 let working = false;
 let told = 0;
-let last = Promise.resolve(); // one message after the other: a request may be closed while it is being opened
+let started: Promise<void> = Promise.resolve();
+const opening = new Map<number, Promise<void>>(); // a request may be closed while it is being opened, which may take long
 
 startHeartbeat();
 process.on("message", (message: ToProcess) => {
-  last = last.then(() => receive(message));
+  if (message.type === "start") started = receive(message);
+  else if (message.type === "open") {
+    const { request } = message;
+    const opened = started.then(() => receive(message)).finally(() => opening.delete(request));
+    opening.set(request, opened);
+  } else if (message.type === "close") void (opening.get(message.request) ?? started).then(() => receive(message));
+  else void started.then(() => receive(message));
 });
 process.on("disconnect", () => process.exit()); // nobody is left to work for
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

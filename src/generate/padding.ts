@@ -14,6 +14,7 @@ export function withinTokenizer(tokens: number, vocab: number): Constraint | und
   return {
     allowed: () => mask.slice(),
     accept: (token) => Number.isInteger(token) && token >= 0 && token < tokens,
+    ready: () => true,
     done: false,
     [Symbol.dispose]() {},
   };

@@ -1,15 +1,15 @@
 // What a text may go on with, token by token: JSON of a schema, a regular expression, a grammar. Built once for a
-// tokenizer; grammars are matched by xgrammar (grammar/xgrammar.ts), which is loaded when the first one is compiled.
+// tokenizer; grammars are followed on another thread (grammar-follower.ts), which starts when the first one is asked for.
 
 import { InputError } from "../error.ts";
 import { spell } from "../text/byte-alphabet.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { choice, quoted } from "./characters.ts";
+import { type FollowedText, GrammarFollower } from "./grammar-follower.ts";
 import { schemaGrammar } from "./json-schema.ts";
 import { patternGrammar } from "./pattern.ts";
 import { type ToolCalls, toolCallsGrammar } from "./tool-calls.ts";
 import { Utf8Masks } from "./utf8-masks.ts";
-import type { Compiled, Matcher, XGrammar } from "./xgrammar.ts";
 
 /** Follows one text. */
 export interface Constraint extends Disposable {
@@ -17,15 +17,17 @@ export interface Constraint extends Disposable {
   allowed(): Int32Array;
   /** Goes on by a token. False, and nothing changes, for one that is not allowed. */
   accept(token: number): boolean;
+  /**
+   * Whether what may come next is known; waits for it until `until` (of `performance.now()`), if given. Where it is not,
+   * `allowed` and `accept` wait as long as it takes.
+   */
+  ready(until?: number): boolean;
   /** Whether a token that ends texts was accepted; nothing else is allowed from then on. */
   readonly done: boolean;
 }
 
 /** What a tokenizer's tokens are. */
 export type TokenBytes = Pick<Tokenizer, "vocab" | "ends" | "special" | "bytesOf">;
-
-/** The most compiled grammars that are kept. */
-const cachedGrammars = 32;
 
 /** The longest grammar, in UTF-16 units. */
 const longestGrammar = 1 << 18;
@@ -35,9 +37,7 @@ export class GrammarCompiler implements Disposable {
   readonly #tokenizer: TokenBytes;
   readonly #size: number;
   readonly #masks: Utf8Masks;
-  readonly #compiled = new Map<string, Compiled>(); // by grammar, the latest last
-  #library: XGrammar | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  #follower: GrammarFollower | undefined;
 
   private constructor(tokenizer: TokenBytes, size: number) {
     this.#tokenizer = tokenizer;
@@ -91,7 +91,7 @@ export class GrammarCompiler implements Disposable {
   }
 
   /**
-   * Text of a grammar in xgrammar's EBNF, whose first rule is `root`. It is trusted: a small grammar can take forever.
+   * Text of a grammar in xgrammar's EBNF, whose first rule is `root`. A small one can take forever: its text ends then.
    * @throws InputError with xgrammar's reason.
    */
   async grammar(ebnf: string): Promise<Constraint> {
@@ -100,50 +100,18 @@ export class GrammarCompiler implements Disposable {
 
   /** Constraints go on without it. */
   [Symbol.dispose](): void {
-    for (const compiled of this.#compiled.values()) compiled[Symbol.dispose]();
-    this.#compiled.clear();
-    this.#library?.[Symbol.dispose]();
-    this.#library = undefined;
+    this.#follower?.[Symbol.dispose]();
+    this.#follower = undefined;
   }
 
-  /** One after the other, as the library compiles. */
   async #constraint(ebnf: string, what: string): Promise<Constraint> {
     if (ebnf.length > longestGrammar) {
       throw InputError.at("format", `makes a grammar of ${ebnf.length} characters; ${longestGrammar} are the most`, {
         shown: what,
       });
     }
-    const made = this.#last.then(() => this.#matcher(ebnf, what));
-    this.#last = made.catch(() => {});
-    return new MatchedConstraint(await made, this.#tokenizer, this.#masks);
-  }
-
-  async #matcher(ebnf: string, what: string): Promise<Matcher> {
-    const { GrammarError, XGrammar } = await import("./xgrammar.ts");
-    this.#library ??= await XGrammar.open(this.#vocabulary());
-    let compiled = this.#compiled.get(ebnf);
-    try {
-      compiled ??= await this.#library.compile(ebnf);
-    } catch (error) {
-      // The instance may have aborted: the next grammar gets another. Texts that it follows are no worse off.
-      this.#library = undefined;
-      this.#compiled.clear();
-      if (error instanceof GrammarError) throw InputError.at("format", error.message, { shown: what });
-      // Whatever it was, this grammar brought it about: too deep, too large.
-      const reason = error instanceof Error ? error.message : String(error);
-      throw InputError.at("format", `the ${what} cannot be compiled: ${reason}`, {
-        shown: "response format",
-        cause: error,
-      });
-    }
-    this.#compiled.delete(ebnf);
-    this.#compiled.set(ebnf, compiled);
-    for (const [oldest, other] of this.#compiled) {
-      if (this.#compiled.size <= cachedGrammars) break;
-      this.#compiled.delete(oldest);
-      other[Symbol.dispose]();
-    }
-    return compiled.begin();
+    this.#follower ??= new GrammarFollower(this.#vocabulary());
+    return new FollowedConstraint(await this.#follower.begin(ebnf, what), this.#tokenizer, this.#masks);
   }
 
   #vocabulary() {
@@ -154,22 +122,26 @@ export class GrammarCompiler implements Disposable {
   }
 }
 
-class MatchedConstraint implements Constraint {
-  readonly #matcher: Matcher;
+class FollowedConstraint implements Constraint {
+  readonly #text: FollowedText;
   readonly #tokenizer: TokenBytes;
   readonly #masks: Utf8Masks;
   #mask: Int32Array | undefined; // of the next token, once it was asked for
   #lastByte: number | undefined;
   #done = false;
 
-  constructor(matcher: Matcher, tokenizer: TokenBytes, masks: Utf8Masks) {
-    this.#matcher = matcher;
+  constructor(text: FollowedText, tokenizer: TokenBytes, masks: Utf8Masks) {
+    this.#text = text;
     this.#tokenizer = tokenizer;
     this.#masks = masks;
   }
 
   get done(): boolean {
     return this.#done;
+  }
+
+  ready(until?: number): boolean {
+    return this.#done || this.#mask !== undefined || this.#text.ready(until);
   }
 
   allowed(): Int32Array {
@@ -181,20 +153,20 @@ class MatchedConstraint implements Constraint {
     if (!(Number.isInteger(token) && token >= 0 && token < mask.length * 32)) return false;
     if ((((mask[token >> 5] as number) >>> (token & 31)) & 1) === 0) return false;
     if (this.#done) return true;
-    if (!this.#matcher.accept(token)) throw new Error(`xgrammar does not accept token ${token}, which its mask allows`);
     this.#done = this.#tokenizer.ends.has(token);
+    if (!this.#done) this.#text.accept(token);
     this.#lastByte = this.#tokenizer.bytesOf(token).at(-1);
     this.#mask = undefined;
     return true;
   }
 
   [Symbol.dispose](): void {
-    this.#matcher[Symbol.dispose]();
+    this.#text[Symbol.dispose]();
   }
 
   #next(): Int32Array {
     if (this.#mask) return this.#mask;
-    const mask = this.#done ? this.#masks.only(this.#tokenizer.ends) : this.#matcher.mask();
+    const mask = this.#done ? this.#masks.only(this.#tokenizer.ends) : this.#text.mask();
     if (!this.#done) this.#masks.restrict(mask, this.#lastByte);
     this.#mask = mask;
     return mask;

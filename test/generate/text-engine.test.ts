@@ -2,8 +2,8 @@
 // behind by requests that could not begin.
 
 import { expect, test } from "vitest";
-import { EngineCore } from "../../src/engine/core.ts";
-import { TextEngine, type TextEvent } from "../../src/generate/text-engine.ts";
+import { EngineCore } from "../../dist/engine/core.js";
+import { TextEngine, type TextEvent } from "../../dist/generate/text-engine.js";
 import { namedModel } from "../../src/model/name.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { trainBpe } from "../../src/text/bpe-training.ts";

@@ -1,6 +1,6 @@
 // Constraints byte by byte: tokens are the 256 bytes and the end of text.
 
-import { type Constraint, GrammarCompiler, type TokenBytes } from "../../src/grammar/grammar.ts";
+import { type Constraint, GrammarCompiler, type TokenBytes } from "../../dist/grammar/grammar.js";
 import type { Random } from "../../src/tensor/random.ts";
 
 const end = 256;

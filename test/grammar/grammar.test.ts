@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { InputError } from "../../src/error.ts";
-import { type Constraint, GrammarCompiler } from "../../src/grammar/grammar.ts";
+import { InputError } from "../../dist/error.js";
+import { type Constraint, GrammarCompiler } from "../../dist/grammar/grammar.js";
 import { Random } from "../../src/tensor/random.ts";
 import { trainBpe } from "../../src/text/bpe-training.ts";
 import { loadTokenizer } from "../../src/text/tokenizer.ts";
@@ -280,5 +280,38 @@ describe("resources", () => {
     const worker = new Worker(source, { eval: true, execArgv: [] });
     expect(await new Promise((resolve, reject) => worker.on("message", resolve).on("error", reject))).toBe(true);
     await worker.terminate();
+  });
+});
+
+describe("a grammar that takes too long", () => {
+  const slow = `^${"[^a]{0,12}".repeat(40)}$`;
+  const b = tokenizer.encode("b")[0] as number;
+
+  it("ends its own text with an error, and nobody waits for it", { timeout: 60_000 }, async () => {
+    using other = await GrammarCompiler.create(tokenizer);
+    using running = await other.json();
+    expect(write(running, "[1")).toBe(true);
+    using constraint = await other.regex(slow);
+    let [looks, longest] = [0, 0];
+    const follow = () => {
+      for (let count = 0; count < 480; count++) {
+        for (let known = false; !known; looks++) {
+          const start = performance.now();
+          known = constraint.ready(start + 5);
+          longest = Math.max(longest, performance.now() - start);
+        }
+        constraint.allowed();
+        constraint.accept(b);
+      }
+    };
+    expect(follow).toThrow(/^response format: the regex takes .*; ask for something simpler$/);
+    expect(looks).toBeGreaterThan(100); // it went back to its other work
+    expect(longest).toBeLessThan(1000);
+    expect(constraint.ready()).toBe(true); // it is known that there is nothing to wait for
+    // The text of another grammar went on with another thread, from where it was.
+    expect(write(running, ", 2")).toBe(true);
+    expect(allowed(running.allowed())).not.toContain(tokenizer.endOfText);
+    expect(write(running, "]")).toBe(true);
+    expect(allowed(running.allowed())).toContain(tokenizer.endOfText);
   });
 });
