@@ -14,7 +14,7 @@ import type { Window } from "../../src/eval/scorer.ts";
 import { encodePair, evaluateTask, type Sample } from "../../src/eval/tasks/evaluate.ts";
 import { meanOf, meanOfFigures, perplexityOf } from "../../src/eval/tasks/metrics.ts";
 import { type ChoiceItem, isRolling, type RollingItem } from "../../src/eval/tasks/task.ts";
-import { askedTasks, readTask, type TaskItems } from "../../src/eval/tasks/task-files.ts";
+import { askedTasks, readTask, subsetName, type TaskItems } from "../../src/eval/tasks/task-files.ts";
 import { tasks } from "../../src/eval/tasks/task-table.ts";
 import { detokenized, pagesOf } from "../../src/eval/tasks/wikitext.ts";
 import { PieceCounts, trainBpe } from "../../src/text/bpe-training.ts";
@@ -332,4 +332,13 @@ describe("files", () => {
   it("are the hub's where no directory is given", () => {
     expect(askedTasks("copa", undefined)[0]?.where).toBe("hf:aps/super_glue@refs/convert/parquet:copa/validation");
   });
+});
+
+it.each([
+  ["blimp/adjunct_island.jsonl", "adjunct_island"],
+  ["adjunct_island.jsonl.xz", "adjunct_island"],
+  ["sets/adjunct_island/train/0000.parquet", "adjunct_island"],
+  ["hf:nyu-mll/blimp:parquet:adjunct_island/train/0000.parquet", "adjunct_island"],
+])("the subset of %s is %s", (path, name) => {
+  expect(subsetName(path)).toBe(name);
 });

@@ -96,8 +96,8 @@ export async function readTask(
 }
 
 /** A file's name without folder and endings; of the hub's parquet files, the folder's that is the subset. */
-function subsetName(path: string): string {
-  const parts = path.split("/");
+export function subsetName(path: string): string {
+  const parts = path.slice(path.lastIndexOf(":") + 1).split("/"); // a file of the hub stands after its source
   const name = (parts.at(-1) as string).replace(/\.(jsonl|parquet)(\.gz|\.xz)?$/, "");
   return /^\d+$/.test(name) && parts.length >= 3 ? (parts.at(-3) as string) : name;
 }
