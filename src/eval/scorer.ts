@@ -79,7 +79,7 @@ export class Scorer implements Disposable {
       const hidden = transformer(config, weights, flat("tokens"), store);
       return { ...logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };
     });
-    const layouts = { ...parameterLayouts(config, mesh, shard), tokens: rows, labels: rows, scores: rows };
+    const layouts = { ...parameterLayouts(config, mesh, shard), tokens: rows, labels: rows, scores: rows, best: rows };
     return new Scorer(device, await device.compile(graph, { layouts }), { batch, length });
   }
 

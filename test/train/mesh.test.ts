@@ -3,9 +3,14 @@
 
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { Scorer } from "../../src/eval/scorer.ts";
 import { namedModel } from "../../src/model/name.ts";
+import { parameterLayouts, type Shard } from "../../src/model/parameter-layouts.ts";
+import { initialize } from "../../src/model/parameters.ts";
 import { share } from "../../src/model/sharing.ts";
+import { type Device, putAll } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
+import { Random } from "../../src/tensor/random.ts";
 import { adamw } from "../../src/train/optimizer.ts";
 import { compileStep } from "../../src/train/step-programs.ts";
 import { scratch } from "../files/scratch.ts";
@@ -64,6 +69,25 @@ describe.skipIf(!hasPlugin)("two cards", async () => {
     const [whole, split] = [await compileStep(two, heavy, recipe), await compileStep(two, heavy, recipe, "parameters")];
     expect(split.update.bytes as number).toBeLessThan(0.8 * (whole.update.bytes as number));
     for (const programs of [whole, split]) programs[Symbol.dispose]();
+  });
+
+  test("score as one does, weights split or whole", async () => {
+    const weights = initialize(model, new Random(5));
+    const windows = Array.from({ length: 5 }, (_, i) => {
+      const tokens = Int32Array.from({ length: model.context + 1 }, (_, t) => (7 * i + 3 * t) % model.vocab);
+      return { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1) };
+    });
+    const judged = async (device: Device, shard?: Shard) => {
+      using scorer = await Scorer.create(device, model, { batch: 3, shard });
+      const placed = putAll(device, weights, parameterLayouts(model, device.traits.mesh, shard));
+      const found: number[] = [];
+      for await (const { scores, best } of scorer.with(placed).judge(windows)) found.push(...scores, ...best);
+      return found;
+    };
+    const expected = await judged(one);
+    expect(expected).toHaveLength(10 * model.context);
+    expect(furthest(expected, await judged(two))).toBeLessThan(1e-5);
+    expect(furthest(expected, await judged(two, "parameters"))).toBeLessThan(1e-5);
   });
 
   test("refuse a micro-batch that does not divide", async () => {
