@@ -56,10 +56,17 @@ export function differenceText(estimate: Estimate, digits = 4): string {
   return text.startsWith("-") ? `−${text.slice(1)}` : estimate.mean >= 0 ? `+${text}` : text;
 }
 
+/** A difference with its sign: `+0.0032`, `−0.31`. */
+export function signedText(value: number, digits = 4): string {
+  return differenceText({ mean: value, standardError: undefined, n: 1 }, digits);
+}
+
+/** How much larger a number is than another, as a share of it: `4.5% more`, `2.3% fewer`. */
+export function moreText(share: number): string {
+  return `${(Math.abs(share) * 100).toFixed(1)}% ${share > 0 ? "more" : "fewer"}`;
+}
+
 /** A signed interval: `−0.0120 to +0.0040`. */
 export function intervalText([low, high]: readonly [number, number], digits = 4): string {
-  const [from, to] = [low, high].map((value) =>
-    differenceText({ mean: value, standardError: undefined, n: 1 }, digits),
-  );
-  return `${from} to ${to}`;
+  return `${signedText(low, digits)} to ${signedText(high, digits)}`;
 }

@@ -16,6 +16,40 @@ export interface WrittenTensor {
   bytes(): AsyncIterable<Uint8Array>;
 }
 
+/** How long work is watched and stopped. */
+export interface Watch {
+  /** Told how many of `total` bytes are taken. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes that a tensor takes in a file. */
+export function storedBytes({ shape, stored }: Pick<WrittenTensor, "shape" | "stored">): number {
+  return sizeOf(shape) * storedTypes[stored].bytes;
+}
+
+/** Bytes of all. */
+export function totalBytes(tensors: readonly WrittenTensor[]): number {
+  return tensors.reduce((sum, tensor) => sum + storedBytes(tensor), 0);
+}
+
+/** The same tensors, which tell how many of their bytes are taken and give none after `signal`. */
+export function watched(tensors: readonly WrittenTensor[], { onProgress, signal }: Watch): WrittenTensor[] {
+  const total = totalBytes(tensors);
+  let done = 0;
+  return tensors.map((tensor) => ({
+    ...tensor,
+    async *bytes() {
+      for await (const piece of tensor.bytes()) {
+        signal?.throwIfAborted();
+        yield piece;
+        done += piece.length;
+        onProgress?.(done, total);
+      }
+    },
+  }));
+}
+
 /**
  * Writes `tensors` to the file at `path`, which appears whole or not at all. Wide types come first; otherwise the order is
  * kept. The next piece is read while one is written.
@@ -33,9 +67,9 @@ export async function writeChecked(
   const hash = createHash("sha256").update(header);
   file.write(header, 0);
   let at = header.length;
-  for (const { name, stored, shape, bytes } of ordered) {
-    const end = at + sizeOf(shape) * storedTypes[stored].bytes;
-    const pieces = bytes()[Symbol.asyncIterator]();
+  for (const tensor of ordered) {
+    const end = at + storedBytes(tensor);
+    const pieces = tensor.bytes()[Symbol.asyncIterator]();
     let next = pieces.next();
     next.catch(() => {}); // it is awaited below
     for (;;) {
@@ -47,7 +81,7 @@ export async function writeChecked(
       file.write(value, at);
       at += value.length;
     }
-    if (at !== end) throw new TypeError(`${name}: ${end - at} bytes are missing`);
+    if (at !== end) throw new TypeError(`${tensor.name}: ${end - at} bytes are missing`);
   }
   file.write(new TextEncoder().encode(hash.digest("hex")), checksumPlace(header));
   file.finish();

@@ -62,7 +62,6 @@ async function runImport(spec: string, { out, context, ...options }: Flags): Pro
       bar?.stop();
       if (!signal.aborted) throw error;
       console.error("stopped; nothing is written");
-      process.exitCode = 130;
     }
   });
 }

@@ -6,6 +6,7 @@ import { float, input, trace } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { rowPieces } from "../model/loss.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type Buffer, type Device, putAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
@@ -77,10 +78,8 @@ function divergence(device: Device, config: ModelConfig, shape: readonly [number
   const [rows, weights] = [shape[0] * shape[1], weightsOf(weightInputs(config))];
   const hidden = hiddenOf(device, config, shape);
   const original = input("original", "float32", [rows, config.width]);
-  const size = Math.max(1, Math.floor(device.traits.logitElements / config.vocab));
   let total: Value = float(0);
-  for (let start = 0; start < rows; start += size) {
-    const end = Math.min(rows, start + size);
+  for (const [start, end] of rowPieces(config, rows, device.traits.logitElements)) {
     const scores = (of: Value) => {
       const all = logits(config, weights, slice(of, 0, start, end));
       return sub(all, reshape(logSumExp(all), [end - start, 1])); // log-probabilities

@@ -3,13 +3,14 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Watch } from "../checkpoint/checked-writer.ts";
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
 import { encodeJson } from "../files/json-file.ts";
 import { layouts } from "../foreign/layouts.ts";
 import { modelName } from "../model/model-name.ts";
-import { type Watch, writeCheckpoint } from "./checkpoint-files.ts";
+import { writeCheckpoint } from "./checkpoint-files.ts";
 import { dtypeOf, type FloatDtype, withDtype } from "./dtypes.ts";
 import { laidOut } from "./laid-out.ts";
 import { trainingFiles } from "./lm-engine.ts";

@@ -3,6 +3,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Watch } from "../checkpoint/checked-writer.ts";
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { AtomicFile, writeAtomic } from "../files/atomic-file.ts";
 import { encodeJson } from "../files/json-file.ts";
@@ -10,7 +11,6 @@ import type { ModelConfig } from "../model/config.ts";
 import type { WeightDtype } from "../model/formats.ts";
 import { owners } from "../model/sharing.ts";
 import type { OnnxModel } from "../onnx/model.ts";
-import type { Watch } from "./checkpoint-files.ts";
 import { decoderModel } from "./decoder.ts";
 import { writeTokens } from "./export-checkpoint.ts";
 import { genaiConfig } from "./genai-config.ts";

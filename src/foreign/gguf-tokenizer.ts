@@ -3,6 +3,7 @@
 import { InputError } from "../error.ts";
 import type { Json } from "./json.ts";
 import { type Piece, tokenizerOfPieces } from "./sentence-pieces.ts";
+import { beginsWith, plainAdded } from "./tokenizer-parts.ts";
 
 const gpt2 = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
 const bytes = { ...gpt2, use_regex: false };
@@ -78,10 +79,9 @@ interface ByteLevel {
 }
 
 function byteLevelTokenizer({ texts, types, merges, cut, begin, ignoreMerges }: ByteLevel): object {
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
   const added_tokens = texts.flatMap((content, id) => {
     const special = kinds[types[id] ?? 1] === "special";
-    return special || types[id] === 4 ? [{ id, content, ...flags, special }] : [];
+    return special || types[id] === 4 ? [{ id, content, ...plainAdded, special }] : [];
   });
   const text = begin === undefined ? undefined : texts[begin];
   return {
@@ -91,15 +91,7 @@ function byteLevelTokenizer({ texts, types, merges, cut, begin, ignoreMerges }: 
     added_tokens,
     normalizer: null,
     pre_tokenizer: cut,
-    post_processor:
-      text === undefined
-        ? bytes
-        : {
-            type: "TemplateProcessing",
-            single: [{ SpecialToken: { id: text, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
-            pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }],
-            special_tokens: { [text]: { id: text, ids: [begin], tokens: [text] } },
-          },
+    post_processor: begin === undefined || text === undefined ? bytes : beginsWith(begin, text),
     decoder: bytes,
     model: {
       ...{ type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null },

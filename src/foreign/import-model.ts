@@ -1,22 +1,17 @@
 // From another project's model to a run's directory: its weights in their own type, its tokenizer, how it chats.
 
-import { writeChecked } from "../checkpoint/checked-writer.ts";
+import { totalBytes, type Watch, watched, writeChecked } from "../checkpoint/checked-writer.ts";
 import { RunDirectory, tokenizerOptions } from "../checkpoint/run-directory.ts";
-import { storedTypes } from "../checkpoint/safetensors-header.ts";
 import { InputError } from "../error.ts";
 import { modelConfig } from "../model/config.ts";
-import { sizeOf } from "../tensor/tensor.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import type { ForeignCheckpoint } from "./foreign-checkpoint.ts";
 import { importedWeights } from "./imported-weights.ts";
 
 /** What an import leaves open. */
-export interface ImportOptions {
+export interface ImportOptions extends Watch {
   /** The longest text, if shorter than the model's. */
   readonly context?: number | undefined;
-  /** Told how many of `total` bytes are read. */
-  readonly onProgress?: (done: number, total: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** What an import has made. */
@@ -35,7 +30,7 @@ export interface Imported {
 export async function importModel(
   checkpoint: ForeignCheckpoint,
   out: string,
-  { context, onProgress, signal }: ImportOptions = {},
+  { context, ...watch }: ImportOptions = {},
 ): Promise<Imported> {
   const { name, title, texts, chatTemplate, tokenizer, notes } = checkpoint;
   if (context !== undefined && context > checkpoint.model.context) {
@@ -44,24 +39,10 @@ export async function importModel(
   const model = modelConfig({ ...checkpoint.model, ...(context !== undefined && { context }) });
   const { tensors, ignored } = importedWeights(checkpoint);
   checkTokenizer(checkpoint);
-  const sizes = tensors.map(({ shape, stored }) => sizeOf(shape) * storedTypes[stored].bytes);
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  let done = 0;
-  const counted = tensors.map((tensor) => ({
-    ...tensor,
-    async *bytes() {
-      for await (const piece of tensor.bytes()) {
-        signal?.throwIfAborted();
-        yield piece;
-        done += piece.length;
-        onProgress?.(done, bytes);
-      }
-    },
-  }));
   const config = { name: title, model, recipe: null, data: { imported: name } };
-  const writeModel = (path: string) => writeChecked(path, counted, { name: title });
+  const writeModel = (path: string) => writeChecked(path, watched(tensors, watch), { name: title });
   const run = await RunDirectory.create(out, config, tokenizer, { texts, chatTemplate, writeModel });
-  return { run, bytes, notes: [...notes, ...ignoredNote(ignored)] };
+  return { run, bytes: totalBytes(tensors), notes: [...notes, ...ignoredNote(ignored)] };
 }
 
 function checkTokenizer({ name, model, texts, tokenizer }: ForeignCheckpoint): void {

@@ -10,7 +10,8 @@ import type { ForeignTensor } from "./foreign-checkpoint.ts";
 import { type ModelFolder, readFolderJson } from "./model-folder.ts";
 
 const single = "model.safetensors";
-const indexFile = "model.safetensors.index.json";
+/** What tells which file of a folder has which tensor. */
+export const indexFile = "model.safetensors.index.json";
 
 /** The tensors of a folder, and what closes its files. */
 export interface Shards extends AsyncDisposable {

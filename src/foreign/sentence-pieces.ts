@@ -1,5 +1,7 @@
 // A SentencePiece vocabulary with scores, as GGUF and llama2.c hold it, as a tokenizer.json: merges made of the scores.
 
+import { beginsWith, plainAdded } from "./tokenizer-parts.ts";
+
 /** A token of such a vocabulary. */
 export interface Piece {
   /** Spaces as ▁. */
@@ -38,9 +40,8 @@ export function tokenizerOfPieces(pieces: readonly Piece[], { unknown, begin, sp
       if (ids.has(left) && ids.has(right)) merges.push([left, right]);
     }
   }
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   const added_tokens = pieces.flatMap(({ text, kind }, id) =>
-    kind === "special" ? [{ id, content: text, ...flags }] : [],
+    kind === "special" ? [{ id, content: text, ...plainAdded, special: true }] : [],
   );
   const spaces = { type: "Replace", pattern: { String: " " }, content: "▁" };
   const beginText = begin === undefined ? undefined : pieces[begin]?.text;
@@ -54,15 +55,7 @@ export function tokenizerOfPieces(pieces: readonly Piece[], { unknown, begin, sp
       normalizers: [...(spaceBefore ? [{ type: "Prepend", prepend: "▁" }] : []), spaces],
     },
     pre_tokenizer: null,
-    post_processor:
-      beginText === undefined
-        ? null
-        : {
-            type: "TemplateProcessing",
-            single: [{ SpecialToken: { id: beginText, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
-            pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }],
-            special_tokens: { [beginText]: { id: beginText, ids: [begin], tokens: [beginText] } },
-          },
+    post_processor: begin === undefined || beginText === undefined ? null : beginsWith(begin, beginText),
     decoder: {
       type: "Sequence",
       decoders: [

@@ -133,6 +133,20 @@ export function ints(shape: readonly number[], data: Int32Array): Tensor {
   return { dtype: "int32", shape, data };
 }
 
+/** Lists as `name`, a matrix, and as `name.mask` `[N, 1, 1, width]`, −∞ where a list has no more. */
+export function paddedAndMasked<N extends string>(
+  name: N,
+  lists: readonly (readonly number[])[],
+  width: number,
+): Record<N | `${N}.mask`, Tensor> {
+  const data = new Float32Array(lists.length * width);
+  for (const [i, { length }] of lists.entries()) {
+    data.fill(Number.NEGATIVE_INFINITY, i * width + length, (i + 1) * width);
+  }
+  const mask: Tensor = { dtype: "float32", shape: [lists.length, 1, 1, width], data };
+  return { [name]: padded(lists, width), [`${name}.mask`]: mask } as Record<N | `${N}.mask`, Tensor>;
+}
+
 /** Lists as a matrix, each filled up with its own last number. */
 export function padded(lists: readonly (readonly number[])[], width: number): Tensor {
   const data = new Int32Array(lists.length * width);

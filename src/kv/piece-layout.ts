@@ -5,7 +5,7 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import type { HostPools } from "./host-pools.ts";
 import type { PieceInput } from "./paged-inputs.ts";
-import { ints, type LayoutOptions, layReaders, padded, type Reading } from "./parties.ts";
+import { ints, type LayoutOptions, layReaders, padded, paddedAndMasked, type Reading } from "./parties.ts";
 
 /** The inputs that say who reads what; the others are positions, their turns, and what the pools tell. */
 type LayoutInput = Exclude<PieceInput, "positions" | "rope.cos" | "rope.sin" | "own.mask">;
@@ -88,14 +88,7 @@ function pairsOf({ row, count }: Reading, blockSize: number): Pair[] {
 // A token's missing pieces repeat one of its own rows, masked: another's could hold what is no number.
 function pieceIndices(pieces: readonly (readonly number[])[]): Record<"pieces" | "pieces.mask", Tensor> {
   const most = Math.ceil(Math.max(...pieces.map(({ length }) => length)) / mergedAtATime) * mergedAtATime;
-  const mask = new Float32Array(pieces.length * most);
-  for (const [token, { length }] of pieces.entries()) {
-    mask.fill(Number.NEGATIVE_INFINITY, token * most + length, (token + 1) * most);
-  }
-  return {
-    pieces: padded(pieces, most),
-    "pieces.mask": { dtype: "float32", shape: [pieces.length, 1, 1, most], data: mask },
-  };
+  return paddedAndMasked("pieces", pieces, most);
 }
 
 let lastMasks: { length: number; repeat: number; blockSize: number; data: Float32Array } | undefined;

@@ -4,7 +4,7 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import type { HostPools } from "./host-pools.ts";
 import type { StepInput } from "./paged-inputs.ts";
-import { ints, type LayoutOptions, layReaders, masksOf, padded, type Reading } from "./parties.ts";
+import { ints, type LayoutOptions, layReaders, masksOf, padded, paddedAndMasked, type Reading } from "./parties.ts";
 
 /** The inputs that say who reads what; the others are positions, their turns, and what the pools tell. */
 type LayoutInput = Exclude<StepInput, "positions" | "rope.cos" | "rope.sin" | "own.mask">;
@@ -50,20 +50,8 @@ export function layRuns(
       longest,
     ),
     "chunk.mask": causal(longest, options.repeat),
-    ...partInputs(parts),
-  };
-}
-
-// A token's missing parts repeat one of its own rows, masked: another's could hold what is no number.
-function partInputs(parts: readonly (readonly number[])[]): Record<"parts" | "parts.mask", Tensor> {
-  const most = Math.max(...parts.map(({ length }) => length));
-  const mask = new Float32Array(parts.length * most);
-  for (const [token, { length }] of parts.entries()) {
-    mask.fill(Number.NEGATIVE_INFINITY, token * most + length, (token + 1) * most);
-  }
-  return {
-    parts: padded(parts, most),
-    "parts.mask": { dtype: "float32", shape: [parts.length, 1, 1, most], data: mask },
+    // A token's missing parts repeat one of its own rows, masked: another's could hold what is no number.
+    ...paddedAndMasked("parts", parts, Math.max(...parts.map(({ length }) => length))),
   };
 }
 

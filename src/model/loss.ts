@@ -76,10 +76,8 @@ export function distillationLoss(
   logitElements = defaultElements,
 ): Value {
   const rows = labels.shape[0] as number;
-  const size = pieceSize(config, rows, logitElements / 2); // two models' logits are there at once
-  const total = pieceStarts(rows, size)
-    .map((start) => {
-      const end = Math.min(rows, start + size);
+  const total = rowPieces(config, rows, logitElements / 2) // two models' logits are there at once
+    .map(([start, end]) => {
       const piece = (of: Value) => slice(of, 0, start, end);
       const scores = logits(config, weights, piece(hidden));
       const taught = softmax(logits(teacher.config, teacher.weights, piece(teacher.hidden)));
@@ -106,20 +104,15 @@ interface Piece {
 
 function pieces(config: ModelConfig, weights: Weights, { hidden, labels, logitElements }: Scored): Piece[] {
   const rows = hidden.shape[0] as number;
-  const size = pieceSize(config, rows, logitElements);
-  return pieceStarts(rows, size).map((start) => {
-    const end = Math.min(rows, start + size);
+  return rowPieces(config, rows, logitElements).map(([start, end]) => {
     const scores = logits(config, weights, slice(hidden, 0, start, end));
     const norm = logSumExp(scores); // not log(softmax): that underflows
     return { logits: scores, norm, score: sub(pick(scores, slice(labels, 0, start, end)), norm) };
   });
 }
 
-/** Rows of a piece, so that no piece has more logits than asked but for rounding. */
-function pieceSize({ vocab }: ModelConfig, rows: number, logitElements: number): number {
-  return Math.ceil(rows / Math.ceil((rows * vocab) / logitElements));
-}
-
-function pieceStarts(rows: number, size: number): number[] {
-  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => i * size);
+/** Ranges of `rows`, as even as can be, so that no piece has more logits than asked but for rounding. */
+export function rowPieces({ vocab }: ModelConfig, rows: number, logitElements: number): [start: number, end: number][] {
+  const size = Math.ceil(rows / Math.ceil((rows * vocab) / logitElements));
+  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
 }

@@ -13,7 +13,7 @@ import type { Corpus } from "./corpus.ts";
 import { openShard, type Shard } from "./shard.ts";
 import { removeLeftovers, ShardWriter } from "./shard-writer.ts";
 import type { Source } from "./source.ts";
-import { parts, splitPoint } from "./split.ts";
+import { markLone, parts, splitPoint } from "./split.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { openTokenizer, saveTokenizer } from "./tokenizer-file.ts";
 import { countBytes, countWords } from "./word-count.ts";
@@ -163,22 +163,15 @@ function shardPath(directory: string, side: Side): string {
 /** The documents of the source with their sides; of a single one, the parts that its sides get. */
 async function* sided(options: PrepareOptions): AsyncGenerator<{ text: string; side: Side }> {
   const { source, validation, test, fraction } = options;
-  let first: string | undefined;
-  let count = 0;
-  for await (const text of source.documents()) {
-    count++;
-    if (count === 1) {
-      first = text;
-      continue;
-    }
-    if (first !== undefined) yield { text: first, side: sideOf(first, options) };
-    first = undefined;
-    yield { text, side: sideOf(text, options) };
+  let lone: string | undefined;
+  for await (const { text, isLone } of markLone(source.documents())) {
+    if (isLone) lone = text;
+    else yield { text, side: sideOf(text, options) };
   }
-  if (first === undefined) return;
+  if (lone === undefined) return;
   const heldOut = [...(validation ? [] : ["validation" as const]), ...(test ? [] : ["test" as const])];
   const texts = parts(
-    first,
+    lone,
     heldOut.map((_, i) => 1 - (heldOut.length - i) * fraction),
   );
   for (const [i, text] of texts.entries()) yield { text, side: i === 0 ? "train" : (heldOut[i - 1] as Side) };

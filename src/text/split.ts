@@ -43,6 +43,23 @@ function afterSpace(text: string, place: number): number {
   return /^[\udc00-\udfff]/.test(text.slice(place, place + 1)) ? place + 1 : place;
 }
 
+/** Documents in their order; `isLone` of one that is the only one. */
+export async function* markLone(documents: AsyncIterable<string>): AsyncGenerator<{ text: string; isLone: boolean }> {
+  let first: string | undefined;
+  let count = 0;
+  for await (const text of documents) {
+    count++;
+    if (count === 1) {
+      first = text;
+      continue;
+    }
+    if (first !== undefined) yield { text: first, isLone: false };
+    first = undefined;
+    yield { text, isLone: false };
+  }
+  if (first !== undefined) yield { text: first, isLone: true };
+}
+
 /** Divides documents, and remembers what fractions would leave none on one side. */
 export class Sides {
   readonly #name: string;
@@ -60,23 +77,16 @@ export class Sides {
   /** Documents in their order, each with its side; of a single one its first part, and the tail that is held out. */
   async *divide(documents: AsyncIterable<string>): AsyncGenerator<Divided> {
     const sided = (text: string): Divided => ({ text, heldOut: this.isValidation(text) });
-    let first: string | undefined;
-    let count = 0;
-    for await (const text of documents) {
-      count++;
-      if (count === 1) {
-        first = text;
-        continue;
-      }
-      if (first !== undefined) yield sided(first);
-      first = undefined;
-      yield sided(text);
+    let lone: string | undefined;
+    for await (const { text, isLone } of markLone(documents)) {
+      if (isLone) lone = text;
+      else yield sided(text);
     }
-    if (first === undefined) return;
-    const [head = "", tail = ""] = parts(first, [1 - this.#fraction]);
+    if (lone === undefined) return;
+    const [head = "", tail = ""] = parts(lone, [1 - this.#fraction]);
     this.#isCut = head !== "" && tail !== "";
     if (!this.#isCut) {
-      yield sided(first);
+      yield sided(lone);
       return;
     }
     yield { text: head, heldOut: false };

@@ -2,7 +2,8 @@
 // than what was measured.
 
 import Table from "cli-table3";
-import { countText, integerText } from "../../charts/quantity.ts";
+import { type Align, markdownOf } from "../../charts/markdown.ts";
+import { countText, integerText, signedText } from "../../charts/quantity.ts";
 import { sharingName } from "../../model/sharing.ts";
 import type { ConversionResult } from "./conversion-study.ts";
 
@@ -19,6 +20,7 @@ export const conversionHeads = [
   "recovered",
 ] as const;
 const textColumns = 3;
+const aligns = conversionHeads.map((_, i): Align => (i < textColumns ? "left" : "right"));
 
 /**
  * What training gave back of what conversion lost: 0 to 1, above where it ends better than the teacher; undefined where
@@ -51,7 +53,7 @@ export function conversionCells(results: readonly ConversionResult[]): string[][
 export function conversionTerminalTable(results: readonly ConversionResult[]): string {
   const table = new Table({
     head: [...conversionHeads],
-    colAligns: conversionHeads.map((_, i) => (i < textColumns ? "left" : "right")),
+    colAligns: [...aligns],
     style: { head: [], border: [], compact: true },
   });
   table.push(...conversionCells(results));
@@ -60,9 +62,7 @@ export function conversionTerminalTable(results: readonly ConversionResult[]): s
 
 /** The table in Markdown. */
 export function conversionMarkdown(results: readonly ConversionResult[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const rule = `|${conversionHeads.map((_, i) => (i < textColumns ? "---" : "--:")).join("|")}|`;
-  return [line(conversionHeads), rule, ...conversionCells(results).map(line)].join("\n");
+  return markdownOf(conversionHeads, conversionCells(results), aligns);
 }
 
 /** What the study shows, a sentence each. */
@@ -70,7 +70,7 @@ export function conversionFindings(results: readonly ConversionResult[]): string
   const teacher = teacherOf(results);
   const converted = results.filter(({ kind }) => kind === "converted");
   const plain = converted.filter(({ isDistilled }) => !isDistilled);
-  const lost = (loss: number) => signed(loss - teacher.after);
+  const lost = (loss: number) => signedText(loss - teacher.after);
   const lines: string[] = [];
   for (const sharing of new Set(converted.map((result) => result.sharing))) {
     const own = plain.filter((result) => result.sharing === sharing);
@@ -103,7 +103,7 @@ export function conversionFindings(results: readonly ConversionResult[]): string
     const better = pairs.filter((difference) => difference < 0).length;
     const mean = pairs.reduce((sum, difference) => sum + difference, 0) / pairs.length;
     lines.push(
-      `Distillation beside the text changes the loss after uptraining by ${signed(mean)} nats per token on average, for the better in ${better} of ${pairs.length} pairs.`,
+      `Distillation beside the text changes the loss after uptraining by ${signedText(mean)} nats per token on average, for the better in ${better} of ${pairs.length} pairs.`,
     );
   }
   lines.push("One run each: differences of a few thousandths may be chance.");
@@ -114,8 +114,4 @@ function teacherOf(results: readonly ConversionResult[]): ConversionResult {
   const found = results.find(({ kind }) => kind === "teacher");
   if (!found) throw new TypeError("conversion study: no teacher among the results");
   return found;
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 }

@@ -1,5 +1,6 @@
 // An inference evaluation as tables, for the terminal and for Markdown.
 
+import { type Align, markdownOf } from "../../charts/markdown.ts";
 import { bytesText, integerText } from "../../charts/quantity.ts";
 import type { InferenceResults } from "./inference.ts";
 
@@ -73,9 +74,8 @@ export function inferenceSheets({ capacity, decode, firstToken, throughput }: In
 export function inferenceMarkdown(sheets: readonly Sheet[]): string {
   return sheets
     .map(({ title, heads, rows }) => {
-      const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-      const rule = heads.map((_, i) => (i < 2 ? "---" : "--:"));
-      return [`## ${title}`, "", line(heads), `|${rule.join("|")}|`, ...rows.map(line)].join("\n");
+      const aligns = heads.map((_, i): Align => (i < 2 ? "left" : "right"));
+      return `## ${title}\n\n${markdownOf(heads, rows, aligns)}`;
     })
     .join("\n\n");
 }

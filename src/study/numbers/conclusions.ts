@@ -1,9 +1,9 @@
 // What a study shows, in plain sentences. A difference is claimed only where runs paired by seed tell it from chance;
 // everywhere else the sentence says that the data do not separate the two. What the study cannot show is said as well.
 
-import { countText, differenceText, integerText, rateText } from "../../charts/quantity.ts";
+import { countText, differenceText, integerText, moreText, rateText } from "../../charts/quantity.ts";
 import type { Estimate } from "../../tensor/estimate.ts";
-import { type Contrast, contrasts, type PlannedContrast } from "./contrasts.ts";
+import { type Contrast, contrasts, extraParametersOf, isSameSize, type PlannedContrast } from "./contrasts.ts";
 import { type Result, reported } from "./result.ts";
 import { pairedDifference, separates } from "./statistics.ts";
 import { type SummaryRow, summarize } from "./summary.ts";
@@ -63,10 +63,8 @@ function compare(smaller: SummaryRow, larger: SummaryRow): Comparison {
 }
 
 function parametersText(a: SummaryRow, b: SummaryRow): string {
-  const extra = a.parameters.nonEmbedding / b.parameters.nonEmbedding - 1;
-  if (Math.abs(extra) < 5e-4) return "";
-  const share = (Math.abs(extra) * 100).toFixed(1);
-  return ` and has ${share}% ${extra > 0 ? "more" : "fewer"} parameters`;
+  const extra = extraParametersOf(a, b);
+  return isSameSize(extra) ? "" : ` and has ${moreText(extra)} parameters`;
 }
 
 function verdict({ smaller, larger, loss, perplexity, separated }: Omit<Comparison, "sentence">): string {

@@ -1,7 +1,7 @@
 // The comparisons that a plan declares: each model's loss is its own part, its seed's and a residual; the residuals of all
 // runs together say how far chance moves a difference. The planned ones are corrected for being several (Holm).
 
-import { differenceText, intervalText } from "../../charts/quantity.ts";
+import { intervalText, moreText, signedText } from "../../charts/quantity.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { reported } from "./result.ts";
 import { tQuantile, tTwoSided } from "./student.ts";
@@ -40,6 +40,13 @@ export interface Contrast extends PlannedContrast {
 /** Level of the tests, and the power that `detectable` is for. */
 const [level, power] = [0.05, 0.8];
 
+/** Whether models differ in parameters by less than is told. */
+export const isSameSize = (extraParameters: number) => Math.abs(extraParameters) < 5e-4;
+
+/** How many more parameters (without embeddings) `a` has, as a share of `b`'s. */
+export const extraParametersOf = (a: SummaryRow, b: SummaryRow) =>
+  a.parameters.nonEmbedding / b.parameters.nonEmbedding - 1;
+
 /** The planned comparisons of a summary, those left out whose models share no seed or whose runs diverged. */
 export function contrasts(planned: readonly PlannedContrast[], summary: readonly SummaryRow[]): Contrast[] {
   const rows = new Map(summary.map((row) => [row.name, row]));
@@ -71,7 +78,7 @@ export function contrasts(planned: readonly PlannedContrast[], summary: readonly
       ...(contrast.margin !== undefined && {
         noWorse: difference + tQuantile(1 - level, degrees) * standardError < contrast.margin,
       }),
-      extraParameters: a.parameters.nonEmbedding / b.parameters.nonEmbedding - 1,
+      extraParameters: extraParametersOf(a, b),
     };
   });
   const adjusted = holm(found.map(({ p }) => p));
@@ -144,14 +151,13 @@ function components(runs: readonly { name: string; seed: number }[]): number {
 function sentence(contrast: Omit<Contrast, "sentence">): string {
   const { model, against, difference, interval, adjustedP, told, detectable, margin, noWorse, extraParameters } =
     contrast;
-  const estimate = `${differenceText({ mean: difference, standardError: undefined, n: 1 })} nats, 95% ${intervalText(interval)}, p ${pText(adjustedP)} by Holm, ${contrast.seeds.length} seeds`;
+  const estimate = `${signedText(difference)} nats, 95% ${intervalText(interval)}, p ${pText(adjustedP)} by Holm, ${contrast.seeds.length} seeds`;
   const verdict = told
     ? `${model} is ${difference < 0 ? "better" : "worse"} than ${against} (${estimate}).`
     : `${model} and ${against} are not told apart (${estimate}); ${detectable.toFixed(3)} would have been found four times in five.`;
-  const size =
-    Math.abs(extraParameters) < 5e-4
-      ? ""
-      : ` ${model} has ${(Math.abs(extraParameters) * 100).toFixed(1)}% ${extraParameters > 0 ? "more" : "fewer"} parameters (without embeddings).`;
+  const size = isSameSize(extraParameters)
+    ? ""
+    : ` ${model} has ${moreText(extraParameters)} parameters (without embeddings).`;
   if (margin === undefined) return verdict + size;
   const tolerance = noWorse
     ? ` It is no worse by ${margin} nats or more (one-sided 95%).`

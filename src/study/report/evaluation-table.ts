@@ -1,6 +1,7 @@
 // What models scored on tasks and probes, as tables for the terminal, Markdown and the report. All show the same cells.
 
 import Table from "cli-table3";
+import { type Align, markdownOf } from "../../charts/markdown.ts";
 import { escaped, section } from "../../charts/markup.ts";
 import { estimateText, integerText } from "../../charts/quantity.ts";
 import { estimate } from "../../tensor/estimate.ts";
@@ -61,6 +62,8 @@ function probeCells(summary: readonly SummaryRow[]): Cells | undefined {
   };
 }
 
+const alignsOf = (heads: readonly string[]) => heads.map((_, i): Align => (i === 0 ? "left" : "right"));
+
 const note = "± is one standard error: over seeds, of a single run over the task's items.";
 
 /** Both tables, as far as there are any, for a terminal. */
@@ -69,7 +72,7 @@ export function evaluationsText(summary: readonly SummaryRow[]): string {
     .map(({ heads, rows }) => {
       const table = new Table({
         head: [...heads],
-        colAligns: heads.map((_, i) => (i === 0 ? "left" : "right")),
+        colAligns: alignsOf(heads),
         chars: Object.fromEntries(edges.map((edge) => [edge, edge === "middle" ? "  " : ""])),
         style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
       });
@@ -86,12 +89,8 @@ edges.push("middle");
 
 /** Both tables in Markdown. */
 export function evaluationsMarkdown(summary: readonly SummaryRow[]): string {
-  const line = (row: readonly string[]) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return tables(summary)
-    .map(({ heads, rows }) => {
-      const rule = `|${heads.map((_, i) => (i === 0 ? "---" : "--:")).join("|")}|`;
-      return [line(heads), rule, ...rows.map(line)].join("\n");
-    })
+    .map(({ heads, rows }) => markdownOf(heads, rows, alignsOf(heads)))
     .join("\n\n");
 }
 

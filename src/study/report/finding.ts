@@ -2,7 +2,7 @@
 // and claimed only where seeds tell it from chance. Knows no page.
 
 import { isDeepStrictEqual } from "node:util";
-import { differenceText, estimateText, integerText, intervalText } from "../../charts/quantity.ts";
+import { differenceText, estimateText, integerText, intervalText, signedText } from "../../charts/quantity.ts";
 import { unsharedTwin } from "../../model/cost.ts";
 import { isShared } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
@@ -58,7 +58,7 @@ function isTwin(other: SummaryRow, { model }: SummaryRow): boolean {
 function plannedVerdict(contrast: Contrast | undefined): string | undefined {
   if (!contrast) return undefined;
   const { difference, interval, seeds, told } = contrast;
-  const numbers = `${differenceText({ mean: difference, n: 1, standardError: undefined }, 3)} nats per token, 95% ${intervalText(interval, 3)}`;
+  const numbers = `${signedText(difference, 3)} nats per token, 95% ${intervalText(interval, 3)}`;
   const count = `${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}`;
   if (!told) return `${count} do not tell them apart (${numbers})`;
   return `sharing is ${difference < 0 ? "better" : "worse"} over ${count} (${numbers})`;

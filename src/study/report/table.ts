@@ -1,11 +1,14 @@
 // A summary as a table, for the terminal and for Markdown. Both show the same cells.
 
 import Table from "cli-table3";
+import { type Align, markdownOf } from "../../charts/markdown.ts";
 import { countText, estimateText, integerText, rateText } from "../../charts/quantity.ts";
 import type { SummaryRow } from "../numbers/summary.ts";
 
 /** The columns' heads, in order; the first is text, the others numbers. */
 export const heads = ["model", "KV B/token", "params", "LR", "seeds", "perplexity", "bits/byte", "front"] as const;
+
+const aligns = heads.map((_, i): Align => (i === 0 ? "left" : i === heads.length - 1 ? "center" : "right"));
 
 /** A summary's cells in the order of `heads`. `params` leaves the embedding out; bytes are float32. */
 export function cells(summary: readonly SummaryRow[]): string[][] {
@@ -31,7 +34,7 @@ const borderless = Object.fromEntries(
 export function terminalTable(summary: readonly SummaryRow[]): string {
   const table = new Table({
     head: [...heads],
-    colAligns: heads.map((_, i) => (i === 0 ? "left" : i === heads.length - 1 ? "center" : "right")),
+    colAligns: [...aligns],
     chars: { ...borderless, middle: "  ", mid: "─", "mid-mid": "──" },
     style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
   });
@@ -45,7 +48,5 @@ export function terminalTable(summary: readonly SummaryRow[]): string {
 
 /** A Markdown table of the same cells. */
 export function markdownTable(summary: readonly SummaryRow[]): string {
-  const line = (row: readonly string[]) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  const rule = heads.map((_, i) => (i === 0 ? "---" : i === heads.length - 1 ? ":-:" : "--:"));
-  return [line(heads), `|${rule.join("|")}|`, ...cells(summary).map(line)].join("\n");
+  return markdownOf(heads, cells(summary), aligns);
 }

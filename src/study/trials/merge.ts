@@ -8,6 +8,7 @@ import { writeAtomic } from "../../files/atomic-file.ts";
 import { errorCode } from "../../files/file-error.ts";
 import { type Result, readResults } from "../numbers/result.ts";
 import { resultsPath, trialsPath } from "./sweep.ts";
+import { keyOfTrial } from "./trial.ts";
 
 /** What a merge did. */
 export interface Merged {
@@ -61,7 +62,7 @@ async function copyTrials(from: string, to: string, done: ReadonlyMap<string, Re
     throw error;
   });
   const there = new Set(await readdir(trialsPath(to)));
-  const wanted = names.filter((name) => !there.has(name) && [...done.keys()].some((key) => name.endsWith(`-${key}`)));
+  const wanted = names.filter((name) => !there.has(name) && done.has(keyOfTrial(name)));
   for (const name of wanted) {
     await cp(join(trialsPath(from), name), join(trialsPath(to), name), { recursive: true });
   }
