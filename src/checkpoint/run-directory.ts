@@ -173,7 +173,7 @@ export class RunDirectory {
    * @throws InputError if they were made with another config or tokenizer: says which field, and both values.
    */
   async checkCheckpoint(): Promise<boolean | undefined> {
-    const path = [files.checkpoint, files.model].map((name) => join(this.path, name)).find((file) => existsSync(file));
+    const path = this.#first(files.checkpoint, files.model);
     if (path === undefined) return undefined;
     await using file = await openSafetensors(path);
     return this.checkOrigin(path, file.metadata);
