@@ -2,6 +2,7 @@
 // Usage: node bench/device_step.mjs --device cuda --size 26m [--steps 30] [--precision bfloat16] [--batch 32] [--micro-batch 32]
 // prints one line of figures; device_step_common.py has the same options and says the same for the others.
 
+import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { flopsPerToken, parameterCount } from "../dist/model/cost.js";
@@ -25,6 +26,7 @@ const { values: flags } = parseArgs({
     "micro-batch": { type: "string" },
     recompute: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
+    hash: { type: "boolean", default: false },
     serve: { type: "boolean", default: false },
   },
 });
@@ -77,6 +79,7 @@ say({
   losses: flags.check ? losses : [losses[0], losses.at(-1)],
   ...{ compiledBytes: trainer.bytes, peakBytes: device.memory?.().peak },
   ...{ openSeconds: seconds(began, opened), compileSeconds: seconds(opened, compiled) },
+  ...(flags.hash && { state: await stateHash(), program: trainer.digest?.slice(0, 16) }),
   ...{ device: device.name, kind: device.kind, runtime: device.runtime },
 });
 
@@ -110,6 +113,13 @@ function byFormula() {
     return [name, { dtype: "float32", shape, data }];
   };
   return Object.fromEntries(parameters(model).map(draw));
+}
+
+/** Of all weights and moments. */
+async function stateHash() {
+  const hash = createHash("sha256");
+  for (const { data } of Object.values(await trainer.read())) hash.update(data);
+  return hash.digest("hex").slice(0, 16);
 }
 
 function seconds(from, to) {
