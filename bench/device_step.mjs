@@ -1,90 +1,131 @@
-// Training steps as the trainer takes them, on any device: tokens/s, share of the card's peak, memory. Needs `npm run build`.
+// Training steps as the trainer takes them, on any device: the contender "crosslayer" of devices.mjs. Needs `npm run build`.
 // Usage: node bench/device_step.mjs --device cuda --size 26m [--steps 30] [--precision bfloat16] [--batch 32] [--micro-batch 32]
+// prints one line of figures; device_step_common.py has the same options and says the same for the others.
 
+import { createHash } from "node:crypto";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { flopsPerToken, parameterCount } from "../dist/model/cost.js";
 import { namedModel } from "../dist/model/name.js";
+import { parameters } from "../dist/model/parameters.js";
 import { openDevice } from "../dist/runtime/open-device.js";
+import { peakFlops } from "../dist/runtime/peak-flops.js";
 import { recipe } from "../dist/train/recipe.js";
 import { Trainer } from "../dist/train/trainer.js";
-
-/** Sizes that JAX and PyTorch were measured at too. */
-const sizes = {
-  tiny: { layers: 4, width: 128, mlpWidth: 352, vocab: 512, context: 128, batch: 8 },
-  s: { layers: 12, width: 256, mlpWidth: 704, vocab: 8192, context: 1024, batch: 64 },
-  "26m": { layers: 8, width: 512, mlpWidth: 1408, vocab: 8192, context: 1024, batch: 32 },
-  "110m": { layers: 12, width: 768, mlpWidth: 2560, vocab: 16384, context: 1024, batch: 32, tiedEmbeddings: false },
-  "371m": { layers: 24, width: 1024, mlpWidth: 4096, vocab: 16384, context: 1024, batch: 16 },
-};
-
-/** Operations a second that an H100 is sold with, in bfloat16 without sparsity. */
-const peak = 989e12;
+import sizes from "./devices.json" with { type: "json" };
+import { initialValues } from "./workload.mjs";
 
 const { values: flags } = parseArgs({
   options: {
     device: { type: "string", default: "cuda" },
     size: { type: "string", default: "26m" },
-    model: { type: "string", default: "H64-MQA-CLA2" },
+    model: { type: "string" },
     precision: { type: "string", default: "bfloat16" },
     steps: { type: "string", default: "30" },
     batch: { type: "string" },
     "micro-batch": { type: "string" },
     recompute: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    hash: { type: "boolean", default: false },
+    serve: { type: "boolean", default: false },
   },
 });
-const { batch: usual, tiedEmbeddings, ...family } = sizes[flags.size];
-const named = namedModel(flags.model, family);
-const model = tiedEmbeddings === undefined ? named : { ...named, tiedEmbeddings };
+const { batch: usual, microBatch: usualMicro, headDim, ...family } = sizes[flags.size];
+const model = namedModel(flags.model ?? `H${headDim}-MQA-CLA2`, family);
 const batch = Number(flags.batch ?? usual);
-const microBatch = Number(flags["micro-batch"] ?? batch);
-const { recompute } = flags;
-const steps = Number(flags.steps);
-const plan = recipe({ steps: steps + 5, batch, microBatch, recompute, learningRate: 1e-3, precision: flags.precision });
+const microBatch = Number(flags["micro-batch"] ?? Math.min(batch, usualMicro ?? batch));
+const { recompute, precision } = flags;
+const constant = { learningRate: 1e-3, warmup: 0, floor: 1 };
+const plan = recipe({ steps: 1e6, batch, microBatch, recompute, precision, ...constant });
 
 const began = performance.now();
 const device = await openDevice(flags.device);
 const opened = performance.now();
-const trainer = await Trainer.create(device, model, plan);
+const trainer = await Trainer.create(device, model, plan, undefined, {
+  weights: flags.check ? byFormula() : undefined,
+});
 const compiled = performance.now();
+const blocks = Array.from({ length: 8 }, (_, i) => tokensOf(i));
 let count = 0;
-const tokens = Array.from({ length: 8 }, (_, i) => ({
-  dtype: "int32",
-  shape: [microBatch, model.context + 1],
-  data: Int32Array.from(
-    { length: microBatch * (model.context + 1) },
-    (_, j) => ((j + i) * 7919 + ((j * j) >> 3)) % model.vocab,
-  ),
-}));
-const next = () => tokens[count++ % tokens.length];
-const first = await (await trainer.step(next)).report();
-const stepped = performance.now();
+const step = () => trainer.step(() => blocks[count++ % blocks.length]);
+const losses = [(await (await step()).report()).loss];
+const first = performance.now();
 const times = [];
-let pending = await trainer.step(next);
-let mark = performance.now();
-let last;
-for (let step = 0; step < steps; step++) {
-  const following = await trainer.step(next);
-  last = await pending.report();
-  pending = following;
-  times.push(performance.now() - mark);
-  mark = performance.now();
-}
-await pending.report();
+if (flags.serve) {
+  say({ firstStepSeconds: first / 1000 });
+  for await (const line of createInterface({ input: process.stdin })) {
+    await take(Number(line));
+    say({ losses: losses.slice(-1) });
+  }
+} else await take(Number(flags.steps));
+
 times.sort((a, b) => a - b);
-const seconds = times[times.length >> 1] / 1000;
-const rate = (batch * model.context) / seconds;
+const msPerStep = times[times.length >> 1];
+const rate = (batch * model.context * 1000) / msPerStep;
 const flops = 3 * flopsPerToken(model, model.context / 2);
-console.log(
-  JSON.stringify({
-    ...{ size: flags.size, model: flags.model, parameters: parameterCount(model).total, batch, microBatch, recompute },
-    ...{ precision: flags.precision, device: device.name, runtime: device.runtime },
-    tokensPerSecond: Math.round(rate),
-    mfu: Number(((rate * flops) / peak).toFixed(4)),
-    msPerStep: seconds * 1000,
-    openSeconds: (opened - began) / 1000,
-    compileSeconds: (compiled - opened) / 1000,
-    firstStepSeconds: (stepped - compiled) / 1000,
-    memory: device.memory?.(),
-    losses: [first.loss, last.loss],
-  }),
-);
+const peak = peakFlops(device);
+say({
+  ...{
+    contender: "crosslayer",
+    size: flags.size,
+    parameters: parameterCount(model).total,
+    batch,
+    microBatch,
+    recompute,
+  },
+  ...{ precision, steps: times.length, tokensPerSecond: Math.round(rate) },
+  ...(peak && { mfu: Number(((rate * flops) / peak).toFixed(4)) }),
+  ...{ msPerStep: Number(msPerStep.toFixed(3)), firstStepSeconds: seconds(0, first) },
+  losses: flags.check ? losses : [losses[0], losses.at(-1)],
+  ...{ compiledBytes: trainer.bytes, peakBytes: device.memory?.().peak },
+  ...{ openSeconds: seconds(began, opened), compileSeconds: seconds(opened, compiled) },
+  ...(flags.hash && { state: await stateHash(), program: trainer.digest?.slice(0, 16) }),
+  ...{ device: device.name, kind: device.kind, runtime: device.runtime },
+});
+
+/** Steps, each begun before the loss of the one before is read. */
+async function take(many) {
+  let pending = await step();
+  let mark = performance.now();
+  for (let i = 0; i < many; i++) {
+    const following = await step();
+    losses.push((await pending.report()).loss);
+    pending = following;
+    times.push(performance.now() - mark);
+    mark = performance.now();
+  }
+  losses.push((await pending.report()).loss);
+}
+
+function tokensOf(i) {
+  const shape = [microBatch, model.context + 1];
+  const token = (_, j) => ((j + i) * 7919 + Math.floor((j * j) / 8)) % model.vocab;
+  return { dtype: "int32", shape, data: Int32Array.from({ length: shape[0] * shape[1] }, token) };
+}
+
+/** Weights that need no common stream of random numbers. */
+function byFormula() {
+  let start = 0;
+  const draw = ({ name, shape, init }) => {
+    const size = shape.reduce((a, b) => a * b);
+    const data = "std" in init ? initialValues(start, size, init.std) : new Float32Array(size).fill(init.value);
+    start += size;
+    return [name, { dtype: "float32", shape, data }];
+  };
+  return Object.fromEntries(parameters(model).map(draw));
+}
+
+/** Of all weights and moments. */
+async function stateHash() {
+  const hash = createHash("sha256");
+  for (const { data } of Object.values(await trainer.read())) hash.update(data);
+  return hash.digest("hex").slice(0, 16);
+}
+
+function seconds(from, to) {
+  return Number(((to - from) / 1000).toFixed(2));
+}
+
+function say(facts) {
+  console.log(JSON.stringify(facts));
+}

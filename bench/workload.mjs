@@ -4,8 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-
-const sizes = JSON.parse(readFileSync(new URL("sizes.json", import.meta.url), "utf8"));
+import sizes from "./sizes.json" with { type: "json" };
 
 /** The exit code that tells the driver "not installed here". */
 export const notInstalled = 3;

@@ -12,7 +12,7 @@ import { type Buffers, type CompileOptions, type Device, type Program, putAll, t
 import { freeHostBytes } from "./host-memory.ts";
 import { type DeviceMemory, PjrtClient, type PjrtDevice } from "./pjrt/client.ts";
 import { ExecutableCache } from "./pjrt/executable-cache.ts";
-import type { Plugin } from "./pjrt/plugins.ts";
+import { clientOptions, type Plugin } from "./pjrt/plugins.ts";
 import { told, XlaBuffer, XlaProgram } from "./xla-program.ts";
 
 /**
@@ -23,7 +23,7 @@ export async function openXla(plugin: Plugin, cards: readonly number[]): Promise
   const name = cards.join() === "0" ? plugin.name : `${plugin.name}:${cards.join() || "all"}`;
   const shows = plugin.name === "cuda" && cards.length > 0;
   if (shows) showCards(name, cards);
-  const client = await PjrtClient.open(plugin.path);
+  const client = await PjrtClient.open(plugin.path, clientOptions(plugin));
   const numbers = cards.length === 0 || shows ? client.devices.map((_, number) => number) : cards;
   const found = numbers.map((number) => client.devices[number]);
   if (found.length >= cards.length && !found.includes(undefined)) {

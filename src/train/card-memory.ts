@@ -4,7 +4,6 @@
 import { bytesText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { parameterCount } from "../model/cost.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
 import type { Device } from "../runtime/device.ts";
 import type { StepTeacher } from "./step.ts";
@@ -65,11 +64,7 @@ export async function checkOnCard(device: Device, step: CardStep, microBatch: nu
 async function stepBytes(device: Device, { config, recipe, shard, teacher }: CardStep, microBatch: number) {
   try {
     using programs = await compileStep(device, config, { ...recipe, microBatch }, shard, teacher);
-    const { update, accumulate } = programs;
-    if (update.bytes === undefined || accumulate?.bytes === undefined) return update.bytes;
-    // While gradients are added up the moments stay where they are, unused.
-    const moments = (2 * 4 * parameterCount(config).total) / (shard ? device.traits.mesh.data : 1);
-    return Math.max(update.bytes, accumulate.bytes + moments);
+    return programs.bytes;
   } catch (error) {
     if (error instanceof InputError && error.code === "out_of_memory") return Number.POSITIVE_INFINITY;
     throw error;

@@ -2,6 +2,7 @@
 
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { parameterCount } from "../model/cost.ts";
 import { parameterLayouts, type Shard } from "../model/parameter-layouts.ts";
 import type { Device, Program } from "../runtime/device.ts";
 import type { Layouts, Mesh } from "../tensor/layout.ts";
@@ -20,6 +21,8 @@ export interface StepPrograms extends Disposable {
   readonly accumulate: Program | undefined;
   /** How weights, moments, summed gradients and tokens lie. */
   readonly layouts: Layouts;
+  /** Bytes that a step takes on each processor, by the compiler's count, where the runtime says. */
+  readonly bytes: number | undefined;
 }
 
 /**
@@ -50,11 +53,18 @@ export async function compileStep(
     update,
     accumulate,
     layouts,
+    bytes: stepBytes(config, update, accumulate, shard ? mesh.data : 1),
     [Symbol.dispose]() {
       update[Symbol.dispose]();
       accumulate?.[Symbol.dispose]();
     },
   };
+}
+
+/** Of the larger program: while gradients are added up the moments stay where they are, unused. */
+function stepBytes(config: ModelConfig, update: Program, accumulate: Program | undefined, shards: number) {
+  if (update.bytes === undefined || accumulate?.bytes === undefined) return update.bytes;
+  return Math.max(update.bytes, accumulate.bytes + (2 * 4 * parameterCount(config).total) / shards);
 }
 
 function teacherLayouts({ config }: StepTeacher, mesh: Mesh, shard: Shard | undefined): Layouts {

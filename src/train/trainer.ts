@@ -113,6 +113,11 @@ export class Trainer implements Disposable {
     return update.digest && [update.digest, accumulate?.digest].filter(Boolean).join("+");
   }
 
+  /** Bytes that a step takes on each processor, by the compiler's count, where the runtime says. */
+  get bytes(): number | undefined {
+    return this.#programs.bytes;
+  }
+
   /** Parameters by name, until the next step. */
   get weights(): Buffers {
     return this.#weights;

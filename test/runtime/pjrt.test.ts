@@ -8,7 +8,7 @@ import { checkVersion, PjrtApi } from "../../src/runtime/pjrt/api.ts";
 import { PjrtBuffer, PjrtClient, type PjrtDevice } from "../../src/runtime/pjrt/client.ts";
 import { compileOptions } from "../../src/runtime/pjrt/compile-options.ts";
 import { ExecutableCache } from "../../src/runtime/pjrt/executable-cache.ts";
-import { findPlugin, pluginVariable } from "../../src/runtime/pjrt/plugins.ts";
+import { clientOptions, findPlugin, pluginVariable } from "../../src/runtime/pjrt/plugins.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { scratch } from "../files/scratch.ts";
 import { hasPlugin } from "./devices.ts";
@@ -35,6 +35,17 @@ const summing = `module @m attributes {mhlo.num_partitions = 2 : i32, mhlo.num_r
 }`;
 
 describe("what needs no plugin", () => {
+  it("takes as much of a CUDA card as JAX's variables say", () => {
+    const [cuda, other] = [{ path: "/x/jax_plugins/xla_cuda13/xla_cuda_plugin.so" }, { path: "/x/cpu.so" }];
+    const shared = { XLA_PYTHON_CLIENT_PREALLOCATE: "false", XLA_PYTHON_CLIENT_MEM_FRACTION: ".4" };
+    expect(clientOptions(cuda, {})).toEqual({});
+    expect(clientOptions(cuda, shared)).toEqual({ preallocate: false, memory_fraction: 0.4 });
+    expect(clientOptions(other, shared)).toEqual({});
+    expect(() => clientOptions(cuda, { XLA_PYTHON_CLIENT_MEM_FRACTION: "1.5" })).toThrow(
+      /between 0 and 1, found "1.5"/,
+    );
+  });
+
   it("refuses another major version", () => {
     expect(() => checkVersion("x.so", 1, 2)).toThrow("x.so: its PJRT API has version 1.2; crosslayer knows 0.x");
     expect(() => checkVersion("x.so", 0, 200)).not.toThrow();

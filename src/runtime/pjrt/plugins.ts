@@ -3,6 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { InputError } from "../../error.ts";
+import type { ClientOptions } from "./client-options.ts";
 
 /** A plugin that is there. */
 export interface Plugin {
@@ -84,4 +86,21 @@ export function prepareEnvironment({ name, path }: Plugin): void {
     .filter(([flag]) => !flags.includes(flag))
     .map(([flag, value]) => `--${flag}=${value}`);
   process.env.XLA_FLAGS = [flags, ...added].filter((part) => part !== "").join(" ");
+}
+
+/**
+ * How much of a CUDA card's memory XLA takes when it opens it: three quarters, or what JAX's variables say, so that several
+ * processes can share a card. @throws InputError where the part is no number between 0 and 1.
+ */
+export function clientOptions({ path }: Pick<Plugin, "path">, environment = process.env): ClientOptions {
+  if (!path.includes("xla_cuda")) return {};
+  const { XLA_PYTHON_CLIENT_PREALLOCATE: ahead, XLA_PYTHON_CLIENT_MEM_FRACTION: part } = environment;
+  const fraction = Number(part);
+  if (part !== undefined && !(fraction > 0 && fraction < 1)) {
+    throw new InputError(`XLA_PYTHON_CLIENT_MEM_FRACTION: must be between 0 and 1, found ${JSON.stringify(part)}`);
+  }
+  return {
+    ...(ahead !== undefined && { preallocate: !["false", "0"].includes(ahead.toLowerCase()) }),
+    ...(part !== undefined && { memory_fraction: fraction }),
+  };
 }
