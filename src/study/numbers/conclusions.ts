@@ -4,7 +4,7 @@
 import { countText, differenceText, integerText, moreText, rateText } from "../../charts/quantity.ts";
 import type { Estimate } from "../../tensor/estimate.ts";
 import { type Contrast, contrasts, extraParametersOf, isSameSize, type PlannedContrast } from "./contrasts.ts";
-import { type Result, reported } from "./result.ts";
+import { type Result, reported, reportedText } from "./result.ts";
 import { pairedDifference, separates } from "./statistics.ts";
 import { type SummaryRow, summarize } from "./summary.ts";
 
@@ -107,14 +107,15 @@ function limits(
   if (!run) return [];
   const sizes = summary.map(({ parameters }) => parameters.nonEmbedding);
   const [least, most] = [countText(Math.min(...sizes)), countText(Math.max(...sizes))];
-  const { source, train, validation } = run.dataset;
+  const { source, train, validation, test = validation } = run.dataset;
+  const held = run.test ? test : validation;
   const passes = run.tokens / train.tokens;
   const counts = summary.map(({ seeds }) => seeds.length);
   const [few, many] = [Math.min(...counts), Math.max(...counts)];
   const lines = [
     `Scale: models of ${least === most ? least : `${least} to ${most}`} parameters without embeddings; ${paperScale}. An order found here need not hold there.`,
     `Training: ${countText(run.tokens)} tokens a run, ${Number(passes.toPrecision(2))} passes over ${countText(train.tokens)} tokens. Longer training may change the order.`,
-    `Data: one source (${source}); validation on ${countText(validation.tokens)} tokens of ${integerText(validation.documents)} ${validation.documents === 1 ? "document" : "documents"} that were not trained on. Other text was not tried.`,
+    `Data: one source (${source}); ${reportedText([run])} on ${countText(held.tokens)} tokens of ${integerText(held.documents)} ${held.documents === 1 ? "document" : "documents"} that were not trained on. Other text was not tried.`,
   ];
   if (few === 1) {
     lines.push(

@@ -87,6 +87,11 @@ export function reported({ test, validation }: Pick<Result, "test" | "validation
   return test ?? validation;
 }
 
+/** The name of the text that all of these are reported on. */
+export function reportedText(results: readonly Pick<Result, "test">[]): "test" | "validation" {
+  return results.every(({ test }) => test) ? "test" : "validation";
+}
+
 const count = z.int().min(0);
 const amount = z.number().min(0);
 const measured = z.number().or(z.null().transform(() => Number.NaN)); // JSON writes NaN and infinities as null

@@ -22,7 +22,7 @@ import { ratePlot } from "../../charts/rate-plot.ts";
 import { tradeOffPlace, tradeOffPlot } from "../../charts/trade-off-plot.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { paretoFront, staircase } from "../numbers/pareto.ts";
-import type { Result } from "../numbers/result.ts";
+import { type Result, reportedText } from "../numbers/result.ts";
 import { learningRateSweep, type SummaryRow, summarize } from "../numbers/summary.ts";
 
 /** Models' colours by their names; a drawing that stands alone has its own. */
@@ -44,6 +44,7 @@ export function paretoChart(
     ...{ stairsOpacity: 0.35, fontSize },
   });
   const place = tradeOffPlace(rows);
+  const text = reportedText(rows.flatMap(({ runs }) => runs));
   const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
   const entries: LegendEntry[] = [
     ["every layer keeps its own KV", ownColor, true],
@@ -77,13 +78,13 @@ export function paretoChart(
         overlay(() => legend(entries, 14, 18, drawing)),
         titles(
           size,
-          `↑ validation perplexity${spreads ? ", ± standard error over seeds" : ""}`,
+          `↑ ${text} perplexity${spreads ? ", ± standard error over seeds" : ""}`,
           "KV cache, bytes per token (float32) →",
           drawing,
         ),
       ],
     },
-    `Validation perplexity against KV cache bytes per token of ${rows.length} models`,
+    `${text === "test" ? "Test" : "Validation"} perplexity against KV cache bytes per token of ${rows.length} models`,
     drawing,
   );
 }

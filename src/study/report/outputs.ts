@@ -1,11 +1,9 @@
 // What a study leaves for people: the report and its pictures as files, each written whole.
 
 import { mkdirSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { memoryPicture } from "../../charts/memory-picture.ts";
 import { modelColors } from "../../charts/palette.ts";
-import { bytesText } from "../../charts/quantity.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import type { Result } from "../numbers/result.ts";
 import { resultsCsv } from "../numbers/results-csv.ts";
@@ -36,7 +34,7 @@ export async function writeOutputs(
 ): Promise<string[]> {
   const summary = summarize(results);
   const colors = modelColors(results);
-  const { cpu, platform, ...software } = results.at(-1)?.versions ?? {};
+  const { cpu: _cpu, platform: _platform, ...software } = results.at(-1)?.versions ?? {};
   const page = report({
     title: plan.title ?? plan.name,
     results,
@@ -44,11 +42,7 @@ export async function writeOutputs(
     preset: plan,
     command,
     versions: software,
-    environment: {
-      processor: `${cpu ?? "unknown"}, ${cpus().length} cores`,
-      memory: bytesText(totalmem()),
-      system: platform ?? "unknown",
-    },
+    environment: environmentOf(results),
     duration,
   });
   const files: Record<string, string> = {
@@ -68,4 +62,19 @@ export async function writeOutputs(
     await writeAtomic(join(directory, name), [new TextEncoder().encode(content)]);
   }
   return paths;
+}
+
+/** What the runs were computed on, each with its number of runs where there are several. */
+function environmentOf(results: readonly Result[]): Record<string, string> {
+  const told = (of: (result: Result) => string | undefined) => {
+    const counts = new Map<string, number>();
+    for (const name of results.map((result) => of(result) ?? "unknown")) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return [...counts].map(([name, runs]) => (counts.size > 1 ? `${name} (${runs} runs)` : name)).join(", ");
+  };
+  return {
+    device: told(({ device }) => device ?? "CPU"),
+    precision: told(({ precision }) => precision ?? "float32"),
+    processor: told(({ versions }) => versions.cpu),
+    system: told(({ versions }) => versions.platform),
+  };
 }

@@ -9,7 +9,7 @@ import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { owners } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
 import type { PlannedContrast } from "../numbers/contrasts.ts";
-import { type Result, reported } from "../numbers/result.ts";
+import { type Result, reported, reportedText } from "../numbers/result.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { evaluationSections } from "./evaluation-table.ts";
@@ -192,7 +192,7 @@ function details(row: SummaryRow): string {
     "learning rates": row.learningRates
       .map((rate) => (rate === row.learningRate ? `${rateText(rate)} (best)` : rateText(rate)))
       .join(", "),
-    "validation loss": `${estimateText(row.loss, 4)} nats per token`,
+    [`${reportedText(row.runs)} loss`]: `${estimateText(row.loss, 4)} nats per token`,
     "word perplexity": estimateText(row.wordPerplexity),
     "bits per byte": estimateText(row.bitsPerByte, 4),
     seeds: row.runs.map((run) => `${run.seed}: ${reported(run).loss.toFixed(4)}`).join("; "),

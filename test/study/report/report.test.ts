@@ -54,6 +54,15 @@ test("numbers are the results'", () => {
   expect(html).not.toContain(estimateText((row as NonNullable<typeof row>).perplexity));
 });
 
+test("says which text the figures are of", () => {
+  expect(page).toContain("validation loss");
+  expect(html).toContain("↑ validation perplexity");
+  const tested = report({ ...options, results: results.map((result) => ({ ...result, test: result.validation })) });
+  expect(tested).toContain("↑ test perplexity");
+  expect(tested).toContain("<dt>test loss</dt>");
+  expect(tested).not.toContain("<dt>validation loss</dt>");
+});
+
 test("the cache's arithmetic is right", () => {
   expect(page).toContain("2 × 4 bytes × 1 KV head × 64 × 8 layers = 4,096 bytes");
   expect(page).toContain("8,192 tokens would take 32 MiB");
