@@ -1,39 +1,91 @@
-// crosslayer's engine core as a contender of decode.ts: one step of all sequences for every line `step`. Its weights are
-// random and rounded to 8 bits, its past random rows. Usage: README.md.
+// crosslayer's engine core as a contender of decode.ts. Its model is the file that llama.cpp reads, imported; it reads the
+// same prompts. For every line `step` it decodes one token of all sequences or, with --prompt, reads one new prompt to its
+// first token. With --share n, n layers share keys and values. Usage: README.md.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Runner } from "../dist/engine/runner.js";
-import { EngineCore, modelConfig, openDevice, PagedMemory } from "../dist/index.js";
-import { RandomPast } from "../dist/study/inference/random-past.js";
-import { randomWeights } from "../dist/study/inference/synthetic.js";
-import { options, room, serve } from "./decode_workload.mjs";
+import { EngineCore, importModel, modelConfig, openCheckpoint, openDevice, PagedMemory } from "../dist/index.js";
+import { emptyCache, reference, relativeError } from "./decode_reference.mjs";
+import { generated, options, promptOf, room, serve, tokenAt } from "./decode_workload.mjs";
 
 const {
   size,
+  sizeName,
   contexts,
   threads,
   share,
-  "kv-dtype": kvDtype,
+  prompt: readsPrompts,
+  check,
+  "kv-dtype": dtype,
 } = options({
   share: { type: "string", default: "1" },
   "kv-dtype": { type: "string", default: "float32" },
 });
-const sharing = Array.from({ length: size.layers }, (_, layer) => layer - (layer % Number(share)));
-const config = modelConfig({ ...size, context: 1 << 15, sharing });
 const blockSize = 128;
-const blocks = contexts.reduce((sum, context) => sum + Math.ceil((context + room + 256) / blockSize), 0);
+const blocks = contexts.reduce((sum, context) => sum + Math.ceil((context + room + 1) / blockSize), 0);
+const { config, weights } = await imported();
 const device = await openDevice(`cpu:${threads}`);
-const memory = new PagedMemory(device, config, { blocks, blockSize, dtype: kvDtype });
-const runner = await Runner.create(device, config, randomWeights(config), memory, "int8");
-const core = new EngineCore(new RandomPast(device, runner), { chunk: blocks * blockSize });
-for (const [index, context] of contexts.entries()) {
-  // No two begin alike: they would share their blocks.
-  const prompt = Int32Array.from({ length: context }, (_, i) => (i * 7919 + index) % size.vocab);
-  core.add({ prompt, maxTokens: room + 1, sampling: { temperature: 0 } });
-}
-await core.step(); // the past of all
-await core.step(); // their first tokens
-await serve({}, async () => {
-  await core.step();
-});
+const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
+const runner = await Runner.create(device, config, weights, memory, "int8");
 
+if (check) await compare();
+else if (readsPrompts) await prompts();
+else await decoding();
 runner[Symbol.dispose]();
+
+async function decoding() {
+  const core = new EngineCore(runner, { chunk: 1024, prefixCache: false });
+  for (const [index, context] of contexts.entries()) {
+    const sampling = { temperature: 0 };
+    core.add({ prompt: Int32Array.from(promptOf(size, index, context)), maxTokens: room + 1, sampling });
+  }
+  while (core.stats().prefillTokens < contexts.reduce((a, b) => a + b)) await core.step();
+  await serve({}, () => core.step());
+}
+
+async function prompts() {
+  const core = new EngineCore(runner, { prefixCache: false });
+  await serve({}, async (count) => {
+    const prompt = Int32Array.from(promptOf(size, count, contexts[0]));
+    core.add({ prompt, maxTokens: 1, sampling: { temperature: 0 } });
+    while (!core.idle) await core.step();
+  });
+}
+
+/** The logits of prompts and of two steps after them beside the reference's. */
+async function compare() {
+  const forward = reference(size, true);
+  let used = 0;
+  for (const [index, length] of contexts.entries()) {
+    const cache = emptyCache(size);
+    const tokens = [...promptOf(size, index, length), tokenAt(size, index, length), tokenAt(size, index, length + 1)];
+    const own = Array.from({ length: Math.ceil(tokens.length / blockSize) }, () => used++);
+    let computed = 0;
+    for (const count of [length, 1, 1]) {
+      const sequence = { blocks: own, computed, pending: count, tokens: (from, to) => tokens.slice(from, to) };
+      const [found] = await runner.run([{ sequence, count }]);
+      computed += count;
+      const expected = tokens.slice(computed - count, computed).map((token) => forward(token, cache));
+      const error = relativeError(found, expected.at(-1));
+      console.log(`sequence ${index}, position ${computed - 1}: relative error ${error.toExponential(1)}`);
+      if (!(error < 0.03)) process.exitCode = 1;
+    }
+  }
+}
+
+/** The model that llama.cpp reads, from the same file; with --share its borrowers' keys and values are left out. */
+async function imported() {
+  const checkpoint = await openCheckpoint(generated(new URL("gguf.mjs", import.meta.url), sizeName, "gguf"));
+  const sharing = Array.from({ length: size.layers }, (_, layer) => layer - (layer % Number(share)));
+  const folder = mkdtempSync(join(tmpdir(), "crosslayer-decode-"));
+  try {
+    const model = modelConfig({ ...checkpoint.model, sharing });
+    const { run } = await importModel({ ...checkpoint, model }, join(folder, "run"));
+    return { config: run.config.model, weights: (await run.loadModel()).tensors };
+  } finally {
+    await checkpoint[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  }
+}

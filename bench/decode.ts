@@ -1,6 +1,7 @@
-// Time of one decode step: crosslayer's engine, with sharing and without, beside node-llama-cpp and an ONNX graph with
-// GroupQueryAttention, each in a process of its own. They take turns, a few steps each, so that a machine that speeds up
-// or slows down does so for all. Usage: README.md.
+// Decoding steps and prompts of crosslayer's engine beside node-llama-cpp and an ONNX graph with GroupQueryAttention, each in
+// a process of its own. First like for like: one file of weights, nothing shared, the same prompts, keys and values of the
+// same kind. Then what sharing adds. They take turns, a few steps each, so that a machine that speeds up or slows down does
+// so for all. Usage: README.md.
 
 import { spawnSync } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
@@ -8,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { median } from "../src/tensor/estimate.ts";
 import { Contender } from "./contender.ts";
+import { pairedRatio } from "./paired-ratio.ts";
 
 interface Report {
   readonly ms: number;
@@ -18,7 +20,7 @@ interface Report {
 const { values } = parseArgs({
   options: {
     size: { type: "string", default: "m1" },
-    cases: { type: "string", default: "1:1024,1:4096,16:4096" },
+    cases: { type: "string", default: "1:1024,1:4096,16:1024,16:4096,prompt:512,prompt:2048" },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "12" },
     only: { type: "string", default: "" },
@@ -32,61 +34,114 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 // Threads of all have cores to themselves, where the system lets us: some kernels pack waiting threads on one core.
 const realtime = spawnSync("chrt", ["-r", "1", "true"]).status === 0 ? ["chrt", "-r", "1"] : [];
 const node = (file: string, ...more: string[]) => [...realtime, process.execPath, here(file), ...more];
-const contenders: Readonly<Record<string, readonly string[]>> = {
-  "crosslayer, float32 KV": node("crosslayer_decode.mjs"),
-  "crosslayer, int8 KV": node("crosslayer_decode.mjs", "--kv-dtype", "int8"),
-  "crosslayer CLA2, float32 KV": node("crosslayer_decode.mjs", "--share", "2"),
-  "crosslayer CLA2, int8 KV": node("crosslayer_decode.mjs", "--share", "2", "--kv-dtype", "int8"),
-  "llama.cpp, F16 KV, flash": node("llama_decode.mjs", "--flash", "on"),
-  "llama.cpp, F16 KV": node("llama_decode.mjs", "--flash", "off"),
-  GroupQueryAttention: node("gqa_decode.mjs"),
-};
+const ours = (...more: string[]) => node("crosslayer_decode.mjs", ...more);
+const llama = (...more: string[]) => node("llama_decode.mjs", ...more);
+
+interface Entry {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** The rows that its time is divided by; of several, the fastest. */
+  readonly against: readonly string[];
+  /** It steps but reads no prompts. */
+  readonly stepsAlone?: boolean;
+}
+
+const f16 = ["llama.cpp, F16, flash", "llama.cpp, F16"];
+const q8 = ["llama.cpp, Q8_0, flash"];
+const alike: readonly Entry[] = [
+  { name: "llama.cpp, F16, flash", command: llama("--flash", "on"), against: [] },
+  { name: "llama.cpp, F16", command: llama("--flash", "off"), against: [] },
+  { name: "crosslayer, float32", command: ours(), against: f16 },
+  { name: "GroupQueryAttention, float32", command: node("gqa_decode.mjs"), against: f16, stepsAlone: true },
+  { name: "llama.cpp, Q8_0, flash", command: llama("--kv", "Q8_0", "--flash", "on"), against: [] },
+  { name: "crosslayer, int8", command: ours("--kv-dtype", "int8"), against: q8 },
+];
+const sharing: readonly Entry[] = [
+  { name: "crosslayer CLA2, float32", command: ours("--share", "2"), against: ["crosslayer, float32"] },
+  { name: "crosslayer CLA2, int8", command: ours("--share", "2", "--kv-dtype", "int8"), against: ["crosslayer, int8"] },
+];
 
 console.log(
   `${cpus()[0]?.model.trim()}, ${availableParallelism()} processors, ${values.threads} threads each${realtime.length > 0 ? ", realtime priority" : ""}`,
 );
 for (const text of values.cases.split(",")) {
-  const [batch, context] = text.split(":").map(Number) as [number, number];
-  await compare(batch, context);
+  const [kind, context] = text.split(":") as [string, string];
+  await compare(kind === "prompt" ? undefined : Number(kind), Number(context));
 }
 
-async function compare(batch: number, context: number): Promise<void> {
+interface Runner {
+  readonly entry: Entry;
+  readonly contender: Contender<Report>;
+  readonly reports: Report[];
+}
+
+/** Steps of `batch` sequences, or prompts if there is none. */
+async function compare(batch: number | undefined, context: number): Promise<void> {
   // Ragged: the longest has the whole context, the others evenly less.
-  const contexts = Array.from({ length: batch }, (_, i) => Math.round((context * (batch - i)) / batch));
-  const shared = ["--size", values.size, "--threads", values.threads, "--contexts", contexts.join()];
-  const runners: { contender: Contender<Report>; reports: Report[] }[] = [];
-  for (const [name, command] of Object.entries(contenders)) {
-    if (values.only && !name.includes(values.only)) continue;
-    const contender = new Contender<Report>(name, [...command, ...shared]);
+  const contexts = Array.from({ length: batch ?? 1 }, (_, i) => Math.round(context - (context * i) / (batch ?? 1)));
+  const asked = ["--size", values.size, "--threads", values.threads, "--contexts", contexts.join()];
+  if (batch === undefined) asked.push("--prompt");
+  const runners: Runner[] = [];
+  for (const entry of [...alike, ...sharing]) {
+    if (!new RegExp(values.only).test(entry.name) || (entry.stepsAlone && batch === undefined)) continue;
+    const contender = new Contender<Report>(entry.name, [...entry.command, ...asked]);
     if (!(await contender.ready())?.startsWith("ready")) {
-      console.log(`${name} skipped: see README.md for how to install it`);
+      console.log(`${entry.name} skipped: see README.md for how to install it`);
       continue;
     }
-    runners.push({ contender, reports: [] });
-    for (let i = 0; i < 10; i++) await contender.step(); // compiles, allocates, settles: not counted
+    runners.push({ entry, contender, reports: [] });
+    for (let i = 0; i < (batch === undefined ? 2 : 10); i++) await contender.step(); // compiles, allocates: not counted
   }
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const { contender, reports } of runners) {
-      await contender.step();
-      for (let i = 1; i < turn; i++) {
+      if (batch !== undefined) await contender.step();
+      for (let i = batch === undefined ? turn - 1 : 1; i < turn; i++) {
         const report = await contender.step();
         if (report) reports.push(report);
       }
     }
   }
   for (const { contender } of runners) await contender.stop();
-  console.log(
-    `\nSize ${values.size}, batch ${batch}, contexts ${contexts[0]}${batch > 1 ? ` … ${contexts.at(-1)}` : ""}\n`,
-  );
-  console.log("| | ms per step, median (least) | tokens/s | CPU ms | peak MB |");
-  console.log("|---|--:|--:|--:|--:|");
-  for (const { contender, reports } of runners) {
-    const ms = median(reports.map((report) => report.ms));
+  const least = contexts.length > 1 ? ` … ${contexts.at(-1)}` : "";
+  const what = batch === undefined ? `a prompt of ${context} tokens` : `batch ${batch}, contexts ${context}${least}`;
+  const tokens = batch ?? context;
+  console.log(`\nSize ${values.size}, ${what}. Like for like: one file, nothing shared, 8-bit weights\n`);
+  table(runners, tokens, alike);
+  console.log("\nWhat sharing adds\n");
+  table(runners, tokens, sharing);
+}
+
+function table(runners: readonly Runner[], tokens: number, entries: readonly Entry[]): void {
+  console.log("| keys and values | ms, median (least) | tokens/s | time ÷ (95%) | CPU ms | peak MB |");
+  console.log("|---|--:|--:|--:|--:|--:|");
+  for (const { entry, reports } of runners.filter(({ entry }) => entries.includes(entry))) {
+    const ms = timeOf(reports);
     const least = Math.min(...reports.map((report) => report.ms));
     const cpu = median(reports.map(({ cpuMs }) => cpuMs));
     const peak = Math.max(...reports.map(({ peakMB }) => peakMB));
-    console.log(
-      `| ${contender.name} | ${ms.toFixed(1)} (${least.toFixed(1)}) | ${((batch * 1000) / ms).toFixed(0)} | ${cpu.toFixed(1)} | ${peak.toFixed(0)} |`,
-    );
+    const cells = [
+      entry.name,
+      `${ms.toFixed(1)} (${least.toFixed(1)})`,
+      ((tokens * 1000) / ms).toFixed(0),
+      against(entry, reports, runners),
+      cpu.toFixed(1),
+      peak.toFixed(0),
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
   }
+}
+
+function timeOf(reports: readonly Report[]): number {
+  return median(reports.map(({ ms }) => ms));
+}
+
+/** The ratio of times within a round, and whose time is divided by. */
+function against({ against }: Entry, reports: readonly Report[], runners: readonly Runner[]): string {
+  const [other] = runners
+    .filter(({ entry }) => against.includes(entry.name))
+    .sort((a, b) => timeOf(a.reports) - timeOf(b.reports));
+  if (!other) return "";
+  const pairs = reports.map(({ ms }, i) => [other.reports[i]?.ms ?? Number.NaN, ms] as const);
+  const { ratio, low, high } = pairedRatio(pairs);
+  return `${other.entry.name}: ${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 }

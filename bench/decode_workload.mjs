@@ -20,7 +20,10 @@ export const room = 256;
 export const normEpsilon = 1e-5;
 export const ropeTheta = 10000;
 
-/** `--size m1|m2 --contexts 4096,3000 --threads n` and what `more` declares; one context stands for all `--batch`. */
+/**
+ * `--size m1|m2 --contexts 4096,3000 --threads n` and what `more` declares; one context stands for all `--batch`. With
+ * `--prompt` a step reads a prompt as long as the one context.
+ */
 export function options(more = {}) {
   const { values } = parseArgs({
     options: {
@@ -29,6 +32,7 @@ export function options(more = {}) {
       contexts: { type: "string", default: "1024" },
       threads: { type: "string", default: "2" },
       write: { type: "string" },
+      prompt: { type: "boolean" },
       check: { type: "boolean" },
       ...more,
     },
@@ -95,6 +99,11 @@ export function normals(start, count, std) {
 /** The random token at a position of a sequence. */
 export function tokenAt({ vocab }, sequence, position) {
   return hash(sequence * 2 ** 20 + position) % vocab;
+}
+
+/** The tokens of a sequence's prompt. */
+export function promptOf(size, sequence, length) {
+  return Array.from({ length }, (_, position) => tokenAt(size, sequence, position));
 }
 
 /** A file that `script` makes with `--write`, once, in a process of its own whose memory then does not count. */

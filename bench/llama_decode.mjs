@@ -1,5 +1,5 @@
-// Decoding by node-llama-cpp (llama.cpp, CPU): Q8_0 weights, float16 keys and values, one llama_decode a step. It is no
-// dependency of this package: it is looked for beside this file, then in the folder that PEERS names.
+// Decoding and prompts by node-llama-cpp (llama.cpp, CPU): Q8_0 weights, keys and values in --kv F16 or Q8_0, one
+// llama_decode a step. It is no dependency of this package: it is looked for in the folder that PEERS names.
 // Steps go straight to the addon that LlamaContext's batcher calls: nothing is sampled, no list of tokens copied. With
 // --public they go through the documented controlledEvaluate, which also picks the likeliest token.
 
@@ -7,12 +7,16 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { emptyCache, reference, relativeError } from "./decode_reference.mjs";
-import { generated, options, room, serve, tokenAt } from "./decode_workload.mjs";
+import { generated, options, promptOf, room, serve, tokenAt } from "./decode_workload.mjs";
 import { notInstalled } from "./workload.mjs";
 
 const flashes = { auto: "auto", on: true, off: false };
 
+/** Tokens of a prompt that are read at once. */
+const batchSize = 512;
+
 const { size, sizeName, batch, contexts, threads, check, ...more } = options({
+  kv: { type: "string", default: "F16" },
   flash: { type: "string", default: "auto" },
   public: { type: "boolean" },
 });
@@ -22,22 +26,24 @@ const model = await llama.loadModel({ modelPath: generated(new URL("gguf.mjs", i
 const context = await model.createContext({
   sequences: batch,
   contextSize: Math.max(...contexts) + room + 2, // of each sequence
-  batchSize: 512, // what a prompt is read by
+  batchSize,
   threads,
   flashAttention: flashes[more.flash],
+  experimentalKvCacheKeyType: more.kv,
+  experimentalKvCacheValueType: more.kv,
   ignoreMemorySafetyChecks: true,
 });
 const sequences = contexts.map(() => context.getSequence()); // the addon numbers them from 0
 const addon = context._ctx;
 
-const start = performance.now();
-for (const [index, sequence] of sequences.entries()) {
-  await sequence.evaluateWithoutGeneratingNewTokens(tokensOf(index, contexts[index]));
+if (more.prompt) await serve({}, readPrompt);
+else {
+  for (const [index, sequence] of sequences.entries()) {
+    await sequence.evaluateWithoutGeneratingNewTokens(promptOf(size, index, contexts[index]));
+  }
+  if (check) await compare();
+  else await serve({}, more.public ? countingDecodes(publicStep) : step);
 }
-const prefillTokensPerSecond = (contexts.reduce((a, b) => a + b) / (performance.now() - start)) * 1000;
-
-if (check) await compare();
-else await serve({ prefillTokensPerSecond }, more.public ? countingDecodes(publicStep) : step);
 process.exit(); // llama.cpp's threads would keep it
 
 /** One token for every sequence, all in one llama_decode; gives the places of their logits. */
@@ -49,6 +55,19 @@ async function step(count) {
   });
   await addon.decodeBatch();
   return places;
+}
+
+/** A new prompt in place of the last one; the scores after its last token. */
+async function readPrompt(count) {
+  const [length] = contexts;
+  const tokens = Uint32Array.from(promptOf(size, count, length));
+  addon.removeTokenCellsFromSequence(0, 0, -1);
+  for (let from = 0; from < length; from += batchSize) {
+    const piece = tokens.subarray(from, from + batchSize);
+    addon.initBatch(piece.length);
+    addon.addToBatch(0, from, piece, from + batchSize >= length ? Uint32Array.of(piece.length - 1) : new Uint32Array());
+    await addon.decodeBatch();
+  }
 }
 
 async function publicStep(count) {
@@ -81,7 +100,7 @@ async function compare() {
   const caches = contexts.map(() => emptyCache(size));
   const forward = reference(size, true);
   for (const [index, length] of contexts.entries()) {
-    for (const token of tokensOf(index, length)) forward(token, caches[index]);
+    for (const token of promptOf(size, index, length)) forward(token, caches[index]);
   }
   for (let count = 0; count < 2; count++) {
     const places = await step(count);
@@ -95,10 +114,6 @@ async function compare() {
       if (!(error < 0.03)) process.exitCode = 1;
     }
   }
-}
-
-function tokensOf(sequence, length) {
-  return Array.from({ length }, (_, position) => tokenAt(size, sequence, position));
 }
 
 async function load() {
