@@ -1,5 +1,6 @@
 """
-Training steps by PyTorch, eager: the model of ../src written plainly, torch.optim.AdamW (foreach) and clip_grad_norm_.
+Training steps by PyTorch: the model of ../src written plainly, torch.optim.AdamW (foreach) and clip_grad_norm_. Attention
+is scaled_dot_product_attention. With --compile the model and its loss go through torch.compile.
 With --serve it prints "ready <parameters>" and answers every line "step" with JSON: ms, cpuMs (of all threads), loss
 and the peak memory rssMB. Without, it takes three steps. Sizes, initial weights and tokens are those of workload.mjs.
 """
@@ -24,15 +25,6 @@ except ModuleNotFoundError as missing:
 EPSILON = 1e-5
 
 
-class RMSNorm(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-
-    def forward(self, x):
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPSILON) * self.weight
-
-
 def linear(inputs, outputs):
     return nn.Linear(inputs, outputs, bias=False)
 
@@ -50,11 +42,11 @@ class Layer(nn.Module):
         super().__init__()
         width, heads, groups, dim = size["width"], size["heads"], size["kvHeads"], size["headDim"]
         self.heads, self.groups, self.dim = heads, groups, dim
-        self.norm, self.q = RMSNorm(width), linear(width, heads * dim)
+        self.norm, self.q = nn.RMSNorm(width, EPSILON), linear(width, heads * dim)
         if owns:
-            self.kv_norm, self.k, self.v = RMSNorm(width), linear(width, groups * dim), linear(width, groups * dim)
+            self.kv_norm, self.k, self.v = nn.RMSNorm(width, EPSILON), linear(width, groups * dim), linear(width, groups * dim)
         self.o = linear(heads * dim, width)
-        self.mlp_norm = RMSNorm(width)
+        self.mlp_norm = nn.RMSNorm(width, EPSILON)
         self.gate, self.up = linear(width, size["mlpWidth"]), linear(width, size["mlpWidth"])
         self.down = linear(size["mlpWidth"], width)
 
@@ -65,13 +57,10 @@ class Layer(nn.Module):
         v = self.v(normed).view(batch, length, self.groups, self.dim).transpose(1, 2)
         return rotate(k, cos, sin), v
 
-    def forward(self, x, k, v, mask, cos, sin):
+    def forward(self, x, k, v, cos, sin):
         batch, length, _ = x.shape
-        q = self.q(self.norm(x)).view(batch, length, self.heads, self.dim).transpose(1, 2)
-        q = rotate(q, cos, sin).reshape(batch, self.groups, -1, self.dim)  # [B, G, R·T, D]: the heads of a group are rows
-        scores = (q @ k.transpose(-1, -2) / math.sqrt(self.dim)).view(batch, self.heads, length, length)
-        weights = torch.softmax(scores + mask, dim=-1)
-        mixed = (weights.view(batch, self.groups, -1, length) @ v).view(batch, self.heads, length, self.dim)
+        q = rotate(self.q(self.norm(x)).view(batch, length, self.heads, self.dim).transpose(1, 2), cos, sin)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.groups < self.heads)
         x = x + self.o(mixed.transpose(1, 2).reshape(batch, length, -1))
         normed = self.mlp_norm(x)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -82,18 +71,17 @@ class Decoder(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(size["vocab"], size["width"])
         self.layers = nn.ModuleList(Layer(size, layer % 2 == 0) for layer in range(size["layers"]))
-        self.norm = RMSNorm(size["width"])
+        self.norm = nn.RMSNorm(size["width"], EPSILON)
         half, length = size["headDim"] // 2, size["length"]
         angle = torch.outer(torch.arange(length).double(), 10000 ** (-torch.arange(half).double() / half))
         self.cos, self.sin = angle.cos().float(), angle.sin().float()
-        self.mask = torch.full((length, length), float("-inf")).triu(1)
 
     def forward(self, tokens):
         x = self.embed(tokens)
         for layer, block in enumerate(self.layers):
             if layer % 2 == 0:
                 k, v = block.keys_values(x, self.cos, self.sin)
-            x = block(x, k, v, self.mask, self.cos, self.sin)
+            x = block(x, k, v, self.cos, self.sin)
         return self.norm(x) @ self.embed.weight.T
 
 
@@ -132,10 +120,9 @@ def optimizer_of(model):
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), eps=1e-8, foreach=True)
 
 
-def train_step(model, optimizer, tokens):
+def train_step(model, loss_of, optimizer, tokens):
     optimizer.zero_grad(set_to_none=True)
-    logits = model(tokens[:, :-1])
-    loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), tokens[:, 1:].reshape(-1))
+    loss = loss_of(tokens)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
@@ -156,18 +143,26 @@ def main():
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--size", choices=sizes, default="a")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     size = sizes[options.size]
     model = Decoder(size)
     print("ready", initialize(model, size), flush=True)
     optimizer = optimizer_of(model)
+
+    def loss_of(tokens):
+        logits = model(tokens[:, :-1])
+        return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), tokens[:, 1:].reshape(-1))
+
+    if options.compile:
+        loss_of = torch.compile(loss_of)
     step = 0
     for line in sys.stdin if options.serve else ["step"] * 3:
         if line.strip() != "step":
             continue
         start, cpu = time.perf_counter(), time.process_time()
-        loss = train_step(model, optimizer, tokens_of(size, step))
+        loss = train_step(model, loss_of, optimizer, tokens_of(size, step))
         ms, cpu_ms = (time.perf_counter() - start) * 1000, (time.process_time() - cpu) * 1000
         print(json.dumps(dict(ms=ms, cpuMs=cpu_ms, loss=loss, rssMB=peak_memory())), flush=True)
         step += 1

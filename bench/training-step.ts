@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { median } from "../src/tensor/estimate.ts";
 import { Contender } from "./contender.ts";
+import { pairedRatio } from "./paired-ratio.ts";
 
 interface Report {
   /** Milliseconds of the step. */
@@ -37,14 +38,13 @@ const { values } = parseArgs({
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const node = (file: string, ...more: string[]) => [process.execPath, here(file), ...more];
+const torch = (...more: string[]) => [values.python, here("torch_step.py"), ...more];
+const torchInstall = "pip install torch numpy; choose its Python with --python";
 const contenders: readonly Entry[] = [
   { name: "crosslayer", command: node("crosslayer_step.mjs"), install: "npm run build" },
   { name: "crosslayer, recompute", command: node("crosslayer_step.mjs", "--recompute"), install: "npm run build" },
-  {
-    name: "PyTorch",
-    command: [values.python, here("torch_step.py")],
-    install: "apt-get install python3-torch, or pip install torch numpy; choose its Python with --python",
-  },
+  { name: "PyTorch, eager", command: torch(), install: torchInstall },
+  { name: "PyTorch, compiled", command: torch("--compile"), install: torchInstall },
   {
     name: "jax-js, 1 thread",
     command: node("jax_step.mjs"),
@@ -106,6 +106,7 @@ async function compare(size: string): Promise<void> {
     const runner = new Runner(contender, size);
     if (await runner.ready()) {
       runner.first = await runner.step(); // compiles, allocates: not counted
+      runner.spent = 0;
       if (runner.first) runners.push(runner);
       else console.log(`${contender.name} ended in its first step`);
     } else console.log(`${contender.name} skipped. To install: ${contender.install}`);
@@ -126,17 +127,19 @@ function show(size: string, runners: readonly Runner[], tokens: number): void {
   if (!ours) return;
   const describe = Object.entries(sizes[size] as object).map(([key, value]) => `${key} ${value}`);
   console.log(`\nSize ${size}: ${describe.join(", ")}; ${ours.parameters} parameters; layers share in pairs\n`);
-  console.log("| | ms per step, median (range) | tokens/s | time ÷ crosslayer | CPU ms | peak MB | steps |");
+  console.log("| | ms per step, median (range) | tokens/s | time ÷ crosslayer (95%) | CPU ms | peak MB | steps |");
   console.log("|---|---|---|---|---|---|---|");
   for (const { name, reports, parameters, first } of runners) {
     const times = reports.map(({ ms }) => ms);
     const ms = median(times);
-    const ratio = median(times.map((time, round) => time / (ours.reports[round]?.ms ?? Number.NaN)));
+    const pairs = reports.map((report, round) => [ours.reports[round]?.ms ?? Number.NaN, report.ms] as const);
+    const { ratio, low, high } = pairedRatio(pairs);
+    const divided = name === ours.name ? "1" : `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
     const range = `${Math.min(...times).toFixed(0)}–${Math.max(...times).toFixed(0)}`;
     const cpu = median(reports.map(({ cpuMs }) => cpuMs)).toFixed(0);
     const peak = Math.max(...reports.map(({ rssMB }) => rssMB));
     console.log(
-      `| ${name} | ${ms.toFixed(0)} (${range}) | ${((tokens / ms) * 1000).toFixed(0)} | ${ratio.toFixed(2)} | ${cpu} | ${peak.toFixed(0)} | ${reports.length} |`,
+      `| ${name} | ${ms.toFixed(0)} (${range}) | ${((tokens / ms) * 1000).toFixed(0)} | ${divided} | ${cpu} | ${peak.toFixed(0)} | ${reports.length} |`,
     );
     const apart = Math.abs((first?.loss ?? Number.NaN) - (ours.first?.loss ?? Number.NaN));
     if (!(apart < 1e-3) || parameters !== ours.parameters) {
