@@ -36,6 +36,13 @@ export function leader(point: { x: number; y: number }, box: Box): Shape[] {
   return [line(point.x, point.y, x, y, "currentColor")];
 }
 
+/** A name in the box that was found for it, beginning or ending at the side of its point, whose x is `at`. */
+export function nameIn({ x, y, width, height }: Box, at: number, name: string, drawing: DrawingOptions): Shape {
+  const anchor = x >= at ? "start" : x + width <= at ? "end" : "middle";
+  const from = { start: x, end: x + width, middle: x + width / 2 }[anchor];
+  return textAt(from, y + height / 2, name, drawing, { "text-anchor": anchor });
+}
+
 /** The end of a model's line, and its name. */
 export interface LineEnd {
   readonly x: number;

@@ -39,13 +39,28 @@ const columns: readonly [name: string, cell: (result: Result) => Cell][] = [
   ["data_identity", ({ dataset }) => dataset.identity],
 ];
 
-/** A head and a line per result; what was not measured is empty. */
+/** A head and a line per result; what was not measured is empty. Tasks have two columns a metric, as far as any was asked. */
 export function resultsCsv(results: readonly Result[]): string {
+  const all = [...columns, ...taskColumns(results)];
   const lines = [
-    columns.map(([name]) => name),
-    ...results.map((result) => columns.map(([, cell]) => text(cell(result)))),
+    all.map(([name]) => text(name)),
+    ...results.map((result) => all.map(([, cell]) => text(cell(result)))),
   ];
   return lines.map((line) => `${line.join(",")}\r\n`).join("");
+}
+
+/** `blimp_acc` and `blimp_acc_standard_error`, for every metric of every task that a result has. */
+function taskColumns(results: readonly Result[]): (typeof columns)[number][] {
+  const metrics = results.flatMap(({ tasks = {} }) =>
+    Object.entries(tasks).flatMap(([task, { metrics }]) =>
+      Object.keys(metrics).map((metric) => [task, metric] as const),
+    ),
+  );
+  const named = new Map(metrics.map(([task, metric]) => [`${task}_${metric}`, [task, metric] as const]));
+  return [...named].flatMap(([name, [task, metric]]): (typeof columns)[number][] => [
+    [name, ({ tasks }) => tasks?.[task]?.metrics[metric]?.value],
+    [`${name}_standard_error`, ({ tasks }) => tasks?.[task]?.metrics[metric]?.standardError],
+  ]);
 }
 
 function text(cell: Cell): string {

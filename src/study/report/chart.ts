@@ -10,20 +10,22 @@ import {
   layout,
   leader,
   legend,
+  nameIn,
   titles,
 } from "../../charts/annotation.ts";
 import { ends } from "../../charts/axis.ts";
-import { draw, overlay, type Shape, textAt, textWidth } from "../../charts/drawing.ts";
+import { draw, overlay, type Shape, textWidth } from "../../charts/drawing.ts";
 import type { DrawingOptions } from "../../charts/drawing-options.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
 import { lossPlot } from "../../charts/loss-plot.ts";
 import { modelColors, ownColor, sharedColor } from "../../charts/palette.ts";
-import { ratePlot } from "../../charts/rate-plot.ts";
+import { type RatePoint, ratePlot } from "../../charts/rate-plot.ts";
 import { tradeOffPlace, tradeOffPlot } from "../../charts/trade-off-plot.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { paretoFront, staircase } from "../numbers/pareto.ts";
 import { type Result, reportedText } from "../numbers/result.ts";
 import { learningRateSweep, type SummaryRow, summarize } from "../numbers/summary.ts";
+import { parabolaBest, type RateLoss } from "../trials/rate-search.ts";
 
 /** Models' colours by their names; a drawing that stands alone has its own. */
 type ModelColors = ReadonlyMap<string, string>;
@@ -89,7 +91,10 @@ export function paretoChart(
   );
 }
 
-/** Mean validation loss (nats per token) at every learning rate that was tried, a line per model, the best filled. */
+/**
+ * Mean validation loss (nats per token) at every learning rate that was tried, a line per model. Filled is the rate that
+ * was chosen: where it lies between those that were tried, on the parabola that chose it.
+ */
 export function learningRateChart(
   results: readonly Result[],
   drawing: DrawingOptions = {},
@@ -122,15 +127,28 @@ export function learningRateChart(
             drawing,
           ),
           ...lines.flatMap(({ points, color, best }) =>
-            points.map(({ rate, loss }) => dot(x(rate), y(loss.mean), color, rate === best, drawing)),
+            marked(points, best).map(({ rate, loss }) => dot(x(rate), y(loss), color, rate === best, drawing)),
           ),
         ]),
-        titles(size, "↑ validation loss, nats per token; filled: each model's best", "peak learning rate →", drawing),
+        titles(
+          size,
+          "↑ validation loss, nats per token; filled: the rate that was chosen",
+          "peak learning rate →",
+          drawing,
+        ),
       ],
     },
     `Validation loss against learning rate of ${lines.length} models`,
     drawing,
   );
+}
+
+/** The points that were tried, and the chosen one if it is none of them. */
+function marked(points: readonly RatePoint[], best: number): RateLoss[] {
+  const tried = points.map(({ rate, loss }) => ({ rate, loss: loss.mean }));
+  if (tried.length === 0 || tried.some(({ rate }) => rate === best)) return tried;
+  const chosen = parabolaBest(tried);
+  return chosen.rate === best ? [...tried, chosen] : tried;
 }
 
 /**
@@ -175,13 +193,6 @@ export function lossChart(
     `Loss by training step of ${lines.length} models`,
     drawing,
   );
-}
-
-// A name in the box that was found for it, beginning or ending at the side of its point.
-function nameIn({ x, y, width, height }: Box, at: number, name: string, drawing: DrawingOptions): Shape {
-  const anchor = x >= at ? "start" : x + width <= at ? "end" : "middle";
-  const from = { start: x, end: x + width, middle: x + width / 2 }[anchor];
-  return textAt(from, y + height / 2, name, drawing, { "text-anchor": anchor });
 }
 
 const isValidated = ({ validation }: { validation?: number | undefined }) => validation !== undefined;

@@ -5,13 +5,17 @@ import { join } from "node:path";
 import { memoryPicture } from "../../charts/memory-picture.ts";
 import { modelColors } from "../../charts/palette.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
+import { contrasts } from "../numbers/contrasts.ts";
 import type { Result } from "../numbers/result.ts";
 import { resultsCsv } from "../numbers/results-csv.ts";
+import { paperContrasts, type SizedContrast, sizedContrasts } from "../numbers/sized-contrasts.ts";
 import { summarize } from "../numbers/summary.ts";
 import type { StudyPlan } from "../trials/plan.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { evaluationsMarkdown } from "./evaluation-table.ts";
+import { probeCharts } from "./probe-chart.ts";
 import { report } from "./report.ts";
+import { sizeChart } from "./size-chart.ts";
 import { markdownTable } from "./table.ts";
 
 /** What a study's outputs say beside its results. */
@@ -21,16 +25,18 @@ export interface OutputOptions {
   command: string;
   /** Seconds it took. */
   duration: number;
+  /** What studies of other sizes found. */
+  otherSizes?: readonly SizedContrast[];
 }
 
 /**
- * Writes `report.html`, `pareto.svg`, `memory.svg`, `loss.svg`, `summary.md`, `results.csv`, and `learning-rates.svg` if
- * several were tried.
+ * Writes `report.html`, `pareto.svg`, `memory.svg`, `loss.svg`, `summary.md`, `results.csv`; `learning-rates.svg` if
+ * several were tried, `sizes.svg` if the plan asks what sharing costs, and a picture for each probe.
  */
 export async function writeOutputs(
   directory: string,
   results: readonly Result[],
-  { plan, command, duration }: OutputOptions,
+  { plan, command, duration, otherSizes = [] }: OutputOptions,
 ): Promise<string[]> {
   const summary = summarize(results);
   const colors = modelColors(results);
@@ -44,7 +50,9 @@ export async function writeOutputs(
     versions: software,
     environment: environmentOf(results),
     duration,
+    otherSizes,
   });
+  const sizes = sizedContrasts(contrasts(plan.contrasts ?? [], summary), summary);
   const files: Record<string, string> = {
     "report.html": page,
     "pareto.svg": paretoChart(summary, {}, colors),
@@ -53,6 +61,8 @@ export async function writeOutputs(
     ...(summary.some(({ learningRates }) => learningRates.length > 1)
       ? { "learning-rates.svg": learningRateChart(results, {}, colors) }
       : {}),
+    ...(sizes.length > 0 ? { "sizes.svg": sizeChart([...sizes, ...otherSizes, ...paperContrasts]) } : {}),
+    ...Object.fromEntries(probeCharts(summary, {}, colors).map(({ name, svg }) => [`${name}.svg`, svg])),
     "summary.md": [markdownTable(summary), evaluationsMarkdown(summary)].filter(Boolean).join("\n\n").concat("\n"),
     "results.csv": resultsCsv(results),
   };

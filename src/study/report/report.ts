@@ -10,11 +10,14 @@ import { owners } from "../../model/sharing.ts";
 import { type Comparison, conclude } from "../numbers/conclusions.ts";
 import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported, reportedText } from "../numbers/result.ts";
+import { paperContrasts, type SizedContrast, sizedContrasts } from "../numbers/sized-contrasts.ts";
 import { type SummaryRow, summarize } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { evaluationSections } from "./evaluation-table.ts";
 import { finding } from "./finding.ts";
+import { probeCharts } from "./probe-chart.ts";
 import { reportStyle } from "./report-style.ts";
+import { sizeChart } from "./size-chart.ts";
 import { cells, heads } from "./table.ts";
 
 /** What a report is made from. */
@@ -23,6 +26,8 @@ export interface ReportOptions {
   results: readonly Result[];
   /** What the plan asks (see `contrasts`). */
   contrasts?: readonly PlannedContrast[];
+  /** What studies of other sizes found. */
+  otherSizes?: readonly SizedContrast[] | undefined;
   /** The settings that the study ran with, shown as JSON. */
   preset: { readonly name: string };
   /** The command that does the study again. */
@@ -48,8 +53,10 @@ export function report(options: ReportOptions): string {
     extent(summary, options),
     memory(summary, colors),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
+    sizes(sizedContrasts(contrasts, summary), options.otherSizes),
     section("In numbers", [table(summary)]),
     evaluationSections(summary),
+    probes(summary, colors),
     section("What the study shows", [list(supports), pairs(comparisons)]),
     section("What it does not show", [list(limits)]),
     sweeps
@@ -118,6 +125,24 @@ function memory(summary: readonly SummaryRow[], colors: ReadonlyMap<string, stri
     "<p>To write its next token a model looks back at keys and values of every token before. They are kept in memory, the KV cache, for as long as the text is; what one token takes there limits how long texts may be and how many can be served at once.</p>",
     `<p>For ${escaped(row.name)} that is ${sum} (keys and values, float32). A text of ${integerText(context)} tokens would take ${bytesText(row.kvBytesPerToken * context)}. In cross-layer attention some layers keep none of their own and read those of an earlier layer, so they take no room.</p>`,
   ]);
+}
+
+/** What sharing costs at this size, at others and in the paper; "" where the plan does not ask it. */
+function sizes(found: readonly SizedContrast[], others: readonly SizedContrast[] = []): string {
+  if (found.length === 0) return "";
+  const chart = sizeChart([...found, ...others, ...paperContrasts], { transparent: true });
+  const caption =
+    "Bars are 95% intervals. The paper's points are one run each, on other text, so they have none; chance moves them too.";
+  return section("Against size", [figure(chart, caption)]);
+}
+
+function probes(summary: readonly SummaryRow[], colors: ReadonlyMap<string, string>): string {
+  const charts = probeCharts(summary, { transparent: true }, colors);
+  if (charts.length === 0) return "";
+  return section(
+    "Context, in pictures",
+    charts.map(({ svg, caption }) => figure(svg, caption)),
+  );
 }
 
 function table(summary: readonly SummaryRow[]): string {

@@ -3,7 +3,7 @@
 import { mean } from "../../tensor/estimate.ts";
 import type { Result } from "../numbers/result.ts";
 import type { StudyPlan } from "./plan.ts";
-import { climb, type LossAt, parabolaRate, type RateSearch, searchList } from "./rate-search.ts";
+import { climb, type LossAt, parabolaBest, type RateSearch, searchList } from "./rate-search.ts";
 
 /** One run of a plan, as data. */
 export interface TrialSpec {
@@ -46,7 +46,8 @@ function planned(plan: StudyPlan, done: Done): TrialSpec[] {
   const chosen = (name: string): readonly number[] => {
     const { best, rates } = searches.get(name) as RateSearch;
     if (best === undefined) return [];
-    return [tuningSeeds ? parabolaRate(rates, lossAt(name)) : best];
+    const tried = rates.map((rate) => ({ rate, loss: lossAt(name)(rate) ?? Number.NaN }));
+    return [tuningSeeds ? parabolaBest(tried).rate : best];
   };
   const tried = runs(tuningSeeds ?? seeds.slice(0, 1), (name) => (searches.get(name) as RateSearch).rates);
   // Without seeds for tuning the first seed's run at the best rate is reported with the others.

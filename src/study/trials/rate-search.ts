@@ -72,20 +72,30 @@ export function climb(name: string, { start, factor, most }: Climb, lossAt: Loss
   return { rates, best: rates[losses.indexOf(least)] };
 }
 
+/** A learning rate and its loss. */
+export interface RateLoss {
+  readonly rate: number;
+  readonly loss: number;
+}
+
 /**
  * The lowest point of the parabola through the losses at the best rate and its two neighbours, over the rates' logarithms:
  * the best rate between those that were tried. The best one itself where a neighbour is missing or diverged.
  */
-export function parabolaRate(rates: readonly number[], lossAt: LossAt): number {
-  const sorted = [...rates].sort((a, b) => a - b);
-  const losses = sorted.map((rate) => lossAt(rate) ?? Number.NaN);
-  const best = lowest(losses);
-  const points = [best - 1, best, best + 1].map((i) => [Math.log(sorted[i] ?? Number.NaN), losses[i] ?? Number.NaN]);
+export function parabolaBest(tried: readonly RateLoss[]): RateLoss {
+  const sorted = [...tried].sort((a, b) => a.rate - b.rate);
+  const best = lowest(sorted.map(({ loss }) => loss));
+  const points = [best - 1, best, best + 1].map((i) => [
+    Math.log(sorted[i]?.rate ?? Number.NaN),
+    sorted[i]?.loss ?? Number.NaN,
+  ]);
   const [[x0, y0], [x1, y1], [x2, y2]] = points as [[number, number], [number, number], [number, number]];
   const left = (x1 - x0) * (y1 - y2);
   const right = (x1 - x2) * (y1 - y0);
-  const vertex = Math.exp(x1 - ((x1 - x0) * left - (x1 - x2) * right) / (2 * (left - right)));
-  return Number.isFinite(vertex) ? roundedRate(vertex) : (sorted[best] as number);
+  const shift = -((x1 - x0) * left - (x1 - x2) * right) / (2 * (left - right));
+  if (!Number.isFinite(shift)) return sorted[best] as RateLoss;
+  const bend = (y0 - y1) / (x0 - x1) - (y2 - y1) / (x2 - x1); // times x0 − x2, the parabola's second difference
+  return { rate: roundedRate(Math.exp(x1 + shift)), loss: y1 - (bend / (x0 - x2)) * shift ** 2 };
 }
 
 /** A rate as it is written and compared: four digits. */
