@@ -6,34 +6,34 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { markdownOf } from "../src/charts/markdown.ts";
-import { rateText } from "../src/charts/quantity.ts";
+import { estimateText, integerText, rateText } from "../src/charts/quantity.ts";
 import { contrasts } from "../src/study/numbers/contrasts.ts";
-import { type Result, readResults } from "../src/study/numbers/result.ts";
+import { type Result, readResults, reported } from "../src/study/numbers/result.ts";
 import { sizedContrasts } from "../src/study/numbers/sized-contrasts.ts";
-import { learningRateSweep, summarize } from "../src/study/numbers/summary.ts";
+import { learningRateSweep, type SummaryRow, summarize } from "../src/study/numbers/summary.ts";
 import { writeOutputs } from "../src/study/report/outputs.ts";
 import { markdownTable } from "../src/study/report/table.ts";
 import { loadPlan, type StudyPlan } from "../src/study/trials/plan.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "docs/results/scale");
-/** The first is the README's. */
-const names = ["s", "s-size", "m"];
+/** Plans, and where their pictures and tables go: the README's first. */
+const places = { s: folder, "s-size": join(folder, "s-size"), m: join(folder, "m") };
 
 const all = await readResults(join(folder, "results.jsonl"));
 const studies = [];
-for (const name of names) {
+for (const [name, place] of Object.entries(places)) {
   const plan = await loadPlan(join(folder, `${name}.json`));
-  const results = all.filter((result) => isOf(plan, result));
+  const results = wholeSeeds(all.filter((result) => isOf(plan, result)));
   const summary = summarize(results);
   if (summary.length === 0) continue;
   const found = contrasts(plan.contrasts ?? [], summary);
-  studies.push({ name, plan, results, summary, found, sizes: sizedContrasts(found, summary) });
+  studies.push({ name, place, plan, results, summary, found, sizes: sizedContrasts(found, summary) });
 }
-for (const { name, plan, results } of studies) {
-  const files = await writeOutputs(join(folder, name), results, {
+for (const { name, place, plan, results, summary } of studies) {
+  const files = await writeOutputs(place, results, {
     plan,
-    command: `crosslayer study docs/results/scale/${name}.json --device cuda --out runs/${name}`,
+    command: `crosslayer study docs/results/scale/${name}.json --seeds ${summary[0]?.seeds.length} --device cuda --out runs/${name}`,
     duration: results.reduce((sum, { seconds }) => sum + seconds, 0),
     otherSizes: studies.flatMap((other) => (other.name === name ? [] : other.sizes)),
   });
@@ -43,6 +43,7 @@ const regions: Record<string, string> = {};
 for (const { name, results, summary, found } of studies) {
   regions[`${name} models`] = markdownTable(summary);
   regions[`${name} contrasts`] = found.map(({ sentence }) => `- ${sentence}`).join("\n");
+  regions[`${name} losses`] = losses(summary);
   regions[`${name} rates`] = rates(results);
 }
 for (const file of [join(root, "README.md"), join(folder, "README.md")]) fill(file);
@@ -52,6 +53,26 @@ function isOf({ models, family, context, recipe }: StudyPlan, { name, model, ste
   const { layers, width } = model;
   const isSize = "layers" in family && family.layers === layers && family.width === width;
   return models.includes(name) && isSize && model.context === context && steps === recipe.steps;
+}
+
+/** Without the reported runs of seeds that not every model has. */
+function wholeSeeds(results: readonly Result[]): Result[] {
+  const models = new Set(results.map(({ name }) => name));
+  const having = (seed: number) =>
+    new Set(results.filter((run) => run.purpose !== "tuning" && run.seed === seed).map(({ name }) => name));
+  return results.filter(({ purpose, seed }) => purpose === "tuning" || having(seed).size === models.size);
+}
+
+/** Every run's loss, a row a model. */
+function losses(summary: readonly SummaryRow[]): string {
+  const seeds = summary[0]?.seeds.join(", ");
+  const heads = ["model", "KV B/token", "LR", `test loss, nats, seeds ${seeds}`, "mean ± standard error", "perplexity"];
+  const rows = summary.map(({ name, kvBytesPerToken, learningRate, runs, loss, perplexity }) => [
+    ...[name, integerText(kvBytesPerToken), rateText(learningRate)],
+    runs.map((run) => reported(run).loss.toFixed(4)).join(", "),
+    ...[estimateText(loss, 4), perplexity.mean.toFixed(2)],
+  ]);
+  return markdownOf(heads, rows, ["left", "right", "right", "left", "right", "right"]);
 }
 
 /** Mean validation loss of the tuning seeds at each learning rate, a column a model. */

@@ -1,8 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { modelColors } from "../../../src/charts/palette.ts";
 import { bytesText } from "../../../src/charts/quantity.ts";
+import { paperContrasts } from "../../../src/study/numbers/sized-contrasts.ts";
 import { summarize } from "../../../src/study/numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "../../../src/study/report/chart.ts";
+import { probeCharts } from "../../../src/study/report/probe-chart.ts";
+import { sizeChart } from "../../../src/study/report/size-chart.ts";
+import { parabolaBest } from "../../../src/study/trials/rate-search.ts";
 import { expectToLoadNothing, textsOf } from "../../charts/svg-texts.ts";
 import { madeResult, madeStudy } from "../numbers/made-results.ts";
 
@@ -11,7 +16,38 @@ const names = Object.keys(losses);
 const results = madeStudy(losses, { rates: [1e-3, 2e-3, 4e-3] });
 const summary = summarize(results);
 
+const probed = results.map((result) => ({
+  ...result,
+  probes: [
+    {
+      context: 512,
+      windows: 8,
+      position: [0, 1, 2, 4].map((from) => ({
+        from,
+        to: from * 2 || 1,
+        loss: { value: result.validation.loss + 1 / (from + 1) },
+      })),
+      copying: {
+        repeated: { value: result.validation.loss - 1, tokens: 90 },
+        others: { value: result.validation.loss + 1, tokens: 910 },
+      },
+      retrieval: [32, 256].map((distance) => ({
+        distance,
+        loss: { value: 3 + distance / 512 },
+        control: { value: 5 },
+        accuracy: { value: 0.1 },
+      })),
+    },
+  ],
+}));
+const probedSummary = summarize(probed);
+const probeChart = (index: number) => (transparent: boolean) =>
+  probeCharts(probedSummary, { transparent }, modelColors(probedSummary))[index]?.svg as string;
+
 describe.each([
+  ["position", probeChart(0)],
+  ["copying", probeChart(1)],
+  ["retrieval", probeChart(2)],
   ["pareto", (transparent: boolean) => paretoChart(summary, { transparent })],
   ["learning rate", (transparent: boolean) => learningRateChart(results, { transparent })],
   ["loss", (transparent: boolean) => lossChart(summary, { transparent })],
@@ -105,4 +141,48 @@ test("another renderer takes them, where it is installed", ({ skip }) => {
   for (const svg of [paretoChart(summary), learningRateChart(results), lossChart(summary)]) {
     expect(execFileSync("rsvg-convert", ["-f", "png"], { input: svg }).subarray(1, 4).toString()).toBe("PNG");
   }
+});
+
+describe("the rate chart's chosen rates", () => {
+  const tuned = (learningRate: number, loss: number) => ({
+    ...madeResult({ name: "H64-MQA", loss, seed: 101, learningRate }),
+    purpose: "tuning" as const,
+  });
+  const tried = [tuned(0.001, 4.1), tuned(0.002, 4), tuned(0.004, 4.04)];
+  const filled = (chosen: number) => {
+    const svg = learningRateChart([...tried, madeResult({ name: "H64-MQA", loss: 4, learningRate: chosen })]);
+    return [...svg.matchAll(/<circle(?=[^>]* cx="([\d.]+)")(?=[^>]* fill="#(?!ffffff))/g)].map(([, x]) => Number(x));
+  };
+
+  test("are filled where they were tried", () => {
+    expect(filled(0.002)).toHaveLength(1);
+  });
+
+  test("are filled between those that were tried, where a parabola chose them", () => {
+    const { rate, loss } = parabolaBest(tried.map((run) => ({ rate: run.learningRate, loss: run.validation.loss })));
+    // Through (−1, 4.1), (0, 4), (1, 4.04) over the rates' base-2 logarithms: 0.07 x² − 0.03 x + 4.
+    expect(rate).toBeCloseTo(0.002 * 2 ** (3 / 14), 6);
+    expect(loss).toBeCloseTo(4 - 0.03 ** 2 / (4 * 0.07), 9);
+    expect(filled(rate)).toHaveLength(1);
+    expect(filled(rate)[0]).toBeGreaterThan(filled(0.002)[0] as number);
+  });
+});
+
+test("nothing probed, nothing drawn", () => {
+  expect(probeCharts(summary, {}, modelColors(summary))).toEqual([]);
+});
+
+test("contrasts against size: every point and its label, intervals where there are any", () => {
+  const ours = { kind: "twin", parameters: 8e6, difference: 0.01, interval: [-0.01, 0.03], label: "ours" } as const;
+  const svg = sizeChart([ours, ...paperContrasts]);
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+  expect(textsOf(svg).filter((text) => text === "ours")).toHaveLength(1);
+  expect(textsOf(svg).filter((text) => text === "paper, 1B")).toHaveLength(2);
+  expect(svg.match(/<circle/g)).toHaveLength(1 + paperContrasts.length + 2); // two are the legend's
+});
+
+test("the paper's contrasts are its perplexities'", () => {
+  const [cost, against] = paperContrasts.map(({ difference }) => difference);
+  expect(cost).toBeCloseTo(0.0032, 4); // 12.43 and 12.39
+  expect(against).toBeCloseTo(-0.0246, 4); // 12.43 and 12.74
 });

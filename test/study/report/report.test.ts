@@ -103,6 +103,13 @@ test("every part is there, once", () => {
   expect(page).toContain("20.20.2");
 });
 
+test("what was asked of twins and of equal caches stands against size, beside the paper's", () => {
+  const contrasts = ["H64-MQA", "H32-MQA"].map((against) => ({ model: "H64-MQA-CLA2", against }));
+  const asked = report({ ...options, contrasts });
+  expect(asked).toContain("<h2>Against size</h2>");
+  for (const label of [/>8 × \d+, 3 seeds</g, />paper, 1B</g]) expect(asked.match(label)).toHaveLength(2);
+});
+
 test("one learning rate needs no sweep, no samples no section, no results no table", () => {
   const plain = madeStudy({ "H64-MQA": 4.31 }, { seeds: [1] }).map((result) => ({ ...result, sample: undefined }));
   const small = report({ ...options, results: plain });

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { appendResult, readResults } from "../../../src/study/numbers/result.ts";
+import { appendResult, type Result, readResults } from "../../../src/study/numbers/result.ts";
 import { resultsCsv } from "../../../src/study/numbers/results-csv.ts";
 import { mergeStudies } from "../../../src/study/trials/merge.ts";
 import { resultsPath, trialsPath } from "../../../src/study/trials/sweep.ts";
@@ -68,4 +68,17 @@ test("as CSV a run is a line, and text with commas is quoted", () => {
   });
   expect(line).toContain('"a ""b"", c"');
   expect(end).toBe("");
+});
+
+test("tasks have columns of their own, empty where a run has none", () => {
+  const blimp = { items: 9, metrics: { acc: { value: 0.5, standardError: 0.1 } }, cut: 0, pieces: 0, digest: "x" };
+  const [run, other] = [1, 2].map((seed) => madeResult({ name: "H64-MQA", loss: 4, seed })) as [Result, Result];
+  const [head, first, second] = resultsCsv([{ ...run, tasks: { blimp } }, other]).split("\r\n") as [
+    string,
+    string,
+    string,
+  ];
+  expect(head).toMatch(/,blimp_acc,blimp_acc_standard_error$/);
+  expect(first).toMatch(/,0\.5,0\.1$/);
+  expect(second).toMatch(/,,$/);
 });
