@@ -12,7 +12,7 @@ const x = (dtype: DType) => input("x", dtype, [3]);
 function operations({ nodes }: Graph): string[] {
   const name = (node: Node): string =>
     node.op === "constant"
-      ? String((node as Node<"constant">).attributes.tensor.data)
+      ? String(node.attributes.tensor.data)
       : `${node.op}(${node.inputs.map((read) => name(read.node))})`;
   return nodes.map(name).sort();
 }

@@ -4,7 +4,6 @@
 import { describe, expect, test } from "vitest";
 import { servingGraph } from "../../src/engine/runner.ts";
 import { resolve } from "../../src/graph/dim.ts";
-import type { Node } from "../../src/graph/value.ts";
 import type { KvMemory } from "../../src/kv/kv-memory.ts";
 import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
@@ -123,16 +122,16 @@ describe.each(Object.entries({ plain, ...memories }))("%s", (_, make) => {
     const steps = history.events.filter((event) => "spans" in event);
     const own = new Set([...Object.keys(lively(config, 1)), "tokens", "last"]);
     const declared = servingGraph(config, memory).inputs.filter(
-      ({ node }) => !own.has((node as Node<"input">).attributes.name),
+      ({ node }) => !own.has(node.attributes.name),
     );
     for (const { spans } of steps.slice(0, 3)) {
       const fed = memory.inputs(spans);
       const sizes: Record<string, number> = {};
       expect(Object.keys(fed).sort()).toEqual(
-        declared.map(({ node }) => (node as Node<"input">).attributes.name).sort(),
+        declared.map(({ node }) => node.attributes.name).sort(),
       );
       for (const { node, dtype, shape } of declared) {
-        const { name } = (node as Node<"input">).attributes;
+        const { name } = node.attributes;
         expect(fed[name]?.dtype, name).toBe(dtype);
         expect(fed[name]?.shape.length, name).toBe(shape.length);
         for (const [axis, dim] of shape.entries()) {
@@ -140,7 +139,7 @@ describe.each(Object.entries({ plain, ...memories }))("%s", (_, make) => {
         }
       }
       for (const { node, shape } of declared) {
-        const { name } = (node as Node<"input">).attributes;
+        const { name } = node.attributes;
         expect(fed[name]?.shape, name).toEqual(shape.map((dim) => resolve(dim, sizes)));
       }
     }
