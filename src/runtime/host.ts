@@ -6,9 +6,9 @@ import { specialize } from "../graph/specialize.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
 import { alone } from "../tensor/layout.ts";
-import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { type Tensor, type Tensors, tensorOf } from "../tensor/tensor.ts";
 import type { Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
-import { numbersOf, tensorOf } from "./host-arrays.ts";
+import { type Numbers, numbersOf } from "./host-arrays.ts";
 import { cleared, HostBuffer } from "./host-buffer.ts";
 import { freeHostBytes } from "./host-memory.ts";
 import { computeOnHost } from "./host-operations.ts";
@@ -96,7 +96,11 @@ class HostProgram implements Program {
     if (node.op === "input") return [this.#given(node.attributes.name, inputs)];
     if (node.op === "constant") return [node.attributes.tensor];
     const read = node.inputs.map((value) => numbersOf(values.get(value) as Tensor));
-    return computeOnHost(node, read).map((numbers, i) => tensorOf((node.outputs[i] as Value).dtype, numbers));
+    const made = computeOnHost(node, read);
+    return node.outputs.map(({ dtype, index }: Value) => {
+      const { shape, data } = made[index] as Numbers;
+      return tensorOf(dtype, shape, data);
+    });
   }
 
   /** The graph for the inputs' sizes; the last one made is kept. */

@@ -1,8 +1,9 @@
 // Operations on each element alone; two operands broadcast as in numpy.
 
-import type { DType } from "../../tensor/dtype.ts";
+import { type DType, isFloat } from "../../tensor/dtype.ts";
+import { tensorOf } from "../../tensor/tensor.ts";
 import type { BinaryOp, UnaryOp } from "../op.ts";
-import { float, value } from "../trace.ts";
+import { constant, value } from "../trace.ts";
 import { broadcastShapes, describe, type Value } from "../value.ts";
 
 /** One side of a binary operation: a value, or a plain number in the other side's dtype. */
@@ -25,8 +26,8 @@ function binary(op: BinaryOp): BinaryOperation {
 }
 
 function scalar(dtype: DType, number: number, op: BinaryOp): Value {
-  if (dtype === "float32") return float(number);
-  throw new TypeError(`${op}: the number ${number} stands beside ${dtype}; only float32 takes plain numbers`);
+  if (isFloat(dtype)) return constant(tensorOf(dtype, [], [number]));
+  throw new TypeError(`${op}: the number ${number} stands beside ${dtype}; only floats take plain numbers`);
 }
 
 function unary(op: UnaryOp): (x: Value) => Value {
