@@ -3,7 +3,7 @@
 import { add, cast, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
-import type { ModelConfig } from "./config.ts";
+import type { DecoderConfig } from "./config.ts";
 import { isRounded, type WeightDtype } from "./formats.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
@@ -13,7 +13,7 @@ import { quantizedInputs, quantizedNames } from "./quantized-weights.ts";
 import { layerName } from "./sites.ts";
 
 /** The model's parameters, kept in `dtype`, as graph inputs by name. */
-export function weightInputs(config: ModelConfig, dtype: WeightDtype = "float32"): Map<string, Value> {
+export function weightInputs(config: DecoderConfig, dtype: WeightDtype = "float32"): Map<string, Value> {
   if (isRounded(dtype)) return quantizedInputs(config, dtype);
   return new Map(parameters(config).map(({ name, shape }) => [name, input(name, "float32", shape)]));
 }
@@ -39,7 +39,7 @@ export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precisi
 }
 
 /** Token ids `[N]` (int32) to normed hidden states `[N, C]`, on which `logits` works. */
-export function transformer(config: ModelConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
+export function transformer(config: DecoderConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
   let x = gather(weights("embed"), tokens); // [N, C]
   for (let layer = 0; layer < config.layers; layer++) {
     x = scope(layerName(layer), () => {
@@ -51,6 +51,6 @@ export function transformer(config: ModelConfig, weights: Weights, tokens: Value
 }
 
 /** Scores of every token of the vocabulary: `[N, C] → [N, V]`. */
-export function logits(config: ModelConfig, weights: Weights, hidden: Value): Value {
+export function logits(config: DecoderConfig, weights: Weights, hidden: Value): Value {
   return weights.project(headName(config), hidden, "float32");
 }
