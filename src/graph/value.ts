@@ -31,8 +31,8 @@ export interface Input extends Value {
 /** A node of operation `N`, or of any of several. */
 export type Node<N extends OpName = OpName> = { readonly [M in N]: NodeOf<M> }[N];
 
-/** One operation: its name, what it reads and its fixed attributes. */
-interface NodeOf<N extends OpName> {
+/** A node of one operation: its name, what it reads and its fixed attributes. */
+export interface NodeOf<N extends OpName> {
   readonly op: N;
   readonly inputs: Operands<N, Value>;
   readonly attributes: Attributes<N>;

@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { joinHeads, masked, scaledScores, splitHeads } from "./attention.ts";
 import type { DecoderConfig } from "./config.ts";
 import { type KvStore, Written } from "./kv.ts";
-import type { Precision } from "./precision.ts";
+import { type Precision, precisions } from "./precision.ts";
 import { rotaryTables } from "./rotary.ts";
 
 /** Queries are attended in blocks of this many tokens, each to the keys before its end: half the work, in the limit. */
@@ -80,9 +80,10 @@ function fusedAttention(
   { headDim }: DecoderConfig,
   { batch, length, precision = "float32" }: CausalOptions,
 ): Attention {
+  const { compute, reduce } = precisions[precision];
   return {
-    split: (x, heads) => cast(reshape(x, [batch, length, heads, headDim]), precision),
-    attend: (queries, keys, values) => cast(causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)), "float32"),
+    split: (x, heads) => cast(reshape(x, [batch, length, heads, headDim]), compute),
+    attend: (queries, keys, values) => cast(causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)), reduce),
   };
 }
 

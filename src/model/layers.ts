@@ -6,7 +6,6 @@ import { float } from "../graph/trace.ts";
 import type { Dim, Value } from "../graph/value.ts";
 import type { DecoderConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
-import type { Precision } from "./precision.ts";
 import { sourcesOf } from "./sharing.ts";
 import { biasName, parameterName, type SiteName, siteOf } from "./sites.ts";
 
@@ -14,8 +13,11 @@ import { biasName, parameterName, type SiteName, siteOf } from "./sites.ts";
 export interface Weights {
   /** The parameter of this name. */
   (name: string): Value;
-  /** x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`, rounded to `to` on the way. */
-  project(name: string, x: Value, to?: Precision): Value;
+  /**
+   * x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`. The product is rounded to what matrices
+   * are multiplied in, or stays as it adds up.
+   */
+  project(name: string, x: Value, to?: "compute" | "reduce"): Value;
 }
 
 /** Attention of layer `layer` to the keys and values that the sharing names for it. */
