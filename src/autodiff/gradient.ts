@@ -2,10 +2,10 @@
 // Recomputation, the trade of time for memory, happens here too, so no model needs to know of it.
 
 import { add, after, cast, pickAdd, scatterAdd } from "../graph/ops.ts";
-import { float, node } from "../graph/trace.ts";
+import { float, nodeLike } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
 import { isFloat } from "../tensor/dtype.ts";
-import { type Rule, rules } from "./rules.ts";
+import { ruleOf } from "./rules.ts";
 
 /** How to differentiate. */
 export interface GradientOptions {
@@ -31,7 +31,7 @@ export function gradient(loss: Value, wrt: readonly Value[], { recompute }: Grad
       continue;
     }
     const seen = replay ? replay.node(reached, signal) : reached;
-    const gradients = (rules[reached.op] as Rule<typeof reached.op>)(seen, [signal, ...rest]);
+    const gradients = ruleOf(seen)(seen, [signal, ...rest]);
     for (const [i, read] of reached.inputs.entries()) {
       const part = gradients[i];
       if (part === undefined) continue;
@@ -69,22 +69,20 @@ function accumulate(a: Value, b: Value): Value {
     [b, a],
     [a, b],
   ] as const) {
-    const [base, indices, amounts] = sparse.node.inputs;
-    if (isZero(base) && indices && amounts) {
-      if (sparse.node.op === "scatterAdd") return scatterAdd(dense, indices, amounts);
-      if (sparse.node.op === "pickAdd") return pickAdd(dense, indices, amounts);
-    }
+    const { op, inputs } = sparse.node;
+    if (op === "scatterAdd" && isZero(inputs[0])) return scatterAdd(dense, inputs[1], inputs[2]);
+    if (op === "pickAdd" && isZero(inputs[0])) return pickAdd(dense, inputs[1], inputs[2]);
   }
   return a.dtype === b.dtype ? add(a, b) : add(cast(a, "float32"), cast(b, "float32"));
 }
 
-function isZero(value: Value | undefined): boolean {
-  const from = value?.node.op === "expand" ? value.node.inputs[0]?.node : undefined;
-  return from?.op === "constant" && (from as Node<"constant">).attributes.tensor.data[0] === 0;
+function isZero({ node }: Value): boolean {
+  const from = node.op === "expand" ? node.inputs[0].node : undefined;
+  return from?.op === "constant" && from.attributes.tensor.data[0] === 0;
 }
 
-function nameOf(value: Value): string {
-  return value.node.op === "input" ? (value.node as Node<"input">).attributes.name : value.node.op;
+function nameOf({ node }: Value): string {
+  return node.op === "input" ? node.attributes.name : node.op;
 }
 
 /**
@@ -111,12 +109,11 @@ class Replay {
     const known = this.#copies.get(original);
     if (known) return known;
     const { scope } = original;
-    const inputs = original.inputs.map((read) => {
+    const copy = nodeLike(original, (read) => {
       if (read.node.op === "input" || read.node.op === "constant" || !isFloat(read.dtype)) return read;
       if (read.node.scope !== scope) return after(read, this.#signals.get(scope) as Value);
       return this.#copy(read.node).outputs[read.index] as Value;
     });
-    const copy = node(original.op, inputs, original.attributes, original.outputs);
     this.#copies.set(original, copy);
     return copy;
   }

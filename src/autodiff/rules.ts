@@ -27,13 +27,12 @@ import {
   transpose,
 } from "../graph/ops.ts";
 import { constant } from "../graph/trace.ts";
-import { fixedShape, type Node, type Shape, type Value } from "../graph/value.ts";
+import { fixedShape, type Node, type Value } from "../graph/value.ts";
 import { sizeOf, zeros } from "../tensor/tensor.ts";
 
 type Gradients = readonly (Value | undefined)[];
 
-/** One operation's rule. */
-export type Rule<N extends OpName> = (node: Node<N>, gradients: readonly [Value, ...Gradients]) => Gradients;
+type Rule<N extends OpName> = (node: Node<N>, gradients: readonly [Value, ...Gradients]) => Gradients;
 
 function none(): Gradients {
   return [];
@@ -43,44 +42,40 @@ function undifferentiable({ op }: Node): Gradients {
   throw new TypeError(`gradient: ${op} has no gradient here`);
 }
 
-/** The rule of every operation. `gradients[0]` is always there. */
-export const rules: { readonly [N in OpName]: Rule<N> } = {
+/** The rule of a node's operation. */
+export function ruleOf<N extends OpName>({ op }: Node<N>): Rule<N> {
+  return rules[op];
+}
+
+const rules: { readonly [N in OpName]: Rule<N> } = {
   input: none,
   constant: none,
 
-  add: ({ inputs: [a, b] }, [g]) => [sumTo(g, shape(a)), sumTo(g, shape(b))],
-  sub: ({ inputs: [a, b] }, [g]) => [sumTo(g, shape(a)), sumTo(neg(g), shape(b))],
-  mul: ({ inputs }, [g]) => {
-    const [a, b] = pair(inputs);
-    return [sumTo(mul(g, b), a.shape), sumTo(mul(g, a), b.shape)];
-  },
-  div: ({ inputs, outputs }, [g]) => {
-    const [a, b] = pair(inputs);
+  add: ({ inputs: [a, b] }, [g]) => [sumTo(g, a.shape), sumTo(g, b.shape)],
+  sub: ({ inputs: [a, b] }, [g]) => [sumTo(g, a.shape), sumTo(neg(g), b.shape)],
+  mul: ({ inputs: [a, b] }, [g]) => [sumTo(mul(g, b), a.shape), sumTo(mul(g, a), b.shape)],
+  div: ({ inputs: [a, b], outputs: [y] }, [g]) => {
     const da = div(g, b);
-    return [sumTo(da, a.shape), sumTo(neg(mul(da, first(outputs))), b.shape)];
+    return [sumTo(da, a.shape), sumTo(neg(mul(da, y)), b.shape)];
   },
   min: undifferentiable,
   neg: (_, [g]) => [neg(g)],
   abs: undifferentiable,
   round: undifferentiable,
-  exp: ({ outputs }, [g]) => [mul(g, first(outputs))],
-  log: ({ inputs }, [g]) => [div(g, first(inputs))],
-  sqrt: ({ outputs }, [g]) => [div(mul(g, 0.5), first(outputs))],
-  sigmoid: ({ outputs }, [g]) => {
-    const s = first(outputs);
-    return [mul(g, mul(s, sub(1, s)))];
-  },
-  silu: ({ inputs, outputs }, [g]) => {
-    const [s, y] = [sigmoid(first(inputs)), first(outputs)];
+  exp: ({ outputs: [y] }, [g]) => [mul(g, y)],
+  log: ({ inputs: [x] }, [g]) => [div(g, x)],
+  sqrt: ({ outputs: [y] }, [g]) => [div(mul(g, 0.5), y)],
+  sigmoid: ({ outputs: [s] }, [g]) => [mul(g, mul(s, sub(1, s)))],
+  silu: ({ inputs: [x], outputs: [y] }, [g]) => {
+    const s = sigmoid(x);
     return [mul(g, add(s, mul(y, sub(1, s))))]; // y' = s + y·(1 − s)
   },
-  cast: ({ inputs }, [g]) => [cast(g, first(inputs).dtype)],
+  cast: ({ inputs: [x] }, [g]) => [cast(g, x.dtype)],
   after: (_, [g]) => [g],
 
   // Of bfloat16 operands: a row of the first has a gradient of one product; the second is read by all rows, whose sum stays
   // float32.
-  matmul: ({ inputs, attributes: { transA, transB, alpha } }, [given]) => {
-    const [a, b] = pair(inputs);
+  matmul: ({ inputs: [a, b], attributes: { transA, transB, alpha } }, [given]) => {
     const g = cast(given, a.dtype);
     const [rows, sums] = [a.dtype, a.dtype === "bfloat16" ? "float32" : a.dtype] as const;
     const da = transA
@@ -95,14 +90,14 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
   integerMatmul: undifferentiable,
   quantizedMatmul: undifferentiable,
 
-  reshape: ({ inputs }, [g]) => [reshape(g, shape(first(inputs)))],
+  reshape: ({ inputs: [x] }, [g]) => [reshape(g, x.shape)],
   transpose: ({ attributes: { perm } }, [g]) => [
     transpose(
       g,
       perm.map((_, axis) => perm.indexOf(axis)),
     ),
   ],
-  expand: ({ inputs }, [g]) => [sumTo(g, shape(first(inputs)))],
+  expand: ({ inputs: [x] }, [g]) => [sumTo(g, x.shape)],
   concat: ({ inputs, attributes: { axis } }, [g]) => {
     let start = 0;
     return inputs.map((part) => {
@@ -111,80 +106,50 @@ export const rules: { readonly [N in OpName]: Rule<N> } = {
       return slice(g, axis, start - length, start);
     });
   },
-  slice: ({ inputs, attributes: { axis, start, end } }, [g]) => [
-    pad(g, axis, start, (first(inputs).shape[axis] as number) - end),
+  slice: ({ inputs: [x], attributes: { axis, start, end } }, [g]) => [
+    pad(g, axis, start, (x.shape[axis] as number) - end),
   ],
-  pad: ({ inputs, attributes: { axis, before } }, [g]) => [
-    slice(g, axis, before, before + (first(inputs).shape[axis] as number)),
+  pad: ({ inputs: [x], attributes: { axis, before } }, [g]) => [
+    slice(g, axis, before, before + (x.shape[axis] as number)),
   ],
 
-  sum: ({ inputs, attributes: { axes } }, [g]) => {
-    const x = first(inputs);
+  sum: ({ inputs: [x], attributes: { axes } }, [g]) => {
     const kept = x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
     return [expand(reshape(g, kept), x.shape)];
   },
   max: undifferentiable,
-  sumSquares: ({ inputs }, [g]) => [mul(first(inputs), mul(g, 2))],
+  sumSquares: ({ inputs: [x] }, [g]) => [mul(x, mul(g, 2))],
 
-  softmax: ({ outputs }, [g]) => {
-    const y = first(outputs);
-    return [mul(y, sub(g, sum(mul(g, y), [-1], true)))];
-  },
-  logSumExp: ({ inputs }, [g]) => {
-    const x = first(inputs);
-    return [mul(softmax(x), reshape(g, [...g.shape, 1]))];
-  },
-  rmsNorm: ({ inputs, outputs }, [g]) => {
-    const [x, scale] = pair(inputs);
-    const [, reciprocal] = pair(outputs);
+  softmax: ({ outputs: [y] }, [g]) => [mul(y, sub(g, sum(mul(g, y), [-1], true)))],
+  logSumExp: ({ inputs: [x] }, [g]) => [mul(softmax(x), reshape(g, [...g.shape, 1]))],
+  rmsNorm: ({ inputs: [x, scale], outputs: [, reciprocal] }, [g]) => {
     const width = x.shape.at(-1) as number;
     const normal = mul(x, reciprocal);
     const aligned = mul(g, normal); // its row sums weighted by scale are width · mean(dnormal · normal)
     const mean = matmul(aligned, reshape(scale, [width, 1]), { alpha: 1 / width });
     return [mul(sub(mul(g, scale), mul(normal, mean)), reciprocal), sumTo(aligned, scale.shape)];
   },
-  softmaxWeighted: ({ inputs, outputs }, [g]) => {
-    const [, values] = pair(inputs);
-    const [out, weights] = pair(outputs);
+  softmaxWeighted: ({ inputs: [, values], outputs: [out, weights] }, [g]) => {
     const dweights = matmul(g, values, { transB: true });
     const mean = sum(mul(g, out), [-1], true); // Σ weights·dweights of each row
     return [mul(weights, sub(dweights, mean)), matmul(weights, g, { transA: true })];
   },
 
-  causalAttention: ({ inputs, outputs, attributes: { scale } }, [g]) =>
-    causalAttentionGrad(inputs as unknown as [Value, Value, Value], pair(outputs), g, scale),
+  causalAttention: ({ inputs, outputs, attributes: { scale } }, [g]) => causalAttentionGrad(inputs, outputs, g, scale),
   causalAttentionGrad: undifferentiable,
 
   // A rotation's transpose is the rotation by the opposite angle.
-  rotary: ({ inputs: [, positions, cos, sin] }, [g]) => [
-    rotary(g, positions as Value, cos as Value, neg(sin as Value)),
-  ],
+  rotary: ({ inputs: [, positions, cos, sin] }, [g]) => [rotary(g, positions, cos, neg(sin))],
 
-  gather: ({ inputs }, [g]) => {
-    const [table, indices] = pair(inputs);
+  gather: ({ inputs: [table, indices] }, [g]) => {
     const count = sizeOf(fixedShape(indices.shape, "gradient of gather"));
     const rows = reshape(g, [count, ...table.shape.slice(1)]);
     return [scatterAdd(zerosLike(table), reshape(indices, [count]), rows)];
   },
-  scatterAdd: ({ inputs: [, indices] }, [g]) => [g, undefined, gather(g, indices as Value)],
-  pick: ({ inputs }, [g]) => {
-    const [x, indices] = pair(inputs);
-    return [pickAdd(zerosLike(x), indices, g)];
-  },
-  pickAdd: ({ inputs: [, indices] }, [g]) => [g, undefined, pick(g, indices as Value)],
+  scatterAdd: ({ inputs: [, indices] }, [g]) => [g, undefined, gather(g, indices)],
+  pick: ({ inputs: [x, indices] }, [g]) => [pickAdd(zerosLike(x), indices, g)],
+  pickAdd: ({ inputs: [, indices] }, [g]) => [g, undefined, pick(g, indices)],
 };
-
-function first(values: readonly Value[]): Value {
-  return values[0] as Value;
-}
-
-function pair(values: readonly Value[]): readonly [Value, Value] {
-  return values as unknown as readonly [Value, Value];
-}
-
-function shape(value: Value | undefined): Shape {
-  return (value as Value).shape;
-}
 
 function zerosLike(x: Value): Value {
   return expand(

@@ -3,7 +3,7 @@
 import { type Command, Option } from "commander";
 import { InputError } from "../error.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
-import { type Precision, precisions } from "../model/precision.ts";
+import { type Precision, precisionNames } from "../model/precision.ts";
 import type { Device } from "../runtime/device.ts";
 import { cpuName, openDevice } from "../runtime/open-device.ts";
 
@@ -28,7 +28,7 @@ export function deviceOptions(command: Command): Command {
       new Option(
         "--precision <type>",
         "what matrices are multiplied in (default: bfloat16 on accelerators, float32 on the CPU)",
-      ).choices([...precisions]),
+      ).choices(precisionNames),
     );
 }
 

@@ -5,7 +5,7 @@ import { InputError } from "../error.ts";
 import { gather } from "../graph/ops.ts";
 import { type Graph, input, trace } from "../graph/trace.ts";
 import type { KvMemory, Span } from "../kv/kv-memory.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { DecoderConfig, ModelConfig } from "../model/config.ts";
 import type { WeightDtype } from "../model/formats.ts";
 import { keptWeights } from "../model/quantized-weights.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
@@ -26,7 +26,7 @@ export interface StepRunner extends Disposable {
 }
 
 /** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and the memory's new rows (see `ServingStore`). */
-export function servingGraph(config: ModelConfig, memory: KvMemory, dtype: WeightDtype = "float32"): Graph {
+export function servingGraph(config: DecoderConfig, memory: KvMemory, dtype: WeightDtype = "float32"): Graph {
   return trace(() => {
     const weights = weightsOf(weightInputs(config, dtype));
     const store = memory.store();

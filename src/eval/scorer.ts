@@ -74,7 +74,7 @@ export class Scorer implements Disposable {
     const batch = Math.ceil(least / mesh.data) * mesh.data; // every card gets as many
     const graph = trace(() => {
       const flat = (name: string) => reshape(input(name, "int32", [batch, length]), [batch * length]);
-      const weights = weightsOf(weightInputs(config), precision);
+      const weights = weightsOf(weightInputs(config, "float32", precision), precision);
       const store = causalStore(config, { batch, length, attention, block: attentionBlock, precision });
       const hidden = transformer(config, weights, flat("tokens"), store);
       return { ...logLikelihoods(config, weights, hidden, flat("labels"), logitElements) };

@@ -5,10 +5,10 @@ import { add, concat, reshape, rotary, softmaxWeighted, transpose } from "../gra
 import { constant, input } from "../graph/trace.ts";
 import type { Shape, Value } from "../graph/value.ts";
 import { joinHeads, scaledScores, splitHeads } from "../model/attention.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { KvStore } from "../model/kv.ts";
+import type { DecoderConfig } from "../model/config.ts";
+import { type KvStore, Written } from "../model/kv.ts";
 import { rotaryTables } from "../model/rotary.ts";
-import { owners } from "../model/sharing.ts";
+import { owners, sourcesOf } from "../model/sharing.ts";
 
 /** Sizes that are known when the decoder runs, by the names that other projects' exports have for them. */
 export const sizes = {
@@ -34,41 +34,41 @@ export interface PastStore extends KvStore {
 }
 
 /** Attention of S new tokens of each of B sequences to their past and, causally, to themselves. */
-export function pastStore(config: ModelConfig): PastStore {
+export function pastStore(config: DecoderConfig): PastStore {
   const { heads, kvHeads, headDim } = config;
   const { batch, length, past, total } = sizes;
   const tables = rotaryTables(config, config.context);
   const [cos, sin] = [constant(tables.cos), constant(tables.sin)];
   const positions = input(placeInputs.positions, "int64", [batch, length]);
   const mask = input(placeInputs.mask, "float32", [batch, 1, length, 1, total]);
-  const slots = owners(config.sharing);
-  const stored = new Map<number, { key: Value; value: Value }>();
+  const sources = sourcesOf(config.sharing);
+  const slots = { key: owners(sources.keys), value: owners(sources.values) };
+  const written = { keys: new Written<Value>("keys"), values: new Written<Value>("values") };
   const outputs: Record<string, Value> = {};
   const byToken = (x: Value) => reshape(x, [batch, length, x.shape.at(-1) as number]);
+  const grown = (part: "key" | "value", owner: number, rows: Value) => {
+    const names = pastNames(slots[part].indexOf(owner), part);
+    const before = input(names.past, "float32", [batch, kvHeads, past, headDim]);
+    const fresh = transpose(reshape(byToken(rows), [batch, length, kvHeads, headDim]), [0, 2, 1, 3]);
+    const all = concat([before, fresh], 2, total); // [B, G, T, D]
+    outputs[names.present] = all;
+    return all;
+  };
 
   return {
     outputs,
     rotate: (x) => reshape(rotary(byToken(x), positions, cos, sin), x.shape),
-    write: (owner, keys, values) => {
-      const slot = slots.indexOf(owner);
-      const grown = (part: "key" | "value", rows: Value) => {
-        const names = pastNames(slot, part);
-        const before = input(names.past, "float32", [batch, kvHeads, past, headDim]);
-        const fresh = transpose(reshape(byToken(rows), [batch, length, kvHeads, headDim]), [0, 2, 1, 3]);
-        const all = concat([before, fresh], 2, total); // [B, G, T, D]
-        outputs[names.present] = all;
-        return all;
-      };
-      stored.set(owner, { key: grown("key", keys), value: grown("value", values) });
-    },
-    attend: (owner, queries) => {
-      const kv = stored.get(owner);
-      if (!kv) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
+    writeKeys: (owner, keys) => written.keys.set(owner, grown("key", owner, keys)),
+    writeValues: (owner, values) => written.values.set(owner, grown("value", owner, values)),
+    attend: (source, queries) => {
       const rows = splitHeads(byToken(queries), heads, config); // [B, G, S·R, D]
-      const scores = scaledScores(rows, kv.key, config);
+      const scores = scaledScores(rows, written.keys.of(source.keys), config);
       const perToken: Shape = [batch, kvHeads, length, heads / kvHeads, total];
       const masked = reshape(add(reshape(scores, perToken), mask), scores.shape);
-      return reshape(joinHeads(softmaxWeighted(masked, kv.value), length, config), queries.shape);
+      return reshape(
+        joinHeads(softmaxWeighted(masked, written.values.of(source.values)), length, config),
+        queries.shape,
+      );
     },
   };
 }

@@ -10,8 +10,8 @@ export function print(graph: Graph): string {
   let count = 0;
   for (const node of graph.nodes) {
     if (node.op === "input") {
-      const [made] = node.outputs as [Value];
-      const { name } = (node as Node<"input">).attributes;
+      const [made] = node.outputs;
+      const { name } = node.attributes;
       names.set(made, name);
       lines.push(`${name}: ${describe(made)}`);
       continue;
@@ -27,7 +27,7 @@ export function print(graph: Graph): string {
 
 function attributes(node: Node): string {
   if (node.op === "constant") {
-    const { data } = (node as Node<"constant">).attributes.tensor;
+    const { data } = node.attributes.tensor;
     return data.length <= 4 ? ` ${Array.from(data as Float32Array).join(" ")}` : " …";
   }
   const shown = Object.entries(node.attributes)

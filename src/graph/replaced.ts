@@ -1,11 +1,11 @@
 // Which inputs a graph gives new contents to: the rule by which a runtime may write an output over an input.
 
 import type { Graph } from "./trace.ts";
-import { type Node, sameShape, type Value } from "./value.ts";
+import { type Input, sameShape } from "./value.ts";
 
 /** The name by which an input is fed. */
-export function inputName(value: Value): string {
-  return (value.node as Node<"input">).attributes.name;
+export function inputName({ node }: Input): string {
+  return node.attributes.name;
 }
 
 /** The outputs that take an input's place: those that have the name and the type of one. */

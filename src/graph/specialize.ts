@@ -2,7 +2,7 @@
 // whose sum of named sizes has a name of its own, which follows from its parts.
 
 import { resolve } from "./dim.ts";
-import { type Graph, node, scope, trace } from "./trace.ts";
+import { type Graph, nodeLike, scope, trace } from "./trace.ts";
 import type { Node, Shape, Value } from "./value.ts";
 
 /** `graph` with `sizes` for its named dimensions; throws a TypeError naming a dimension whose size is missing. */
@@ -11,16 +11,17 @@ export function specialize(graph: Graph, sizes: Readonly<Record<string, number>>
   const made = new Map<Value, Value>();
   const fixed = (shape: Shape) => shape.map((dim) => resolve(dim, known));
   const copy = (original: Node): Node => {
-    const inputs = original.inputs.map((read) => made.get(read) as Value);
+    const read = (value: Value) => made.get(value) as Value;
     if (original.op === "concat") {
-      const { axis } = (original as Node<"concat">).attributes;
-      const total = original.outputs[0]?.shape[axis];
-      if (typeof total === "string") known[total] = inputs.reduce((sum, part) => sum + (part.shape[axis] as number), 0);
+      const { axis } = original.attributes;
+      const total = original.outputs[0].shape[axis];
+      const lengths = original.inputs.map((part) => read(part).shape[axis] as number);
+      if (typeof total === "string") known[total] = lengths.reduce((sum, length) => sum + length, 0);
     }
     const isShaped = original.op === "reshape" || original.op === "expand";
-    const { attributes } = original as Node<"reshape" | "expand">;
+    const attributes = isShaped ? { shape: fixed(original.attributes.shape) } : original.attributes;
     const types = original.outputs.map(({ dtype, shape }) => ({ dtype, shape: fixed(shape) }));
-    return node(original.op, inputs, isShaped ? { shape: fixed(attributes.shape) } : original.attributes, types);
+    return nodeLike(original, read, { attributes, types });
   };
   return trace(() => {
     for (const original of graph.nodes) {

@@ -3,12 +3,12 @@
 
 import type { DataOf, DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Attributes, OpName } from "./op.ts";
-import { describe, type Node, type Shape, type Type, type Value } from "./value.ts";
+import type { Attributes, Operands, OpName, Results } from "./op.ts";
+import { describe, type Input, type Node, type Shape, type Type, type Value } from "./value.ts";
 
 /** A computation: what it reads, what it gives, and the nodes between, inputs before users. */
 export interface Graph {
-  readonly inputs: readonly Value[];
+  readonly inputs: readonly Input[];
   readonly outputs: Readonly<Record<string, Value>>;
   readonly nodes: readonly Node[];
 }
@@ -46,25 +46,33 @@ export function scope<T>(name: string, build: () => T): T {
 /** The node of operation `op` on `inputs`: a new one, or the equal one that is there. */
 export function node<N extends OpName>(
   op: N,
-  inputs: readonly Value[],
+  inputs: Operands<N, Value>,
   attributes: Attributes<N>,
-  types: readonly Type[],
+  types: Results<N, Type>,
 ): Node<N> {
-  const here = active();
-  const reads = inputs.map((value) => `${value.node.id}.${value.index}`).join();
-  const key = `${op}(${reads})${JSON.stringify(attributes, attributeKey)}${types.map(describe)}`;
-  const found = here.known.get(key);
-  if (found) return found as Node<N>;
-  const outputs: Value[] = [];
-  const made: Node<N> = { op, inputs, attributes, outputs, scope: here.scopes.at(-1) ?? "", id: here.count++ };
-  for (const [index, { dtype, shape }] of types.entries()) outputs.push({ node: made, index, dtype, shape });
-  here.known.set(key, made);
-  return made;
+  return made(op, inputs, attributes, types) as Node<N>;
 }
 
-/** The only output of a new or equal node. */
-export function value<N extends OpName>(op: N, inputs: readonly Value[], attributes: Attributes<N>, type: Type): Value {
-  return node(op, inputs, attributes, [type]).outputs[0] as Value;
+/** The node of the same operation on other values: for each that `original` reads, what `read` gives. */
+export function nodeLike(
+  original: Node,
+  read: (value: Value) => Value,
+  { attributes, types }: { attributes: Attributes<OpName>; types: readonly Type[] } = {
+    attributes: original.attributes,
+    types: original.outputs,
+  },
+): Node {
+  return made(original.op, original.inputs.map(read), attributes, types);
+}
+
+/** The output of a new or equal node that has one. */
+export function value<N extends OpName>(
+  op: N,
+  inputs: Operands<N, Value>,
+  attributes: Attributes<N>,
+  type: Type,
+): Value {
+  return node(op, inputs, attributes, [type] as readonly Type[] as Results<N, Type>).outputs[0];
 }
 
 /** A tensor that is given by name when the graph runs. */
@@ -84,6 +92,26 @@ export function float(number: number | readonly number[]): Value {
   return constant({ dtype: "float32", shape, data: Float32Array.from(numbers) });
 }
 
+function made(op: OpName, inputs: readonly Value[], attributes: Attributes<OpName>, types: readonly Type[]): Node {
+  const here = active();
+  const reads = inputs.map((value) => `${value.node.id}.${value.index}`).join();
+  const key = `${op}(${reads})${JSON.stringify(attributes, attributeKey)}${types.map(describe)}`;
+  const found = here.known.get(key);
+  if (found) return found;
+  const outputs: Value[] = [];
+  const fresh = {
+    op,
+    inputs,
+    attributes,
+    outputs,
+    scope: here.scopes.at(-1) ?? "",
+    id: here.count++,
+  } as unknown as Node;
+  for (const [index, { dtype, shape }] of types.entries()) outputs.push({ node: fresh, index, dtype, shape });
+  here.known.set(key, fresh);
+  return fresh;
+}
+
 function graphOf(outputs: Record<string, Value>): Graph {
   const nodes: Node[] = [];
   const seen = new Set<Node>();
@@ -96,8 +124,9 @@ function graphOf(outputs: Record<string, Value>): Graph {
     stack.push(...top.inputs.map((read) => read.node));
   }
   nodes.sort((a, b) => a.id - b.id);
-  const inputs = nodes.filter((made) => made.op === "input").map((made) => made.outputs[0] as Value);
-  const names = inputs.map((made) => (made.node as Node<"input">).attributes.name);
+  const given = nodes.filter((made) => made.op === "input");
+  const inputs = given.map((made) => made.outputs[0] as Input);
+  const names = given.map((made) => made.attributes.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new TypeError(`trace: two inputs of different types are named ${twice}`);
   return { inputs, outputs, nodes };

@@ -3,7 +3,7 @@
 
 import type { DType } from "../tensor/dtype.ts";
 import { type Dim, sameDim } from "./dim.ts";
-import type { Attributes, OpName } from "./op.ts";
+import type { Attributes, Operands, OpName, Results } from "./op.ts";
 
 export type { Dim } from "./dim.ts";
 
@@ -23,12 +23,20 @@ export interface Value extends Type {
   readonly index: number;
 }
 
-/** One operation: its name, what it reads and its fixed attributes. */
-export interface Node<N extends OpName = OpName> {
+/** A value that is given when a graph runs. */
+export interface Input extends Value {
+  readonly node: Node<"input">;
+}
+
+/** A node of operation `N`, or of any of several. */
+export type Node<N extends OpName = OpName> = { readonly [M in N]: NodeOf<M> }[N];
+
+/** A node of one operation: its name, what it reads and its fixed attributes. */
+export interface NodeOf<N extends OpName> {
   readonly op: N;
-  readonly inputs: readonly Value[];
+  readonly inputs: Operands<N, Value>;
   readonly attributes: Attributes<N>;
-  readonly outputs: readonly Value[];
+  readonly outputs: Results<N, Value>;
   /** The part of the model that made it, as in `layers.3`; empty outside every scope. */
   readonly scope: string;
   /** Position in its trace; a node's inputs have smaller ones. */

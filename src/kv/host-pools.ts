@@ -3,9 +3,9 @@
 // secret, so that the blocks which one decoding token each reads can lie together at the front, where the graph reads them
 // in place.
 
-import type { ModelConfig } from "../model/config.ts";
+import type { DecoderConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";
-import { owners } from "../model/sharing.ts";
+import { ownedBy, owners, sourcesOf } from "../model/sharing.ts";
 import { allocate, type DataOf } from "../tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
 import type { Span } from "./kv-memory.ts";
@@ -31,16 +31,20 @@ export class HostPools {
   #feeds: { front: number; arrays: Tensors; mask: Tensor } | undefined;
 
   constructor(
-    config: ModelConfig,
+    config: DecoderConfig,
     { blocks, blockSize, dtype }: { blocks: number; blockSize: number; dtype: KvDtype },
   ) {
     this.blockSize = blockSize;
-    this.#pools = owners(config.sharing).flatMap((owner) => {
-      const { keys, values, scales } = poolArrays(owner, config, { dtype, blockSize });
-      return [keys, values, ...(scales ? [scales.keys, scales.values] : [])].map((array): Pool => {
-        const size = sizeOf(array.block);
-        return { array, size, data: allocate(array.dtype, blocks * size) };
-      });
+    const sources = sourcesOf(config.sharing);
+    const arrays = (["keys", "values"] as const).flatMap((side) =>
+      owners(sources[side]).flatMap((owner) => {
+        const { [side]: rows, scales } = poolArrays(ownedBy(owner), config, { dtype, blockSize });
+        return scales ? [rows, scales[side]] : [rows];
+      }),
+    );
+    this.#pools = arrays.map((array): Pool => {
+      const size = sizeOf(array.block);
+      return { array, size, data: allocate(array.dtype, blocks * size) };
     });
     this.rowNames = this.#pools.map(({ array }) => array.rows);
     this.#mask = new Float32Array(blocks * blockSize).fill(Number.NEGATIVE_INFINITY);

@@ -6,6 +6,7 @@ import { input } from "../graph/trace.ts";
 import type { Type, Value } from "../graph/value.ts";
 import type { HeadSizes } from "../model/attention.ts";
 import type { KvDtype } from "../model/formats.ts";
+import type { Source } from "../model/sharing.ts";
 import type { DType } from "../tensor/dtype.ts";
 
 /**
@@ -91,7 +92,7 @@ export interface PoolArray {
   readonly positionsLast: boolean;
 }
 
-/** The arrays that hold one owner's keys and values. */
+/** The arrays that hold the keys of one owner and the values of one. */
 export interface PoolArrays {
   readonly keys: PoolArray;
   readonly values: PoolArray;
@@ -107,23 +108,24 @@ interface PoolSizes {
 
 /** What a pool is made of: keys `[G, D, block]` and values `[G, block, D]` of a block, scales `[G, 1, block]`. */
 export function poolArrays(
-  owner: number,
+  source: Source,
   heads: Pick<HeadSizes, "kvHeads" | "headDim">,
   sizes: PoolSizes & { readonly dtype: "int8" },
 ): Required<PoolArrays>;
-export function poolArrays(owner: number, heads: Pick<HeadSizes, "kvHeads" | "headDim">, sizes: PoolSizes): PoolArrays;
+export function poolArrays(source: Source, heads: Pick<HeadSizes, "kvHeads" | "headDim">, sizes: PoolSizes): PoolArrays;
 export function poolArrays(
-  owner: number,
+  source: Source,
   { kvHeads, headDim }: Pick<HeadSizes, "kvHeads" | "headDim">,
   { dtype, blockSize }: PoolSizes,
 ): PoolArrays {
   const array = (name: string, type: DType, block: PoolArray["block"], positionsLast = true): PoolArray => {
-    const [front, whole, rows] = [`kv.${owner}.${name}`, `kv.${owner}.${name}.all`, `rows.${owner}.${name}`];
+    const [front, whole, rows] = [`kv.${name}`, `kv.${name}.all`, `rows.${name}`];
     return { front, whole, rows, dtype: type, block, positionsLast };
   };
-  const keys = array("k", dtype, [kvHeads, headDim, blockSize]);
-  const values = array("v", dtype, [kvHeads, blockSize, headDim], false);
+  const [ofKeys, ofValues] = [`${source.keys}.k`, `${source.values}.v`];
+  const keys = array(ofKeys, dtype, [kvHeads, headDim, blockSize]);
+  const values = array(ofValues, dtype, [kvHeads, blockSize, headDim], false);
   if (dtype === "float32") return { keys, values };
   const scales = (name: string) => array(`${name}.scales`, "float16", [kvHeads, 1, blockSize]);
-  return { keys, values, scales: { keys: scales("k"), values: scales("v") } };
+  return { keys, values, scales: { keys: scales(ofKeys), values: scales(ofValues) } };
 }

@@ -1,7 +1,7 @@
 // The KvMemory of processors whose memory is JavaScript's: the paged graph over pools that are read in place. How its blocks
 // are laid out for a step is tuned for the CPU, here.
 
-import type { ModelConfig } from "../model/config.ts";
+import type { DecoderConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
@@ -36,7 +36,7 @@ type Turn = "positions" | "rope.cos" | "rope.sin";
 /** A memory of `blocks` blocks. */
 export class PagedMemory implements KvMemory {
   readonly #device: Device;
-  readonly #config: ModelConfig;
+  readonly #config: DecoderConfig;
   readonly #options: Required<PagedOptions>;
   readonly #pools: HostPools;
   readonly #layout: StepLayout<Tensors>;
@@ -44,7 +44,11 @@ export class PagedMemory implements KvMemory {
   #tables: { positions: number; cos: Tensor; sin: Tensor } | undefined;
 
   /** Allocates it. `rounding` is as fine as the device's integer sums allow, unless given. */
-  constructor(device: Device, config: ModelConfig, { blocks, ...options }: PagedOptions & { readonly blocks: number }) {
+  constructor(
+    device: Device,
+    config: DecoderConfig,
+    { blocks, ...options }: PagedOptions & { readonly blocks: number },
+  ) {
     const rounding = device.traits.exactIntegerSums ? "full" : "reduced";
     this.#device = device;
     this.#config = config;

@@ -7,14 +7,16 @@ import { type Dim, times } from "../graph/dim.ts";
 import { concat, gather, matmul, mul, reshape, transpose } from "../graph/ops.ts";
 import { constant, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { DecoderConfig } from "../model/config.ts";
+import { Written } from "../model/kv.ts";
+import { ownedBy, type Source } from "../model/sharing.ts";
 import { rowsOfTokens, tokensOfRows, turnedTo } from "./head-rows.ts";
 import type { ServingStore } from "./kv-memory.ts";
 import { inputsOf, type PoolArray, poolArrays, type StepInput, stepInputs } from "./paged-inputs.ts";
 import { mergeParts, type Part, type Positions, partOf } from "./partial-attention.ts";
 
 /** Attention of N new tokens over paged keys and values. Adds the inputs of `stepInputs` and, of each owner, its pools. */
-export function pagedStore(config: ModelConfig, blockSize: number): ServingStore {
+export function pagedStore(config: DecoderConfig, blockSize: number): ServingStore {
   const { heads, kvHeads, headDim } = config;
   const repeat = heads / kvHeads;
   const step: Record<StepInput, Value> = inputsOf(stepInputs(config, blockSize));
@@ -22,7 +24,8 @@ export function pagedStore(config: ModelConfig, blockSize: number): ServingStore
   const repeated = constant({ dtype: "float32", shape: [repeat, 1], data: new Float32Array(repeat).fill(1) });
 
   const outputs: Record<string, Value> = {};
-  const fresh = new Map<number, Positions>(); // [N, G, 1, D]
+  const fresh = { keys: new Written<Value>("keys"), values: new Written<Value>("values") }; // [N, G, 1, D]
+  const perHead = (x: Value) => reshape(x, ["N", kvHeads, 1, headDim]);
 
   /** Gathered blocks `[B, c, G, a, b]` as one run of positions, along their last axis or the one before it. */
   const joinBlocks = (x: Value, last: boolean): Value => {
@@ -32,9 +35,9 @@ export function pagedStore(config: ModelConfig, blockSize: number): ServingStore
     return reshape(kvHeads === 1 ? x : transpose(x, [0, 2, 1, 3, 4]), ["B", kvHeads, flat, b]);
   };
 
-  const arraysOf = (owner: number) => poolArrays(owner, config, { dtype: "float32", blockSize });
-  const pool = (owner: number, count: Dim, name: (array: PoolArray) => string): Positions => {
-    const { keys, values } = arraysOf(owner);
+  const arraysOf = (source: Source) => poolArrays(source, config, { dtype: "float32", blockSize });
+  const pool = (source: Source, count: Dim, name: (array: PoolArray) => string): Positions => {
+    const { keys, values } = arraysOf(source);
     const read = (array: PoolArray) => input(name(array), array.dtype, [count, ...array.block]);
     return { keys: read(keys), values: read(values) };
   };
@@ -42,21 +45,22 @@ export function pagedStore(config: ModelConfig, blockSize: number): ServingStore
   return {
     outputs,
     rotate: (x) => turnedTo(x, step.positions, step["rope.cos"], step["rope.sin"]),
-    write: (owner, keys, values) => {
-      const arrays = arraysOf(owner);
-      const heads = (x: Value) => reshape(x, ["N", kvHeads, 1, headDim]);
-      Object.assign(outputs, { [arrays.keys.rows]: keys, [arrays.values.rows]: values });
-      fresh.set(owner, { keys: heads(keys), values: heads(values) });
+    writeKeys: (owner, keys) => {
+      outputs[arraysOf(ownedBy(owner)).keys.rows] = keys;
+      fresh.keys.set(owner, perHead(keys));
     },
-    attend: (owner, flat) => {
-      const own = fresh.get(owner);
-      if (!own) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
+    writeValues: (owner, values) => {
+      outputs[arraysOf(ownedBy(owner)).values.rows] = values;
+      fresh.values.set(owner, perHead(values));
+    },
+    attend: (source, flat) => {
+      const own: Positions = { keys: fresh.keys.of(source.keys), values: fresh.values.of(source.values) };
       const queries = reshape(flat, ["N", kvHeads, repeat, headDim]);
 
-      const front = pool(owner, "A", (array) => array.front);
+      const front = pool(source, "A", (array) => array.front);
       const ownPart = partOf(gather(queries, step["own.token"]), front, step["own.mask"], config); // [A, G, R, …]
 
-      const whole = pool(owner, "places", (array) => array.whole);
+      const whole = pool(source, "places", (array) => array.whole);
       const placed = (x: Value) => gather(x, step["party.places"]);
       const joined: Positions = {
         keys: joinBlocks(placed(whole.keys), true),

@@ -7,7 +7,9 @@ import { type Dim, times } from "../graph/dim.ts";
 import { add, cast, concat, gather, max, mul, reshape, transpose } from "../graph/ops.ts";
 import { constant, float, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { DecoderConfig } from "../model/config.ts";
+import { Written } from "../model/kv.ts";
+import { ownedBy, type Source } from "../model/sharing.ts";
 import { rowsOfTokens, tokensOfPieces, tokensOfRows, turnedTo } from "./head-rows.ts";
 import type { ServingStore } from "./kv-memory.ts";
 import { type IntegerRows, type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
@@ -22,7 +24,7 @@ export interface PieceOptions {
 }
 
 /** Attention of N new tokens over paged 8-bit keys and values. Adds the inputs of `pieceInputs` and the owners' pools. */
-export function pieceStore(config: ModelConfig, { blockSize, rounding }: PieceOptions): ServingStore {
+export function pieceStore(config: DecoderConfig, { blockSize, rounding }: PieceOptions): ServingStore {
   const { heads, kvHeads, headDim } = config;
   const repeat = heads / kvHeads;
   const step: Record<PieceInput, Value> = inputsOf(pieceInputs(config, blockSize));
@@ -35,13 +37,20 @@ export function pieceStore(config: ModelConfig, { blockSize, rounding }: PieceOp
   ); // [N, G, R, 1]
 
   const outputs: Record<string, Value> = {};
-  const written = new Map<number, { keys: QuantizedRows; values: QuantizedRows }>();
+  const written = { keys: new Written<QuantizedRows>("keys"), values: new Written<QuantizedRows>("values") };
+  const arraysOf = (source: Source) => poolArrays(source, config, { dtype: "int8", blockSize });
 
   /** The arrays of a pool as they are read. */
-  const pool = (owner: number, count: Dim, name: (array: PoolArray) => string) => {
-    const { keys, values, scales } = poolArrays(owner, config, { dtype: "int8", blockSize });
+  const pool = (source: Source, count: Dim, name: (array: PoolArray) => string) => {
+    const { keys, values, scales } = arraysOf(source);
     const read = (array: PoolArray) => input(name(array), array.dtype, [count, ...array.block]);
     return { keys: read(keys), values: read(values), scales: { keys: read(scales.keys), values: read(scales.values) } };
+  };
+  const kept = (side: keyof Source, owner: number, x: Value): QuantizedRows => {
+    const arrays = arraysOf(ownedBy(owner));
+    const rows = quantizeRows(x, kvHeads, headDim);
+    Object.assign(outputs, { [arrays[side].rows]: rows.codes, [arrays.scales[side].rows]: rows.scales });
+    return rows;
   };
   const steps = (scales: Value) => cast(scales, "float32");
   /** Gathered blocks `[B, c, G, a, S]` with their positions in one row, `[B, G, a, c·S]`. */
@@ -53,16 +62,10 @@ export function pieceStore(config: ModelConfig, { blockSize, rounding }: PieceOp
   return {
     outputs,
     rotate: (x) => turnedTo(x, step.positions, step["rope.cos"], step["rope.sin"]),
-    write: (owner, keys, values) => {
-      const arrays = poolArrays(owner, config, { dtype: "int8", blockSize });
-      const [k, v] = [keys, values].map((x) => quantizeRows(x, kvHeads, headDim)) as [QuantizedRows, QuantizedRows];
-      Object.assign(outputs, { [arrays.keys.rows]: k.codes, [arrays.values.rows]: v.codes });
-      Object.assign(outputs, { [arrays.scales.keys.rows]: k.scales, [arrays.scales.values.rows]: v.scales });
-      written.set(owner, { keys: k, values: v });
-    },
-    attend: (owner, flat) => {
-      const fresh = written.get(owner);
-      if (!fresh) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
+    writeKeys: (owner, keys) => written.keys.set(owner, kept("keys", owner, keys)),
+    writeValues: (owner, values) => written.values.set(owner, kept("values", owner, values)),
+    attend: (source, flat) => {
+      const fresh = { keys: written.keys.of(source.keys), values: written.values.of(source.values) };
       const queries = reshape(flat, ["N", kvHeads, repeat, headDim]);
       const rounded = signedRows(mul(queries, float(1 / Math.sqrt(headDim))), rounding);
       const chosen = (choose: (x: Value) => Value): IntegerRows => {
@@ -70,7 +73,7 @@ export function pieceStore(config: ModelConfig, { blockSize, rounding }: PieceOp
       };
 
       // Blocks of one token: [A, G, R, …].
-      const front = pool(owner, "A", (array) => array.front);
+      const front = pool(source, "A", (array) => array.front);
       const own: Pieces = {
         ...front,
         scales: { keys: steps(front.scales.keys), values: steps(front.scales.values) },
@@ -78,7 +81,7 @@ export function pieceStore(config: ModelConfig, { blockSize, rounding }: PieceOp
       const alone = chosen((x) => gather(x, step["own.token"]));
 
       // Blocks of several: [B, G, c, M·R, …].
-      const whole = pool(owner, "places", (array) => array.whole);
+      const whole = pool(source, "places", (array) => array.whole);
       const placed = (x: Value) => gather(x, step["party.places"]);
       const shared: Pieces = {
         count: "c",

@@ -5,9 +5,9 @@ import { constant } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { joinHeads, masked, scaledScores, splitHeads } from "./attention.ts";
-import type { ModelConfig } from "./config.ts";
-import type { KvStore } from "./kv.ts";
-import type { Precision } from "./precision.ts";
+import type { DecoderConfig } from "./config.ts";
+import { type KvStore, Written } from "./kv.ts";
+import { type Precision, precisions } from "./precision.ts";
 import { rotaryTables } from "./rotary.ts";
 
 /** Queries are attended in blocks of this many tokens, each to the keys before its end: half the work, in the limit. */
@@ -25,7 +25,7 @@ export interface CausalOptions {
 }
 
 /** Full causal attention within each of `batch` sequences of `length` tokens that all start at position 0. */
-export function causalStore(config: ModelConfig, options: CausalOptions): KvStore {
+export function causalStore(config: DecoderConfig, options: CausalOptions): KvStore {
   const { batch, length } = options;
   const { kvHeads, headDim } = config;
   const tables = rotaryTables(config, length);
@@ -35,7 +35,7 @@ export function causalStore(config: ModelConfig, options: CausalOptions): KvStor
     shape: [batch, length],
     data: BigInt64Array.from({ length: batch * length }, (_, i) => BigInt(i % length)),
   });
-  const stored = new Map<number, { keys: Value; values: Value }>();
+  const written = { keys: new Written<Value>("keys"), values: new Written<Value>("values") };
   const rows = (x: Value, count: number) => reshape(x, [batch, length, count * headDim]);
   const { split, attend } = (options.attention === "fused" ? fusedAttention : blockAttention)(config, options);
 
@@ -44,14 +44,11 @@ export function causalStore(config: ModelConfig, options: CausalOptions): KvStor
       const count = (x.shape.at(-1) as number) / headDim;
       return reshape(rotary(rows(x, count), positions, cos, sin), x.shape);
     },
-    write: (owner, keys, values) => {
-      stored.set(owner, { keys: split(rows(keys, kvHeads), kvHeads), values: split(rows(values, kvHeads), kvHeads) });
-    },
-    attend: (owner, queries) => {
-      const kv = stored.get(owner);
-      if (!kv) throw new TypeError(`attend: layer ${owner} has written no keys and values`);
+    writeKeys: (owner, keys) => written.keys.set(owner, split(rows(keys, kvHeads), kvHeads)),
+    writeValues: (owner, values) => written.values.set(owner, split(rows(values, kvHeads), kvHeads)),
+    attend: (source, queries) => {
       const heads = split(rows(queries, config.heads), config.heads);
-      return reshape(attend(heads, kv.keys, kv.values), queries.shape);
+      return reshape(attend(heads, written.keys.of(source.keys), written.values.of(source.values)), queries.shape);
     },
   };
 }
@@ -62,7 +59,7 @@ interface Attention {
   attend(queries: Value, keys: Value, values: Value): Value;
 }
 
-function blockAttention(config: ModelConfig, { length, block = defaultBlock }: CausalOptions): Attention {
+function blockAttention(config: DecoderConfig, { length, block = defaultBlock }: CausalOptions): Attention {
   const ends = Array.from({ length: Math.ceil(length / block) }, (_, i) => Math.min(length, (i + 1) * block));
   const masks = ends.map((end, i) => constant(causalMask(i * block, end)));
   const perToken = config.heads / config.kvHeads;
@@ -79,10 +76,14 @@ function blockAttention(config: ModelConfig, { length, block = defaultBlock }: C
   };
 }
 
-function fusedAttention({ headDim }: ModelConfig, { batch, length, precision = "float32" }: CausalOptions): Attention {
+function fusedAttention(
+  { headDim }: DecoderConfig,
+  { batch, length, precision = "float32" }: CausalOptions,
+): Attention {
+  const { compute, reduce } = precisions[precision];
   return {
-    split: (x, heads) => cast(reshape(x, [batch, length, heads, headDim]), precision),
-    attend: (queries, keys, values) => cast(causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)), "float32"),
+    split: (x, heads) => cast(reshape(x, [batch, length, heads, headDim]), compute),
+    attend: (queries, keys, values) => cast(causalAttention(queries, keys, values, 1 / Math.sqrt(headDim)), reduce),
   };
 }
 

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { InputError } from "../error.ts";
 import { checked } from "../options.ts";
 import { type RopeScalingKind, ropeScalingSchema, ropeScalings } from "./rotary.ts";
-import { checkSharing, type Sharing, unshared } from "./sharing.ts";
+import { checkSharing, type Sharing, type Sources, unshared } from "./sharing.ts";
 
 /** The largest sizes there may be: beyond any model, and small enough to be counted without harm. */
 export const largestSizes = {
@@ -64,6 +64,11 @@ const schema = z.strictObject({
 /** A decoder's shape. */
 export interface ModelConfig extends Readonly<z.output<typeof schema>> {
   readonly initStd: number;
+}
+
+/** What the decoder is built from: a config, or one whose layers use keys of one layer and values of another. */
+export interface DecoderConfig extends Omit<ModelConfig, "sharing"> {
+  readonly sharing: Sharing | Sources;
 }
 
 /** What `modelConfig` takes: sizes, and whatever should differ from the defaults. */

@@ -1,14 +1,37 @@
-// Where keys and values live while a graph is built. The transformer writes an owner's and lets every layer of its group
-// attend to them; what a store is made of turns one model definition into a training or a decoding graph.
+// Where keys and values live while a graph is built. The transformer writes those of their owners and lets every layer
+// attend to those it uses; what a store is made of turns one model definition into a training or a decoding graph.
 
 import type { Value } from "../graph/value.ts";
+import type { Source } from "./sharing.ts";
 
-/** Keys and values by owner. Rows are tokens: queries are `[N, H·D]`, keys and values `[N, G·D]`. */
+/** Keys and values by the layer that computed them. Rows are tokens: queries are `[N, H·D]`, keys and values `[N, G·D]`. */
 export interface KvStore {
   /** Queries or keys turned to their tokens' positions. */
   rotate(x: Value): Value;
-  /** Keeps the keys (already rotated, once for all that read them) and values that layer `owner` computed. */
-  write(owner: number, keys: Value, values: Value): void;
-  /** Causal attention of `queries` over what `owner` wrote: `[N, H·D]`. */
-  attend(owner: number, queries: Value): Value;
+  /** Keeps the keys of layer `owner`, already rotated, once for all that read them. */
+  writeKeys(owner: number, keys: Value): void;
+  /** Keeps the values of layer `owner`. */
+  writeValues(owner: number, values: Value): void;
+  /** Causal attention of `queries` over the keys and values that `source` names: `[N, H·D]`. */
+  attend(source: Source, queries: Value): Value;
+}
+
+/** What layers have written, by layer; asking for what is not there throws a TypeError naming `what`. */
+export class Written<T> {
+  readonly #what: string;
+  readonly #found = new Map<number, T>();
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  set(layer: number, written: T): void {
+    this.#found.set(layer, written);
+  }
+
+  of(layer: number): T {
+    const found = this.#found.get(layer);
+    if (found === undefined) throw new TypeError(`attend: layer ${layer} has written no ${this.#what}`);
+    return found;
+  }
 }

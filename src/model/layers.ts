@@ -4,33 +4,40 @@
 import { add, mul, reshape, rmsNorm, silu } from "../graph/ops.ts";
 import { float } from "../graph/trace.ts";
 import type { Dim, Value } from "../graph/value.ts";
-import type { ModelConfig } from "./config.ts";
+import type { DecoderConfig } from "./config.ts";
 import type { KvStore } from "./kv.ts";
-import type { Precision } from "./precision.ts";
+import { sourcesOf } from "./sharing.ts";
 import { biasName, parameterName, type SiteName, siteOf } from "./sites.ts";
 
 /** A model's weights while its graph is built. */
 export interface Weights {
   /** The parameter of this name. */
   (name: string): Value;
-  /** x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`, rounded to `to` on the way. */
-  project(name: string, x: Value, to?: Precision): Value;
+  /**
+   * x · wᵀ with the matrix w of this name, however it is kept: `[N, K] → [N, M]`. The product is rounded to what matrices
+   * are multiplied in, or stays as it adds up.
+   */
+  project(name: string, x: Value, to?: "compute" | "reduce"): Value;
 }
 
-/** Attention of layer `layer` to the keys and values of `sharing[layer]`. */
-export function attention(config: ModelConfig, weights: Weights, layer: number, x: Value, kv: KvStore): Value {
+/** Attention of layer `layer` to the keys and values that the sharing names for it. */
+export function attention(config: DecoderConfig, weights: Weights, layer: number, x: Value, kv: KvStore): Value {
   const { sharing, kvNorm, normEpsilon, headNorms, noRope } = config;
   const turned = (x: Value) => (noRope?.includes(layer) ? x : kv.rotate(x));
   const headScale = (site: SiteName) => weights(parameterName(site, layer)); // [D]
   const linear = linearOf(config, weights, layer);
   const normed = rmsNorm(x, weights(parameterName("attn.norm", layer)), normEpsilon); // [N, C]
-  if (sharing[layer] === layer) {
+  const { keys, values } = sourcesOf(sharing);
+  const source = { keys: keys[layer] as number, values: values[layer] as number };
+  if (source.keys === layer || source.values === layer) {
     const own = kvNorm === "own";
-    const source = own ? rmsNorm(x, weights(parameterName("attn.kv_norm", layer)), normEpsilon) : normed;
-    const projected = linear("attn.k", source); // [N, G·D]
-    kv.write(layer, preparedKeys(projected), linear("attn.v", source));
+    const stream = own ? rmsNorm(x, weights(parameterName("attn.kv_norm", layer)), normEpsilon) : normed;
+    const ownKeys = source.keys === layer ? preparedKeys(linear("attn.k", stream)) : undefined; // [N, G·D]
+    const ownValues = source.values === layer ? linear("attn.v", stream) : undefined;
+    if (ownKeys) kv.writeKeys(layer, ownKeys);
+    if (ownValues) kv.writeValues(layer, ownValues);
   }
-  return linear("attn.o", kv.attend(sharing[layer] as number, preparedQueries(linear("attn.q", normed))));
+  return linear("attn.o", kv.attend(source, preparedQueries(linear("attn.q", normed))));
 
   function preparedKeys(keys: Value): Value {
     if (headNorms === "before") return turned(headNormed(config, keys, headScale("attn.k_norm")));
@@ -48,14 +55,14 @@ export function attention(config: ModelConfig, weights: Weights, layer: number, 
 }
 
 /** Every head of `x [N, heads·D]` over its root mean square, times `scale [D]`. */
-function headNormed({ headDim, normEpsilon }: ModelConfig, x: Value, scale: Value): Value {
+function headNormed({ headDim, normEpsilon }: DecoderConfig, x: Value, scale: Value): Value {
   const [rows, width] = x.shape as [Dim, number];
   const heads = reshape(x, [rows, width / headDim, headDim]);
   return reshape(rmsNorm(heads, scale, normEpsilon), x.shape);
 }
 
 /** down(silu(gate(x)) · up(x)) on the normed stream (SwiGLU, arXiv 2002.05202). */
-export function mlp(config: ModelConfig, weights: Weights, layer: number, x: Value): Value {
+export function mlp(config: DecoderConfig, weights: Weights, layer: number, x: Value): Value {
   const linear = linearOf(config, weights, layer);
   const normed = rmsNorm(x, weights(parameterName("mlp.norm", layer)), config.normEpsilon);
   const gated = mul(silu(linear("mlp.gate", normed)), linear("mlp.up", normed)); // [N, F]
@@ -63,7 +70,7 @@ export function mlp(config: ModelConfig, weights: Weights, layer: number, x: Val
 }
 
 /** x · wᵀ with a layer's matrix, plus its bias if the model has one. */
-function linearOf({ biases }: ModelConfig, weights: Weights, layer: number): (site: SiteName, x: Value) => Value {
+function linearOf({ biases }: DecoderConfig, weights: Weights, layer: number): (site: SiteName, x: Value) => Value {
   return (site, x) => {
     const name = parameterName(site, layer);
     const product = weights.project(name, x);

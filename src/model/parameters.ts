@@ -3,7 +3,8 @@
 
 import type { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
-import type { ModelConfig } from "./config.ts";
+import type { DecoderConfig } from "./config.ts";
+import { sourcesOf } from "./sharing.ts";
 import { axisSizes, biasName, biasSite, parameterName, type Site, type SiteName, siteOf, sites } from "./sites.ts";
 
 /** One parameter tensor. */
@@ -24,12 +25,12 @@ export interface Parameter {
 const names = Object.keys(sites) as SiteName[];
 const namesIn = (...places: Site["in"][]) => names.filter((name) => places.includes(sites[name].in));
 const entrySites = namesIn("entry");
-const layerSites = namesIn("layer", "owner");
-const ownerSites = namesIn("owner");
+const ownerSites = namesIn("keys", "values", "either");
+const layerSites = names.filter((name) => sites[name].in === "layer" || ownerSites.includes(name));
 const exitSites = namesIn("exit");
 
 /** Every parameter of a model, in the order of the data flow. */
-export function parameters(config: ModelConfig): Parameter[] {
+export function parameters(config: DecoderConfig): Parameter[] {
   const sizes = axisSizes(config);
   const list: Parameter[] = [];
   const add = (name: string, site: Site, layer?: number) => {
@@ -42,17 +43,23 @@ export function parameters(config: ModelConfig): Parameter[] {
     if (site.bias && config.biases[site.bias]) add(biasName(name), biasSite(site), layer);
   };
   for (const name of entrySites) addSite(name, siteOf(name));
-  for (const [layer, owner] of config.sharing.entries()) {
+  for (let layer = 0; layer < config.layers; layer++) {
     for (const name of layerSites) {
-      const site = siteOf(name);
-      if (site.in === "layer" || owner === layer) addSite(parameterName(name, layer), site, layer);
+      if (layerHas(layer, siteOf(name), config)) addSite(parameterName(name, layer), siteOf(name), layer);
     }
   }
   for (const name of exitSites) addSite(name, siteOf(name));
   return list;
 }
 
-function initOf({ init }: Site, { initStd, layers }: ModelConfig): Parameter["init"] {
+/** Whether a layer keeps what a site's parameter is for. */
+function layerHas(layer: number, { in: place }: Site, { sharing }: Pick<DecoderConfig, "sharing">): boolean {
+  const { keys, values } = sourcesOf(sharing);
+  const kept = { keys: keys[layer] === layer, values: values[layer] === layer };
+  return place === "keys" || place === "values" ? kept[place] : place === "layer" || kept.keys || kept.values;
+}
+
+function initOf({ init }: Site, { initStd, layers }: DecoderConfig): Parameter["init"] {
   switch (init) {
     case "std":
       return { std: initStd };
@@ -66,11 +73,12 @@ function initOf({ init }: Site, { initStd, layers }: ModelConfig): Parameter["in
 }
 
 /** The names that the parameters of keys and values would have in layers that borrow them: a file may hold them in vain. */
-export function redundantNames({ sharing }: ModelConfig): Set<string> {
-  const borrowers = [...sharing.keys()].filter((layer) => sharing[layer] !== layer);
+export function redundantNames(config: DecoderConfig): Set<string> {
+  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
   return new Set(
-    borrowers.flatMap((layer) =>
+    layers.flatMap((layer) =>
       ownerSites.flatMap((site) => {
+        if (layerHas(layer, siteOf(site), config)) return [];
         const name = parameterName(site, layer);
         return siteOf(site).bias ? [name, biasName(name)] : [name];
       }),
@@ -79,7 +87,7 @@ export function redundantNames({ sharing }: ModelConfig): Set<string> {
 }
 
 /** The parameter that scores the vocabulary: the embedding table where embeddings are tied. */
-export function headName({ tiedEmbeddings }: Pick<ModelConfig, "tiedEmbeddings">): SiteName {
+export function headName({ tiedEmbeddings }: Pick<DecoderConfig, "tiedEmbeddings">): SiteName {
   return tiedEmbeddings ? "embed" : "head";
 }
 
@@ -87,13 +95,13 @@ export function headName({ tiedEmbeddings }: Pick<ModelConfig, "tiedEmbeddings">
  * How a model uses a parameter: `product` if rows are multiplied by it, as by matrices and by what scores the vocabulary;
  * `plain` if its numbers are looked up, added or scaled with. A tied embedding table is used in both ways.
  */
-export function usesOf(config: ModelConfig, { site }: Parameter): { product: boolean; plain: boolean } {
+export function usesOf(config: DecoderConfig, { site }: Parameter): { product: boolean; plain: boolean } {
   const product = site.kind === "matrix" || site === sites[headName(config)];
   return { product, plain: site.kind !== "matrix" && site !== sites.head };
 }
 
 /** Initial values. A parameter's depend on the seed and its name alone, so models that share a layer start it alike. */
-export function initialize(config: ModelConfig, random: Random): Tensors {
+export function initialize(config: DecoderConfig, random: Random): Tensors {
   return Object.fromEntries(parameters(config).map((parameter) => [parameter.name, initialValue(parameter, random)]));
 }
 

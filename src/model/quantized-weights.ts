@@ -6,7 +6,7 @@ import { quantizedBlock } from "../graph/ops.ts";
 import { input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
-import type { ModelConfig } from "./config.ts";
+import type { DecoderConfig, ModelConfig } from "./config.ts";
 import { isRounded, type QuantizedDtype, roundedShapes, type WeightDtype, weightFormats } from "./formats.ts";
 import { parameters, usesOf } from "./parameters.ts";
 
@@ -19,7 +19,7 @@ export function keptWeights(config: ModelConfig, weights: Tensors, dtype: Weight
 }
 
 /** Graph inputs for what `quantizeWeights` makes, by name: what `weightsOf` takes instead of `weightInputs`. */
-export function quantizedInputs(config: ModelConfig, dtype: QuantizedDtype): Map<string, Value> {
+export function quantizedInputs(config: DecoderConfig, dtype: QuantizedDtype): Map<string, Value> {
   const values = new Map<string, Value>();
   for (const parameter of parameters(config)) {
     const { name, shape } = parameter;

@@ -6,6 +6,29 @@ import { InputError } from "../error.ts";
 /** `sharing[layer]` is the layer whose keys and values `layer` uses: itself, or an earlier owner. */
 export type Sharing = readonly number[];
 
+/** Whose keys, and whose values, each layer uses. They need not be the same layers'. */
+export interface Sources {
+  readonly keys: Sharing;
+  readonly values: Sharing;
+}
+
+/** The layers whose keys, and whose values, one layer uses. */
+export interface Source {
+  readonly keys: number;
+  readonly values: number;
+}
+
+/** Keys and values of one layer. */
+export function ownedBy(layer: number): Source {
+  return { keys: layer, values: layer };
+}
+
+/** The sources of a sharing: a plain one is that of keys and of values. */
+export function sourcesOf(sharing: Sharing | Sources): Sources {
+  const isPlain = (found: Sharing | Sources): found is Sharing => Array.isArray(found);
+  return isPlain(sharing) ? { keys: sharing, values: sharing } : sharing;
+}
+
 /** The named ways to choose owners (paper §5.1.3 for KeepEnds, DenseFront and DenseBack). */
 export const patterns = ["even", "KeepEnds", "DenseFront", "DenseBack", "Tail"] as const;
 export type Pattern = (typeof patterns)[number];

@@ -1,24 +1,27 @@
 // What a model is made of, a row a parameter: where it is, along which axes it lies, what it is and how it starts. Whoever
 // must know a parameter by its role asks here; nobody reads it from a name.
 
-import type { ModelConfig } from "./config.ts";
+import type { DecoderConfig } from "./config.ts";
 
 /** What a dimension of a parameter counts: `queries` are heads · headDim, `keys` KV heads · headDim, `head` one headDim. */
 export type Axis = "vocab" | "width" | "queries" | "keys" | "head" | "mlp";
 
 /** A place for a parameter. */
 export interface Site {
-  /** "entry": before all layers. "layer": in every layer. "owner": in layers that keep keys and values. "exit": after all. */
-  readonly in: "entry" | "layer" | "owner" | "exit";
+  /**
+   * "entry": before all layers. "layer": in every layer. "keys", "values", "either": in layers that keep keys, values, or
+   * one of them. "exit": after all.
+   */
+  readonly in: "entry" | "layer" | "keys" | "values" | "either" | "exit";
   /** What its dimensions count; matrices are [out, in], as PyTorch stores them. */
   readonly axes: readonly Axis[];
   readonly kind: "matrix" | "embedding" | "norm" | "bias";
   /** "std": normal, of the config's `initStd`. "output": the same, scaled for what is added to the residual stream. */
   readonly init: "std" | "output" | "ones" | "zeros";
   /** The group of biases that decides whether its product has one. */
-  readonly bias?: keyof ModelConfig["biases"];
+  readonly bias?: keyof DecoderConfig["biases"];
   /** Whether a model has it; every model if absent. */
-  readonly if?: (config: ModelConfig) => boolean;
+  readonly if?: (config: DecoderConfig) => boolean;
 }
 
 const norm = { axes: ["width"], kind: "norm", init: "ones" } as const;
@@ -32,10 +35,10 @@ export const sites = {
   "attn.q_norm": { in: "layer", ...headNorm, if: ({ headNorms }) => headNorms !== undefined },
   /** Of keys "after" they turn, as this layer reads them. */
   "attn.read_norm": { in: "layer", ...headNorm, if: ({ headNorms }) => headNorms === "after" },
-  "attn.kv_norm": { in: "owner", ...norm, if: ({ kvNorm }) => kvNorm === "own" },
-  "attn.k": { in: "owner", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
-  "attn.k_norm": { in: "owner", ...headNorm, if: ({ headNorms }) => headNorms === "before" },
-  "attn.v": { in: "owner", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.kv_norm": { in: "either", ...norm, if: ({ kvNorm }) => kvNorm === "own" },
+  "attn.k": { in: "keys", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.k_norm": { in: "keys", ...headNorm, if: ({ headNorms }) => headNorms === "before" },
+  "attn.v": { in: "values", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
   "attn.o": { in: "layer", axes: ["width", "queries"], kind: "matrix", init: "output", bias: "output" },
   "mlp.norm": { in: "layer", ...norm },
   "mlp.gate": { in: "layer", axes: ["mlp", "width"], kind: "matrix", init: "std", bias: "mlp" },
@@ -71,6 +74,6 @@ export function parameterName(site: SiteName, layer: number): string {
 }
 
 /** Elements along each axis. */
-export function axisSizes({ vocab, width, heads, kvHeads, headDim, mlpWidth }: ModelConfig): Record<Axis, number> {
+export function axisSizes({ vocab, width, heads, kvHeads, headDim, mlpWidth }: DecoderConfig): Record<Axis, number> {
   return { vocab, width, queries: heads * headDim, keys: kvHeads * headDim, head: headDim, mlp: mlpWidth };
 }

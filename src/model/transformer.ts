@@ -3,19 +3,24 @@
 import { add, cast, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
-import type { ModelConfig } from "./config.ts";
+import type { DecoderConfig } from "./config.ts";
 import { isRounded, type WeightDtype } from "./formats.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
 import { headName, parameters } from "./parameters.ts";
-import type { Precision } from "./precision.ts";
+import { type Precision, precisions } from "./precision.ts";
 import { quantizedInputs, quantizedNames } from "./quantized-weights.ts";
 import { layerName } from "./sites.ts";
 
-/** The model's parameters, kept in `dtype`, as graph inputs by name. */
-export function weightInputs(config: ModelConfig, dtype: WeightDtype = "float32"): Map<string, Value> {
-  if (isRounded(dtype)) return quantizedInputs(config, dtype);
-  return new Map(parameters(config).map(({ name, shape }) => [name, input(name, "float32", shape)]));
+/** The model's parameters, kept in `format`, as graph inputs by name. */
+export function weightInputs(
+  config: DecoderConfig,
+  format: WeightDtype = "float32",
+  precision: Precision = "float32",
+): Map<string, Value> {
+  if (isRounded(format)) return quantizedInputs(config, format);
+  const dtype = precisions[precision].parameters;
+  return new Map(parameters(config).map(({ name, shape }) => [name, input(name, dtype, shape)]));
 }
 
 /**
@@ -28,18 +33,18 @@ export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precisi
     if (!found) throw new TypeError(`weights: the model has no parameter ${name}`);
     return found;
   };
-  const project = (name: string, x: Value, to: Precision = precision) => {
+  const dtypes = precisions[precision];
+  const project = (name: string, x: Value, to: "compute" | "reduce" = "compute") => {
     const { codes, scales } = quantizedNames(name);
-    if (!values.has(codes)) {
-      return cast(matmul(cast(x, precision), cast(find(name), precision), { transB: true, to }), "float32");
-    }
-    return quantizedMatmul(x, find(codes), find(scales));
+    if (values.has(codes)) return quantizedMatmul(x, find(codes), find(scales));
+    const [rows, matrix] = [cast(x, dtypes.compute), cast(find(name), dtypes.compute)];
+    return cast(matmul(rows, matrix, { transB: true, to: dtypes[to] }), dtypes.reduce);
   };
   return Object.assign(find, { project });
 }
 
 /** Token ids `[N]` (int32) to normed hidden states `[N, C]`, on which `logits` works. */
-export function transformer(config: ModelConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
+export function transformer(config: DecoderConfig, weights: Weights, tokens: Value, kv: KvStore): Value {
   let x = gather(weights("embed"), tokens); // [N, C]
   for (let layer = 0; layer < config.layers; layer++) {
     x = scope(layerName(layer), () => {
@@ -51,6 +56,6 @@ export function transformer(config: ModelConfig, weights: Weights, tokens: Value
 }
 
 /** Scores of every token of the vocabulary: `[N, C] → [N, V]`. */
-export function logits(config: ModelConfig, weights: Weights, hidden: Value): Value {
-  return weights.project(headName(config), hidden, "float32");
+export function logits(config: DecoderConfig, weights: Weights, hidden: Value): Value {
+  return weights.project(headName(config), hidden, "reduce");
 }

@@ -2,7 +2,7 @@
 // were measured faster on CPU (FusedMatMul, SimplifiedLayerNormalization, RotaryEmbedding, MatMulNBits).
 
 import { type Dim, sameDim } from "../graph/dim.ts";
-import type { OpName } from "../graph/op.ts";
+import type { ComputedOp } from "../graph/op.ts";
 import { quantizedBlock } from "../graph/ops.ts";
 import type { Node, Shape, Value } from "../graph/value.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -33,7 +33,7 @@ export interface Emitter {
 }
 
 /** Writes a node's operation. */
-export type Lowering<N extends OpName> = (node: Node<N>, to: Emitter) => void;
+export type Lowering<N extends ComputedOp> = (node: Node<N>, to: Emitter) => void;
 
 /** ONNX's TensorProto.DataType. */
 export const dataTypes: Readonly<Record<DType, number>> = {
@@ -50,7 +50,7 @@ export const dataTypes: Readonly<Record<DType, number>> = {
 /** The domain of ONNX Runtime's own operators. */
 export const microsoft = "com.microsoft";
 
-function plain(opType: string): Lowering<OpName> {
+function plain(opType: string): Lowering<ComputedOp> {
   return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name));
 }
 
@@ -62,13 +62,10 @@ function reduction(opType: string): Lowering<"sum" | "max"> {
 }
 
 /** A lowering for every operation. */
-export type Lowerings = { readonly [N in OpName]: Lowering<N> };
+export type Lowerings = { readonly [N in ComputedOp]: Lowering<N> };
 
 /** Those that ONNX Runtime is given. */
 export const lowerings: Lowerings = {
-  input: () => {},
-  constant: () => {},
-
   add: plain("Add"),
   sub: plain("Sub"),
   mul: plain("Mul"),
@@ -81,32 +78,31 @@ export const lowerings: Lowerings = {
   log: plain("Log"),
   sqrt: plain("Sqrt"),
   sigmoid: plain("Sigmoid"),
-  silu: ({ inputs, outputs }, to) => {
-    const [x] = inputs.map(to.name) as [string];
+  silu: ({ inputs: [x], outputs }, to) => {
     const sigmoid = to.fresh();
-    to.emit("Sigmoid", [x], [sigmoid]);
-    to.emit("Mul", [x, sigmoid], outputs.map(to.name));
+    to.emit("Sigmoid", [to.name(x)], [sigmoid]);
+    to.emit("Mul", [to.name(x), sigmoid], outputs.map(to.name));
   },
   cast: ({ inputs: [x], outputs, attributes }, to) => {
-    const { op, inputs } = (x as Value).node;
+    const { op, inputs } = x.node;
     const names = outputs.map(to.name);
     if (op === "round" && (attributes.to === "int8" || attributes.to === "uint8")) {
       // One pass rounds, casts and keeps within the type's range.
       const zero = { int: dataTypes[attributes.to] };
-      return to.emit("QuantizeLinear", [to.name(inputs[0] as Value), to.float(1)], names, { output_dtype: zero });
+      return to.emit("QuantizeLinear", [to.name(inputs[0]), to.float(1)], names, { output_dtype: zero });
     }
-    to.emit("Cast", [to.name(x as Value)], names, { to: { int: dataTypes[attributes.to] } });
+    to.emit("Cast", [to.name(x)], names, { to: { int: dataTypes[attributes.to] } });
   },
   // x + 0·(an element of signal): a dependency that no optimiser can see through.
   after: ({ inputs: [x, signal], outputs }, to) => {
     const [flat, element, nothing] = [to.fresh(), to.fresh(), to.fresh()];
-    to.emit("Reshape", [to.name(signal as Value), to.ints([-1])], [flat]);
+    to.emit("Reshape", [to.name(signal), to.ints([-1])], [flat]);
     to.emit("Slice", [flat, to.ints([0]), to.ints([1]), to.ints([0])], [element]);
     to.emit("Mul", [element, to.float(0)], [nothing]);
-    const isScalar = (x as Value).shape.length === 0; // a sum with [1] would be a vector
+    const isScalar = x.shape.length === 0; // a sum with [1] would be a vector
     const zero = isScalar ? to.fresh() : nothing;
     if (isScalar) to.emit("Reshape", [nothing, to.ints([])], [zero]);
-    to.emit("Add", [to.name(x as Value), zero], outputs.map(to.name));
+    to.emit("Add", [to.name(x), zero], outputs.map(to.name));
   },
 
   matmul: ({ inputs, outputs, attributes: { transA, transB, alpha } }, to) => {
@@ -123,7 +119,7 @@ export const lowerings: Lowerings = {
   integerMatmul: plain("MatMulInteger"),
   // accuracy_level 4 multiplies in 8 bits; without it the product of 8-bit codes takes 50 times as long (1.30).
   quantizedMatmul: ({ inputs, outputs, attributes: { bits } }, to) => {
-    const [x, codes] = inputs as readonly [Value, Value];
+    const [x, codes] = inputs;
     to.emit(
       "MatMulNBits",
       inputs.map(to.name),
@@ -140,17 +136,17 @@ export const lowerings: Lowerings = {
   },
 
   reshape: ({ inputs: [x], outputs, attributes: { shape } }, to) =>
-    to.emit("Reshape", [to.name(x as Value), target(shape, (x as Value).shape, to)], outputs.map(to.name)),
+    to.emit("Reshape", [to.name(x), target(shape, x.shape, to)], outputs.map(to.name)),
   transpose: ({ inputs, outputs, attributes: { perm } }, to) =>
     to.emit("Transpose", inputs.map(to.name), outputs.map(to.name), { perm: { ints: perm } }),
   expand: ({ inputs: [x], outputs, attributes: { shape } }, to) =>
-    to.emit("Expand", [to.name(x as Value), to.ints(shape.map(fixed))], outputs.map(to.name)),
+    to.emit("Expand", [to.name(x), to.ints(shape.map(fixed))], outputs.map(to.name)),
   concat: ({ inputs, outputs, attributes: { axis } }, to) =>
     to.emit("Concat", inputs.map(to.name), outputs.map(to.name), { axis: { int: axis } }),
   slice: ({ inputs: [x], outputs, attributes: { axis, start, end } }, to) =>
-    to.emit("Slice", [to.name(x as Value), to.ints([start]), to.ints([end]), to.ints([axis])], outputs.map(to.name)),
+    to.emit("Slice", [to.name(x), to.ints([start]), to.ints([end]), to.ints([axis])], outputs.map(to.name)),
   pad: ({ inputs: [x], outputs, attributes: { axis, before, after } }, to) =>
-    to.emit("Pad", [to.name(x as Value), to.ints([before, after]), "", to.ints([axis])], outputs.map(to.name)),
+    to.emit("Pad", [to.name(x), to.ints([before, after]), "", to.ints([axis])], outputs.map(to.name)),
 
   sum: reduction("ReduceSum"),
   max: reduction("ReduceMax"),
@@ -167,8 +163,8 @@ export const lowerings: Lowerings = {
       stash_type: { int: 1 },
     }),
   softmaxWeighted: ({ inputs: [scores, values], outputs: [out, weights] }, to) => {
-    to.emit("Softmax", [to.name(scores as Value)], [to.name(weights as Value)]);
-    to.emit("MatMul", [to.name(weights as Value), to.name(values as Value)], [to.name(out as Value)]);
+    to.emit("Softmax", [to.name(scores)], [to.name(weights)]);
+    to.emit("MatMul", [to.name(weights), to.name(values)], [to.name(out)]);
   },
 
   causalAttention: unwritable,
@@ -180,31 +176,31 @@ export const lowerings: Lowerings = {
   // ScatterND(reduction=add) loses updates with several threads (ONNX Runtime 1.30); ScatterElements does not.
   scatterAdd: ({ inputs: [table, indices, rows], outputs }, to) => {
     const [column, spread] = [to.fresh(), to.fresh()];
-    to.emit("Reshape", [to.name(indices as Value), to.ints([-1, 1])], [column]);
-    to.emit("Expand", [column, to.ints((rows as Value).shape.map(fixed))], [spread]);
-    to.emit("ScatterElements", [to.name(table as Value), spread, to.name(rows as Value)], outputs.map(to.name), {
+    to.emit("Reshape", [to.name(indices), to.ints([-1, 1])], [column]);
+    to.emit("Expand", [column, to.ints(rows.shape.map(fixed))], [spread]);
+    to.emit("ScatterElements", [to.name(table), spread, to.name(rows)], outputs.map(to.name), {
       axis: { int: 0 },
       reduction: { string: "add" },
     });
   },
   pick: ({ inputs: [x, indices], outputs }, to) => {
     const [column, found] = [to.fresh(), to.fresh()];
-    to.emit("Reshape", [to.name(indices as Value), to.ints([-1, 1])], [column]);
-    to.emit("GatherElements", [to.name(x as Value), column], [found], { axis: { int: 1 } });
+    to.emit("Reshape", [to.name(indices), to.ints([-1, 1])], [column]);
+    to.emit("GatherElements", [to.name(x), column], [found], { axis: { int: 1 } });
     to.emit("Reshape", [found, to.ints([-1])], outputs.map(to.name));
   },
   pickAdd: ({ inputs: [x, indices, amounts], outputs }, to) => {
     const [column, added] = [to.fresh(), to.fresh()];
-    to.emit("Reshape", [to.name(indices as Value), to.ints([-1, 1])], [column]);
-    to.emit("Reshape", [to.name(amounts as Value), to.ints([-1, 1])], [added]);
-    to.emit("ScatterElements", [to.name(x as Value), column, added], outputs.map(to.name), {
+    to.emit("Reshape", [to.name(indices), to.ints([-1, 1])], [column]);
+    to.emit("Reshape", [to.name(amounts), to.ints([-1, 1])], [added]);
+    to.emit("ScatterElements", [to.name(x), column, added], outputs.map(to.name), {
       axis: { int: 1 },
       reduction: { string: "add" },
     });
   },
 };
 
-function plain2(opType: string): Lowering<OpName> {
+function plain2(opType: string): Lowering<ComputedOp> {
   return ({ inputs, outputs }, to) => to.emit(opType, inputs.map(to.name), outputs.map(to.name), {}, microsoft);
 }
 

@@ -3,7 +3,7 @@
 
 import { InputError } from "../error.ts";
 import { type Dim, factorOf, namesOf, sameDim, times } from "../graph/dim.ts";
-import type { OpName } from "../graph/op.ts";
+import type { ComputedOp } from "../graph/op.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Type, Value } from "../graph/value.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
@@ -134,16 +134,16 @@ export function toOnnx(graph: Graph, bound: Tensors = {}, options: OnnxOptions =
   }
   for (const made of graph.nodes) {
     at = made;
-    const [output] = made.outputs as [Value];
+    const [output] = made.outputs;
     const name = to.name(output);
     if (made.op === "constant") {
-      initializer.set(name, tensorProto(name, (made as Node<"constant">).attributes.tensor));
+      initializer.set(name, tensorProto(name, made.attributes.tensor));
     } else if (made.op === "input") {
       const tensor = bound[name];
       if (tensor) initializer.set(name, tensorProto(name, tensor));
-      else if (!Object.hasOwn(computedInputs, inputName(made))) input.push(valueInfo(name, output));
+      else if (!Object.hasOwn(computedInputs, made.attributes.name)) input.push(valueInfo(name, output));
     } else {
-      (rows[made.op] as (node: Node<OpName>, to: Emitter) => void)(made, to);
+      lower(rows, made, to);
     }
   }
   const output = Object.entries(graph.outputs).map(([name, value]) => {
@@ -213,10 +213,12 @@ function placed(all: readonly TensorProto[], insideBytes: number, files: OnnxOpt
   return { inside, external };
 }
 
-const inputName = (node: Node) => (node as Node<"input">).attributes.name;
+function lower<N extends ComputedOp>(rows: Lowerings, node: Node<N>, to: Emitter): void {
+  rows[node.op](node, to);
+}
 
 function nameOf(node: Node, index: number): string {
-  if (node.op === "input") return inputName(node);
+  if (node.op === "input") return node.attributes.name;
   return index === 0 ? `v${node.id}` : `v${node.id}.${index}`;
 }
 

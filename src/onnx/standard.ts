@@ -7,32 +7,29 @@ import type { Emitter, Lowerings } from "./lowering.ts";
 /** Rows that take the place of those in `lowerings`. */
 export const standardLowerings = {
   matmul: ({ inputs: [a, b], outputs: [out], attributes: { transA, transB, alpha } }, to) => {
-    const [left, right, product] = [a, b, out] as [Value, Value, Value];
-    if (left.shape.length === 2 && right.shape.length === 2) {
+    if (a.shape.length === 2 && b.shape.length === 2) {
       const attributes = { transA: { int: Number(transA) }, transB: { int: Number(transB) }, alpha: { float: alpha } };
-      return to.emit("Gemm", [to.name(left), to.name(right)], [to.name(product)], attributes);
+      return to.emit("Gemm", [to.name(a), to.name(b)], [to.name(out)], attributes);
     }
-    const operands = [transA ? swapped(left, to) : to.name(left), transB ? swapped(right, to) : to.name(right)];
-    if (alpha === 1) return to.emit("MatMul", operands, [to.name(product)]);
+    const operands = [transA ? swapped(a, to) : to.name(a), transB ? swapped(b, to) : to.name(b)];
+    if (alpha === 1) return to.emit("MatMul", operands, [to.name(out)]);
     const unscaled = to.fresh();
     to.emit("MatMul", operands, [unscaled]);
-    to.emit("Mul", [unscaled, to.float(alpha)], [to.name(product)]);
+    to.emit("Mul", [unscaled, to.float(alpha)], [to.name(out)]);
   },
 
   rmsNorm: ({ inputs: [x, scale], outputs: [out], attributes: { epsilon } }, to) => {
-    const [input, vector, normed] = [x, scale, out].map((value) => to.name(value as Value)) as [string, string, string];
     const [squares, mean, shifted, root, unit] = [to.fresh(), to.fresh(), to.fresh(), to.fresh(), to.fresh()];
-    to.emit("Pow", [input, to.float(2)], [squares]);
+    to.emit("Pow", [to.name(x), to.float(2)], [squares]);
     to.emit("ReduceMean", [squares, to.ints([-1])], [mean], { keepdims: { int: 1 } });
     to.emit("Add", [mean, to.float(epsilon)], [shifted]);
     to.emit("Sqrt", [shifted], [root]);
-    to.emit("Div", [input, root], [unit]);
-    to.emit("Mul", [unit, vector], [normed]);
+    to.emit("Div", [to.name(x), root], [unit]);
+    to.emit("Mul", [unit, to.name(scale)], [to.name(out)]);
   },
 
   // Heads become an axis [B, T, heads, D], whose halves turn by the rows [B, T, 1, D/2] of the positions.
-  rotary: ({ inputs, outputs: [out] }, to) => {
-    const [x, positions, cos, sin] = inputs as [Value, Value, Value, Value];
+  rotary: ({ inputs: [x, positions, cos, sin], outputs: [out] }, to) => {
     const half = cos.shape[1] as number;
     const heads = to.fresh();
     to.emit("Reshape", [to.name(x), to.ints([0, 0, (x.shape[2] as number) / (2 * half), 2 * half])], [heads]);
@@ -56,7 +53,7 @@ export const standardLowerings = {
     const turned = to.fresh();
     const halves = [of("Sub", of("Mul", a, c), of("Mul", b, s)), of("Add", of("Mul", b, c), of("Mul", a, s))];
     to.emit("Concat", halves, [turned], { axis: { int: 3 } });
-    to.emit("Reshape", [turned, to.ints([0, 0, x.shape[2] as number])], [to.name(out as Value)]);
+    to.emit("Reshape", [turned, to.ints([0, 0, x.shape[2] as number])], [to.name(out)]);
   },
 } as const satisfies Partial<Lowerings>;
 

@@ -6,9 +6,6 @@ import { fixedShape, type Node, type Value } from "../graph/value.ts";
 import { bytesPer } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 
-// Operations whose output is their first input's memory under another shape.
-const views = new Set(["reshape"]);
-
 /** Bytes of a graph's inputs and outputs together, and the most that is alive between them at one time. */
 export function graphMemory(graph: Graph): { inputs: number; outputs: number; peak: number } {
   const outputs = new Set(Object.values(graph.outputs));
@@ -34,12 +31,13 @@ export function graphMemory(graph: Graph): { inputs: number; outputs: number; pe
   return { inputs: total(graph.inputs), outputs: total(outputs), peak };
 }
 
+/** The value whose memory this is: reshaping gives the same memory another shape. */
 function owner(value: Value): Value {
-  return views.has(value.node.op) ? owner(value.node.inputs[0] as Value) : value;
+  return value.node.op === "reshape" ? owner(value.node.inputs[0]) : value;
 }
 
 function isHeld({ op }: Node): boolean {
-  return op !== "input" && op !== "constant" && !views.has(op);
+  return op !== "input" && op !== "constant" && op !== "reshape";
 }
 
 function bytesOf({ dtype, shape }: Value): number {

@@ -1,8 +1,7 @@
 // Arrays that the host's operations compute on: elements as JavaScript numbers, whatever their dtype, and the walks over
 // them. A result is rounded to its dtype once, when it is kept.
 
-import { allocate, type DType } from "../tensor/dtype.ts";
-import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from "../tensor/half.ts";
+import { fromBfloat16, fromFloat16 } from "../tensor/half.ts";
 import { sizeOf, type Tensor } from "../tensor/tensor.ts";
 
 /** Row-major numbers with a shape. */
@@ -17,22 +16,6 @@ export function numbersOf({ dtype, shape, data }: Tensor): Numbers {
   if (dtype === "float16") return { shape, data: Float32Array.from(data as Uint16Array, fromFloat16) };
   if (dtype === "bfloat16") return { shape, data: Float32Array.from(data as Uint16Array, fromBfloat16) };
   return { shape, data: data as Float32Array };
-}
-
-/** Numbers kept as `dtype`: floats are rounded to the nearest, fractions cut off for integers. */
-export function tensorOf(dtype: DType, { shape, data }: Numbers): Tensor {
-  if (dtype === "float32" && data instanceof Float32Array) return { dtype, shape, data };
-  const kept = allocate(dtype, data.length);
-  for (let i = 0; i < data.length; i++) kept[i] = element(dtype, data[i] as number) as never;
-  return { dtype, shape, data: kept };
-}
-
-function element(dtype: DType, x: number): number | bigint {
-  if (dtype === "int64") return BigInt(Math.trunc(x));
-  if (dtype === "float16") return toFloat16(x);
-  if (dtype === "bfloat16") return toBfloat16(x);
-  if (dtype === "bool") return Number(x !== 0);
-  return dtype === "float32" ? x : Math.trunc(x);
 }
 
 /** The array whose element at every index is `f(index)`; the index is one array that changes. */

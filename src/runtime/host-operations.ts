@@ -1,28 +1,34 @@
 // How the host computes every operation, one row each: plain loops over numbers, no regard for speed.
 
-import type { OpName } from "../graph/op.ts";
+import type { BinaryOp, ComputedOp, Operands, Results, UnaryOp } from "../graph/op.ts";
 import { quantizedBlock } from "../graph/ops.ts";
-import type { Node } from "../graph/value.ts";
+import type { Node, Shape, Value } from "../graph/value.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 import { combine, foldRows, generate, map, multiply, type Numbers, placeOf, stridesIn } from "./host-arrays.ts";
 
 /** Computes a node from what it reads; `shapes` are its outputs' sizes. */
-export type HostOperation<N extends OpName> = (
+type HostOperation<N extends ComputedOp> = (
   node: Node<N>,
-  inputs: readonly [Numbers, Numbers, Numbers, Numbers],
-  shapes: readonly (readonly number[])[],
-) => readonly Numbers[];
+  inputs: Operands<N, Numbers>,
+  shapes: Results<N, readonly number[]>,
+) => Results<N, Numbers>;
 
-function unary(f: (x: number) => number): HostOperation<OpName> {
-  return (_, [x]) => [map(x, f)];
+/** What a node gives of what it reads, whose numbers are in the order of its inputs. Its dimensions are all numbers. */
+export function computeOnHost<N extends ComputedOp>(node: Node<N>, inputs: readonly Numbers[]): readonly Numbers[] {
+  const shapes: readonly Shape[] = node.outputs.map(({ shape }: Value) => shape);
+  return hostOperations[node.op](node, inputs as Operands<N, Numbers>, shapes as Results<N, readonly number[]>);
 }
 
-function binary(f: (x: number, y: number) => number): HostOperation<OpName> {
-  return (_, [a, b]) => [combine(a, b, f)];
+function unary(f: (x: number) => number) {
+  return (_: Node<UnaryOp | "cast">, [x]: readonly [Numbers]): readonly [Numbers] => [map(x, f)];
 }
 
-function reduction(start: number, f: (sum: number, x: number) => number): HostOperation<"sum" | "max"> {
-  return ({ attributes: { axes } }, [x], [shape]) => {
+function binary(f: (x: number, y: number) => number) {
+  return (_: Node<BinaryOp>, [a, b]: readonly [Numbers, Numbers]): readonly [Numbers] => [combine(a, b, f)];
+}
+
+function reduction(start: number, f: (sum: number, x: number) => number): HostOperation<"sum"> & HostOperation<"max"> {
+  return ({ attributes: { axes } }: Node<"sum" | "max">, [x], [shape]) => {
     const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
     const data = new Float64Array(sizeOf(kept)).fill(start);
     const strides = stridesIn({ shape: kept, data }, x.shape);
@@ -32,15 +38,11 @@ function reduction(start: number, f: (sum: number, x: number) => number): HostOp
       data[to] = f(data[to] as number, x.data[place++] as number);
       return 0;
     });
-    return [{ shape: shape as readonly number[], data }];
+    return [{ shape, data }];
   };
 }
 
-/** Every operation. */
-export const hostOperations: { readonly [N in OpName]: HostOperation<N> } = {
-  input: () => [], // given, as constants are
-  constant: () => [],
-
+const hostOperations: { readonly [N in ComputedOp]: HostOperation<N> } = {
   add: binary((a, b) => a + b),
   sub: binary((a, b) => a - b),
   mul: binary((a, b) => a * b),
@@ -77,33 +79,33 @@ export const hostOperations: { readonly [N in OpName]: HostOperation<N> } = {
     return [multiply(x, weights, { transB: true })];
   },
 
-  reshape: (_, [x], [shape]) => [{ shape: shape as readonly number[], data: x.data }],
+  reshape: (_, [x], [shape]) => [{ shape: shape, data: x.data }],
   transpose: ({ attributes: { perm } }, [x], [shape]) => {
     const strides = stridesIn(x, x.shape);
     const turned = perm.map((axis) => strides[axis] as number);
-    return [generate(shape as readonly number[], (index) => x.data[placeOf(index, turned)] as number)];
+    return [generate(shape, (index) => x.data[placeOf(index, turned)] as number)];
   },
   expand: (_, [x], [shape]) => {
-    const strides = stridesIn(x, shape as readonly number[]);
-    return [generate(shape as readonly number[], (index) => x.data[placeOf(index, strides)] as number)];
+    const strides = stridesIn(x, shape);
+    return [generate(shape, (index) => x.data[placeOf(index, strides)] as number)];
   },
   concat: ({ attributes: { axis } }, inputs, [shape]) => {
-    const parts = (inputs as readonly Numbers[]).map((part) => {
+    const parts = inputs.map((part) => {
       const inner = sizeOf(part.shape.slice(axis)); // elements of one outer index
       return { data: part.data, inner };
     });
-    const data = new Float64Array(sizeOf(shape as readonly number[]));
+    const data = new Float64Array(sizeOf(shape));
     let place = 0;
-    const outer = sizeOf((shape as readonly number[]).slice(0, axis));
+    const outer = sizeOf(shape.slice(0, axis));
     for (let i = 0; i < outer; i++) {
       for (const part of parts) {
         for (let j = 0; j < part.inner; j++) data[place++] = part.data[i * part.inner + j] as number;
       }
     }
-    return [{ shape: shape as readonly number[], data }];
+    return [{ shape: shape, data }];
   },
-  slice: ({ attributes: { axis, start } }, [x], [shape]) => [shifted(x, shape as readonly number[], axis, start)],
-  pad: ({ attributes: { axis, before } }, [x], [shape]) => [shifted(x, shape as readonly number[], axis, -before)],
+  slice: ({ attributes: { axis, start } }, [x], [shape]) => [shifted(x, shape, axis, start)],
+  pad: ({ attributes: { axis, before } }, [x], [shape]) => [shifted(x, shape, axis, -before)],
 
   sum: reduction(0, (sum, x) => sum + x),
   max: reduction(Number.NEGATIVE_INFINITY, Math.max),
@@ -149,13 +151,13 @@ export const hostOperations: { readonly [N in OpName]: HostOperation<N> } = {
 
   gather: (_, [table, indices], [shape]) => {
     const width = sizeOf(table.shape.slice(1));
-    const data = new Float64Array(sizeOf(shape as readonly number[]));
+    const data = new Float64Array(sizeOf(shape));
     for (let n = 0; n < indices.data.length; n++) {
       for (let i = 0; i < width; i++) {
         data[n * width + i] = table.data[(indices.data[n] as number) * width + i] as number;
       }
     }
-    return [{ shape: shape as readonly number[], data }];
+    return [{ shape: shape, data }];
   },
   scatterAdd: (_, [table, indices, rows]) => {
     const data = Float64Array.from(table.data);
@@ -168,12 +170,7 @@ export const hostOperations: { readonly [N in OpName]: HostOperation<N> } = {
   },
   pick: (_, [x, indices], [shape]) => {
     const width = x.shape[1] as number;
-    return [
-      generate(
-        shape as readonly number[],
-        ([n]) => x.data[(n as number) * width + (indices.data[n as number] as number)] as number,
-      ),
-    ];
+    return [generate(shape, ([n]) => x.data[(n as number) * width + (indices.data[n as number] as number)] as number)];
   },
   pickAdd: (_, [x, indices, amounts]) => {
     const data = Float64Array.from(x.data);

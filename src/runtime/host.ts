@@ -6,12 +6,12 @@ import { specialize } from "../graph/specialize.ts";
 import type { Graph } from "../graph/trace.ts";
 import type { Node, Value } from "../graph/value.ts";
 import { alone } from "../tensor/layout.ts";
-import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { type Tensor, type Tensors, tensorOf } from "../tensor/tensor.ts";
 import type { Buffers, CompileOptions, Device, Program, Traits } from "./device.ts";
-import { numbersOf, tensorOf } from "./host-arrays.ts";
+import { type Numbers, numbersOf } from "./host-arrays.ts";
 import { cleared, HostBuffer } from "./host-buffer.ts";
 import { freeHostBytes } from "./host-memory.ts";
-import { type HostOperation, hostOperations } from "./host-operations.ts";
+import { computeOnHost } from "./host-operations.ts";
 
 /** The device that needs nothing. */
 export function openHost(): Device {
@@ -93,13 +93,14 @@ class HostProgram implements Program {
   [Symbol.dispose](): void {}
 
   #compute(node: Node, inputs: Buffers, values: ReadonlyMap<Value, Tensor>): readonly Tensor[] {
-    if (node.op === "input") return [this.#given(inputName(node.outputs[0] as Value), inputs)];
-    if (node.op === "constant") return [(node as Node<"constant">).attributes.tensor];
+    if (node.op === "input") return [this.#given(node.attributes.name, inputs)];
+    if (node.op === "constant") return [node.attributes.tensor];
     const read = node.inputs.map((value) => numbersOf(values.get(value) as Tensor));
-    const shapes = node.outputs.map(({ shape }) => shape as readonly number[]);
-    const compute = hostOperations[node.op] as HostOperation<typeof node.op>;
-    const made = compute(node as never, read as never, shapes);
-    return made.map((numbers, i) => tensorOf((node.outputs[i] as Value).dtype, numbers));
+    const made = computeOnHost(node, read);
+    return node.outputs.map(({ dtype, index }: Value) => {
+      const { shape, data } = made[index] as Numbers;
+      return tensorOf(dtype, shape, data);
+    });
   }
 
   /** The graph for the inputs' sizes; the last one made is kept. */

@@ -4,7 +4,6 @@
 import { InputError } from "../error.ts";
 import { expand } from "../graph/ops.ts";
 import { constant, type Graph, trace } from "../graph/trace.ts";
-import type { Node } from "../graph/value.ts";
 import { toStableHlo } from "../stablehlo/module.ts";
 import { type Layout, type Layouts, type MeshAxis, partOf, processors } from "../tensor/layout.ts";
 import { type Tensor, zeros } from "../tensor/tensor.ts";
@@ -142,7 +141,7 @@ class XlaDevice implements Device {
     const { mesh } = this.traits;
     if (processors(mesh) === 1) return {};
     const named = [
-      ...graph.inputs.map(({ node, shape }) => [(node as Node<"input">).attributes.name, shape] as const),
+      ...graph.inputs.map(({ node, shape }) => [node.attributes.name, shape] as const),
       ...Object.entries(graph.outputs).map(([name, { shape }]) => [name, shape] as const),
     ];
     const shardings = Object.fromEntries(

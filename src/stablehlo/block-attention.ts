@@ -34,8 +34,8 @@ const sumOverRows: DotAxes = {
 };
 
 /** The output `[B, T, H, D]` and log Σ eˢ of each row, float32 `[B, H, T]`. */
-export function attentionInBlocks(body: Body, [q, k, v]: readonly [Ref, Ref, Ref], scale: number): readonly Ref[] {
-  const [outs, statistics]: Ref[][] = [[], []];
+export function attentionInBlocks(body: Body, [q, k, v]: readonly [Ref, Ref, Ref], scale: number): readonly [Ref, Ref] {
+  const [outs, statistics]: [Ref[], Ref[]] = [[], []];
   for (const [start, end] of blocks(q)) {
     const scores = blockScores(body, q, k, start, end, scale);
     const top = body.reduce("maximum", scores, [4]);
@@ -44,10 +44,10 @@ export function attentionInBlocks(body: Body, [q, k, v]: readonly [Ref, Ref, Ref
     const values = body.slice(v, 1, 0, end);
     const mixed = body.dot(body.convert(powers, v.dtype), values, weightedValues, "float32"); // [B, G, T, R, D]
     const mean = body.binary("divide", mixed, overPositions(body, sums, mixed));
-    outs?.push(body.convert(tokensFirst(body, mean), q.dtype));
-    statistics?.push(headsFirst(body, body.binary("add", top, body.unary("log", sums))));
+    outs.push(body.convert(tokensFirst(body, mean), q.dtype));
+    statistics.push(headsFirst(body, body.binary("add", top, body.unary("log", sums))));
   }
-  return [body.concat(outs as Ref[], 1), body.concat(statistics as Ref[], 2)];
+  return [body.concat(outs, 1), body.concat(statistics, 2)];
 }
 
 /**
@@ -59,7 +59,7 @@ export function attentionInBlocksGrad(
   [given, k, v]: readonly [Ref, Ref, Ref],
   { out, statistics, gradient }: Kept,
   scale: number,
-): readonly Ref[] {
+): readonly [Ref, Ref, Ref] {
   const q = body.after(given, gradient);
   const length = q.shape[1] as number;
   const aligned = body.binary("multiply", body.convert(out, "float32"), body.convert(gradient, "float32"));
@@ -85,7 +85,8 @@ export function attentionInBlocksGrad(
     dv = dv ? body.binary("add", dv, ofValues) : ofValues;
   }
   const [ofKeys, ofValues] = [dk, dv].map((sum) => body.transpose(sum as Ref, [0, 2, 1, 3])) as [Ref, Ref];
-  return [body.concat(dq, 1), ofKeys, ofValues].map((made) => body.convert(made, q.dtype));
+  const narrow = (made: Ref) => body.convert(made, q.dtype);
+  return [narrow(body.concat(dq, 1)), narrow(ofKeys), narrow(ofValues)];
 }
 
 /** First and last-but-one tokens of every block. */

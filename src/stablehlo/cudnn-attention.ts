@@ -28,7 +28,7 @@ export function cudnnAttention(
   given: readonly [Ref, Ref, Ref],
   scale: number,
   mesh: BatchMesh | undefined,
-): readonly Ref[] {
+): readonly [Ref, Ref] {
   const operands = given.map((x) => filled(body, x));
   const [q, k] = operands as [Ref, Ref, Ref];
   const [batch, length, heads] = q.shape as [number, number, number];
@@ -50,7 +50,7 @@ export function cudnnAttentionGrad(
   { out, statistics, gradient }: Kept,
   scale: number,
   mesh: BatchMesh | undefined,
-): readonly Ref[] {
+): readonly [Ref, Ref, Ref] {
   const [q, k, v] = given.map((x) => filled(body, x)) as [Ref, Ref, Ref];
   const operands = [q, k, v, statistics, filled(body, gradient), filled(body, out)];
   const results = [...[q, k, v].map(headsFirst), scratch];
@@ -65,8 +65,9 @@ export function cudnnAttentionGrad(
     results: [turned4, turned4, turned4, flat],
   };
   const write = call("__cudnn$fmhaSoftmaxBackward", { scale, products, layouts, positions: k.shape[1] as number });
-  const gradients = run(body, mesh, operands, results, write).slice(0, 3);
-  return gradients.map((made, i) => cut(body, body.transpose(made, [0, 2, 1, 3]), given[i] as Ref));
+  const [dq, dk, dv] = run(body, mesh, operands, results, write) as [Ref, Ref, Ref];
+  const laid = (made: Ref, like: Ref) => cut(body, body.transpose(made, [0, 2, 1, 3]), like);
+  return [laid(dq, given[0]), laid(dk, given[1]), laid(dv, given[2])];
 }
 
 const scratch: Type = { dtype: "uint8", shape: [0] };

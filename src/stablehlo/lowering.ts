@@ -1,7 +1,7 @@
 // How every operation is written as StableHLO instructions, one row each. Sums, norms and softmaxes are computed in
 // float32 whatever goes in and comes out. Knows nothing of modules.
 
-import type { OpName } from "../graph/op.ts";
+import type { BinaryOp, OpName, Results, UnaryOp } from "../graph/op.ts";
 import { quantizedBlock } from "../graph/ops.ts";
 import { fixedShape, type Node, type Value } from "../graph/value.ts";
 import { attentionInBlocks, attentionInBlocksGrad } from "./block-attention.ts";
@@ -14,7 +14,7 @@ import { type Type, typesText, typeText } from "./text.ts";
 export interface Target {
   readonly body: Body;
   /** The operand that stands for a value. */
-  ref(value: Value | undefined): Ref;
+  ref(value: Value): Ref;
   /** What computes attention: CUDA's kernel where it can, or products of blocks. */
   readonly attention: "cudnn" | "blocks";
   /** The widest head that the kernel takes. */
@@ -23,10 +23,14 @@ export interface Target {
   readonly batchMesh?: BatchMesh;
 }
 
-type Lowering<N extends OpName> = (node: Node<N>, to: Target) => readonly Ref[];
+type Lowering<N extends OpName> = (node: Node<N>, to: Target) => Results<N, Ref>;
 
-/** The lowering of every operation: the refs of its outputs. */
-export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
+/** The refs of a node's outputs, whose instructions are written now. */
+export function lower<N extends OpName>(node: Node<N>, to: Target): Results<N, Ref> {
+  return lowerings[node.op](node, to);
+}
+
+const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   input: ({ attributes: { name } }) => {
     throw new TypeError(`stablehlo: input ${name} is an argument`);
   },
@@ -74,12 +78,7 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   reshape: ({ inputs: [x], outputs: [out] }, { body, ref }) => [body.reshape(ref(x), typeOf(out).shape)],
   transpose: ({ inputs: [x], attributes: { perm } }, { body, ref }) => [body.transpose(ref(x), perm)],
   expand: ({ inputs: [x], outputs: [out] }, { body, ref }) => [body.broadcast(ref(x), typeOf(out).shape)],
-  concat: ({ inputs, attributes: { axis } }, { body, ref }) => [
-    body.concat(
-      inputs.map((read) => ref(read)),
-      axis,
-    ),
-  ],
+  concat: ({ inputs, attributes: { axis } }, { body, ref }) => [body.concat(refs(inputs, ref), axis)],
   slice: ({ inputs: [x], attributes: { axis, start, end } }, { body, ref }) => [body.slice(ref(x), axis, start, end)],
   pad: ({ inputs: [x], attributes: { axis, before, after } }, { body, ref }) => [body.pad(ref(x), axis, before, after)],
 
@@ -121,12 +120,12 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   },
 
   causalAttention: ({ inputs, attributes: { scale } }, { body, ref, attention, cudnnHead, batchMesh }) => {
-    const [q, k, v] = inputs.map((read) => ref(read)) as [Ref, Ref, Ref];
+    const [q, k, v] = refs(inputs, ref);
     if (attention === "cudnn" && cudnnTakes(q, cudnnHead)) return cudnnAttention(body, [q, k, v], scale, batchMesh);
     return attentionInBlocks(body, [q, k, v], scale);
   },
   causalAttentionGrad: ({ inputs, attributes: { scale } }, { body, ref, attention, cudnnHead, batchMesh }) => {
-    const [q, k, v, out, statistics, gradient] = inputs.map((read) => ref(read)) as [Ref, Ref, Ref, Ref, Ref, Ref];
+    const [q, k, v, out, statistics, gradient] = refs(inputs, ref);
     const kept = { out, statistics, gradient };
     if (attention === "cudnn" && cudnnTakes(q, cudnnHead))
       return cudnnAttentionGrad(body, [q, k, v], kept, scale, batchMesh);
@@ -136,11 +135,11 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   rotary: ({ inputs: [given, positions, cosines, sines] }, { body, ref }) => {
     const x = ref(given);
     const [batch, length, width] = x.shape as [number, number, number];
-    const half = (cosines as Value).shape[1] as number;
+    const half = cosines.shape[1] as number;
     const heads = body.reshape(x, [batch, length, width / (2 * half), 2 * half]);
     const [a, b] = [body.slice(heads, 3, 0, half), body.slice(heads, 3, half, 2 * half)];
-    const turn = (table: Value | undefined) => {
-      const rows = fromZero(positions as Value)
+    const turn = (table: Value) => {
+      const rows = fromZero(positions)
         ? body.broadcast(body.slice(ref(table), 0, 0, length), a.shape, [1, 3])
         : body.broadcast(gatherRows(body, ref(table), ref(positions)), a.shape, [0, 1, 3]);
       return body.convert(rows, x.dtype);
@@ -158,7 +157,7 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
 
   gather: ({ inputs: [table, indices] }, { body, ref }) => [gatherRows(body, ref(table), ref(indices))],
   scatterAdd: ({ inputs, outputs: [out] }, { body, ref }) => {
-    const operands = inputs.map((read) => ref(read)) as [Ref, Ref, Ref];
+    const operands = refs(inputs, ref);
     const windows = operands[2].shape.map((_, axis) => axis).slice(1);
     const numbers = `#stablehlo.scatter<update_window_dims = [${windows.join(", ")}], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>`;
     const element = typeText({ ...typeOf(out), shape: [] });
@@ -188,26 +187,30 @@ export const lowerings: { readonly [N in OpName]: Lowering<N> } = {
   },
 };
 
-function unary(op: Parameters<Body["unary"]>[0]): Lowering<OpName> {
-  return ({ inputs: [x] }, { body, ref }) => [body.unary(op, ref(x))];
+function unary(op: Parameters<Body["unary"]>[0]) {
+  return ({ inputs: [x] }: Node<UnaryOp>, { body, ref }: Target): readonly [Ref] => [body.unary(op, ref(x))];
 }
 
-function binary(op: Parameters<Body["binary"]>[0]): Lowering<OpName> {
-  return ({ inputs: [a, b], outputs: [out] }, { body, ref }) => {
+function binary(op: Parameters<Body["binary"]>[0]) {
+  return ({ inputs: [a, b], outputs: [out] }: Node<BinaryOp>, { body, ref }: Target): readonly [Ref] => {
     const { shape } = typeOf(out);
     return [body.binary(op, body.broadcast(ref(a), shape), body.broadcast(ref(b), shape))];
   };
 }
 
-function reduction(op: "add" | "maximum"): Lowering<"sum" | "max"> {
-  return ({ inputs: [x], outputs: [out], attributes: { axes } }, { body, ref }) => [
-    body.reshape(body.reduce(op, ref(x), axes), typeOf(out).shape),
+function reduction(op: "add" | "maximum") {
+  return ({ inputs: [x], outputs: [out], attributes }: Node<"sum" | "max">, { body, ref }: Target): readonly [Ref] => [
+    body.reshape(body.reduce(op, ref(x), attributes.axes), typeOf(out).shape),
   ];
 }
 
+/** What stands for each of several values. */
+function refs<T extends readonly Value[]>(values: T, ref: Target["ref"]): { readonly [I in keyof T]: Ref } {
+  return values.map((value) => ref(value)) as { readonly [I in keyof T]: Ref };
+}
+
 /** The type of a value whose dimensions are all numbers. */
-function typeOf(value: Value | undefined): Type {
-  const { dtype, shape, node } = value as Value;
+function typeOf({ dtype, shape, node }: Value): Type {
   return { dtype, shape: fixedShape(shape, `stablehlo: ${node.op}`) };
 }
 
@@ -284,7 +287,7 @@ function chosen(body: Body, x: Ref, indices: Ref): Ref {
 /** True of constant positions that are 0, 1, 2 … in every sequence: their rows of a table are its first ones. */
 function fromZero({ node, shape }: Value): boolean {
   if (node.op !== "constant") return false;
-  const { data } = (node as Node<"constant">).attributes.tensor;
+  const { data } = node.attributes.tensor;
   const length = shape[1] as number;
   return Array.from(data as BigInt64Array).every((position, i) => Number(position) === i % length);
 }

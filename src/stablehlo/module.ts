@@ -1,11 +1,11 @@
 // A graph as the text of a StableHLO module, which any XLA compiles. Knows no runtime.
 
-import type { OpName } from "../graph/op.ts";
+import { inputName } from "../graph/replaced.ts";
 import type { Graph } from "../graph/trace.ts";
-import { describe, fixedShape, type Node, type Value } from "../graph/value.ts";
+import { describe, fixedShape, type Input, type Node, type Value } from "../graph/value.ts";
 import { Body, type Ref } from "./body.ts";
 import { widestHead } from "./cudnn-attention.ts";
-import { lowerings, type Target } from "./lowering.ts";
+import { lower, type Target } from "./lowering.ts";
 import { checkSharding, deviceCount, type Mesh, meshText, type Sharding, shardingText } from "./sharding.ts";
 import { type Type, typeText } from "./text.ts";
 
@@ -41,7 +41,7 @@ export function toStableHlo(graph: Graph, options: StableHloOptions = {}): Stabl
   const refs = new Map<Value, Ref>();
   const to: Target = {
     body,
-    ref: (value) => known(refs, value as Value, to),
+    ref: (value) => known(refs, value, to),
     attention,
     cudnnHead,
     ...(mesh?.batch === undefined ? {} : { batchMesh: { axis: mesh.batch, devices: mesh.axes[mesh.batch] as number } }),
@@ -68,7 +68,7 @@ export function toStableHlo(graph: Graph, options: StableHloOptions = {}): Stabl
     return `${ref.name}: ${typeText(ref)}${attributes([...alias, ...lies(name, ref)])}`;
   });
   for (const node of graph.nodes) {
-    if (node.op !== "input" && node.op !== "constant") lower(refs, node, to);
+    if (node.op !== "input" && node.op !== "constant") write(refs, node, to);
   }
   const made = results.map(([, value]) => to.ref(value));
   const types = made.map((ref, i) => `${typeText(ref)}${attributes(lies(outputs[i] as string, ref))}`);
@@ -90,19 +90,15 @@ export function toStableHlo(graph: Graph, options: StableHloOptions = {}): Stabl
 
 /** What stands for a value; a constant is written where it is first read. */
 function known(refs: Map<Value, Ref>, value: Value, to: Target): Ref {
-  if (!refs.has(value)) lower(refs, value.node, to);
+  if (!refs.has(value)) write(refs, value.node, to);
   return refs.get(value) as Ref;
 }
 
-function lower(refs: Map<Value, Ref>, node: Node, to: Target): void {
-  const made = (lowerings[node.op] as (node: Node<OpName>, to: Target) => readonly Ref[])(node, to);
+function write(refs: Map<Value, Ref>, node: Node, to: Target): void {
+  const made = lower(node, to);
   for (const output of node.outputs) refs.set(output, made[output.index] as Ref);
 }
 
-function inputName({ node }: Value): string {
-  return (node as Node<"input">).attributes.name;
-}
-
-function typeOf(value: Value): Type {
+function typeOf(value: Input): Type {
   return { dtype: value.dtype, shape: fixedShape(value.shape, `stablehlo: input ${inputName(value)}`) };
 }

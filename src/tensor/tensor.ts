@@ -1,6 +1,7 @@
 // Tensors as plain data: a dtype, a shape and a typed array in row-major order. No operations: graphs have those.
 
 import { allocate, type DataOf, type DType } from "./dtype.ts";
+import { toBfloat16, toFloat16 } from "./half.ts";
 
 /** Row-major data with a shape. `data.length` is the product of `shape`. */
 export interface Tensor<D extends DType = DType> {
@@ -33,4 +34,20 @@ export function zeros<D extends DType>(dtype: D, shape: readonly number[]): Tens
 /** A float32 scalar. */
 export function scalar(value: number): Tensor<"float32"> {
   return { dtype: "float32", shape: [], data: Float32Array.of(value) };
+}
+
+/** Numbers kept as `dtype`: floats are rounded to the nearest, fractions cut off for integers. */
+export function tensorOf<D extends DType>(dtype: D, shape: readonly number[], numbers: ArrayLike<number>): Tensor<D> {
+  if (dtype === "float32" && numbers instanceof Float32Array) return { dtype, shape, data: numbers as DataOf<D> };
+  const data = allocate(dtype, numbers.length);
+  for (let i = 0; i < data.length; i++) data[i] = element(dtype, numbers[i] as number) as never;
+  return { dtype, shape, data };
+}
+
+function element(dtype: DType, x: number): number | bigint {
+  if (dtype === "int64") return BigInt(Math.trunc(x));
+  if (dtype === "float16") return toFloat16(x);
+  if (dtype === "bfloat16") return toBfloat16(x);
+  if (dtype === "bool") return Number(x !== 0);
+  return dtype === "float32" ? x : Math.trunc(x);
 }

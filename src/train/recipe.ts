@@ -4,7 +4,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { InputError } from "../error.ts";
-import { precisions } from "../model/precision.ts";
+import { precisionNames } from "../model/precision.ts";
 import { checked } from "../options.ts";
 import { adamwSchema } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
@@ -35,7 +35,7 @@ export const recipeSchema = z.strictObject({
     .default(false)
     .describe("compute activations again in the backward pass: less memory, more time"),
   /** What matrices are multiplied in; float32 if not said. */
-  precision: z.enum(precisions).optional(),
+  precision: z.enum(precisionNames).optional(),
   /** Threads of each operation; all cores if not given. */
   threads: count.max(1024).default(availableParallelism).describe("threads of each operation"),
   /** Steps between checkpoints; 0 for one at the end only. */

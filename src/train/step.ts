@@ -9,7 +9,7 @@ import { causalStore } from "../model/causal-store.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { crossEntropy, distillationLoss } from "../model/loss.ts";
 import { parameters } from "../model/parameters.ts";
-import type { Precision } from "../model/precision.ts";
+import { type Precision, precisions } from "../model/precision.ts";
 import { layerName } from "../model/sites.ts";
 import { transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type AdamW, adamwUpdate, globalNorm } from "./optimizer.ts";
@@ -73,10 +73,19 @@ export function accumulateGraph(config: ModelConfig, options: StepOptions): Grap
 }
 
 function differentiate(config: ModelConfig, options: StepOptions) {
-  const { batch, length, accumulate = 1, recompute = false, block, attention, precision, logitElements } = options;
+  const {
+    batch,
+    length,
+    accumulate = 1,
+    recompute = false,
+    block,
+    attention,
+    precision = "float32",
+    logitElements,
+  } = options;
   const tokens = input("tokens", "int32", [batch, length + 1]);
   const flat = (start: number) => reshape(slice(tokens, 1, start, start + length), [batch * length]);
-  const values = weightInputs(config);
+  const values = weightInputs(config, "float32", precision);
   const weights = weightsOf(values, precision);
   const kv = causalStore(config, { batch, length, block, attention, precision });
   const hidden = transformer(config, weights, flat(0), kv);
@@ -88,13 +97,13 @@ function differentiate(config: ModelConfig, options: StepOptions) {
   const shared = own.map((part) => (accumulate === 1 ? part : mul(part, float(1 / accumulate))));
   const gradients = shared.map((part, i) => {
     const { name, shape } = parameters(config)[i] as { name: string; shape: readonly number[] };
-    return accumulate === 1 ? part : add(part, input(sumName(name), "float32", shape));
+    return accumulate === 1 ? part : add(part, input(sumName(name), part.dtype, shape));
   });
   return { weights, loss, gradients };
 
   function taught({ config: teacher, share }: StepTeacher) {
     const own = parameters(teacher).map(
-      ({ name, shape }) => [name, input(teacherName(name), "float32", shape)] as const,
+      ({ name, shape }) => [name, input(teacherName(name), precisions[precision].parameters, shape)] as const,
     );
     const known = weightsOf(new Map(own), precision);
     const store = causalStore(teacher, { batch, length, block, attention, precision });

@@ -3,24 +3,28 @@
 
 import type { Value } from "../../src/graph/value.ts";
 import { quantizeRows } from "../../src/kv/kv-quantization.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import type { DecoderConfig } from "../../src/model/config.ts";
 import type { KvStore } from "../../src/model/kv.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { logitsGraph } from "../model/tiny.ts";
 import { type Compiled, compile, cpu1 } from "../runtime/program.ts";
 
-function rounding(kv: KvStore, { kvHeads, headDim }: ModelConfig): KvStore {
+function rounding(kv: KvStore, { kvHeads, headDim }: DecoderConfig): KvStore {
   const rounded = (x: Value) => quantizeRows(x, kvHeads, headDim).restored;
-  return { ...kv, write: (owner, keys, values) => kv.write(owner, rounded(keys), rounded(values)) };
+  return {
+    ...kv,
+    writeKeys: (owner, keys) => kv.writeKeys(owner, rounded(keys)),
+    writeValues: (owner, values) => kv.writeValues(owner, rounded(values)),
+  };
 }
 
 /** A model run without a cache, on sequences of up to `length` tokens. */
 export class FullForward implements Disposable {
-  readonly #config: ModelConfig;
+  readonly #config: DecoderConfig;
   readonly #program: Compiled;
   readonly #length: number;
 
-  private constructor(config: ModelConfig, program: Compiled, length: number) {
+  private constructor(config: DecoderConfig, program: Compiled, length: number) {
     this.#config = config;
     this.#program = program;
     this.#length = length;
@@ -28,7 +32,7 @@ export class FullForward implements Disposable {
 
   /** Compiles it; with `rounded`, everybody attends to keys and values rounded to 8 bits, in float32. */
   static async create(
-    config: ModelConfig,
+    config: DecoderConfig,
     weights: Tensors,
     { length = config.context, rounded = false }: { length?: number; rounded?: boolean } = {},
   ): Promise<FullForward> {
@@ -64,7 +68,7 @@ export class FullForward implements Disposable {
     return { tokens: tokens.slice(prompt.length), margin };
   }
 
-  get config(): ModelConfig {
+  get config(): DecoderConfig {
     return this.#config;
   }
 

@@ -13,7 +13,7 @@ import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { kvBytesPerToken } from "../../src/model/cost.ts";
 import type { KvDtype } from "../../src/model/formats.ts";
-import { owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
+import { ownedBy, owners, type Sharing, share, unshared } from "../../src/model/sharing.ts";
 import { type Buffers, type Device, readAll } from "../../src/runtime/device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { type Heads, kvHeads, lively, otherChoices, randomTokens, tinyConfig } from "../model/tiny.ts";
@@ -132,7 +132,7 @@ function rowsOff(
   if (memory.dtype !== "float32") return Number.NaN;
   let worst = 0;
   for (const owner of owners(config.sharing)) {
-    const { keys, values } = poolArrays(owner, config, memory);
+    const { keys, values } = poolArrays(ownedBy(owner), config, memory);
     for (let t = 0; t < sequence.length; t++) {
       const block = sequence.blocks[Math.floor(t / blockSize)];
       for (const [{ rows }, right] of [

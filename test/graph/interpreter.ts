@@ -3,7 +3,7 @@
 // the graph declares, so shape inference is tested wherever a graph is interpreted.
 
 import { resolve } from "../../src/graph/dim.ts";
-import type { OpName } from "../../src/graph/op.ts";
+import type { BinaryOp, Operands, OpName, Results, UnaryOp } from "../../src/graph/op.ts";
 import type { Graph } from "../../src/graph/trace.ts";
 import type { Node, Value } from "../../src/graph/value.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
@@ -27,19 +27,20 @@ import {
 export type Feeds = Readonly<Record<string, Given>>;
 
 type Sizes = Record<string, number>;
-type Evaluator<N extends OpName> = (
-  node: Node<N>,
-  inputs: readonly [Numbers, Numbers, Numbers, Numbers],
-  around: { feeds: Feeds; sizes: Sizes },
-) => Numbers[];
+interface Around {
+  readonly feeds: Feeds;
+  readonly sizes: Sizes;
+}
+
+type Evaluator<N extends OpName> = (node: Node<N>, inputs: Operands<N, Numbers>, around: Around) => Results<N, Numbers>;
 
 /** The outputs of `graph`. Named dimensions get their sizes from the feeds. */
 export function interpret(graph: Graph, feeds: Feeds): Record<string, Numbers> {
   const results = new Map<Value, Numbers>();
   const sizes: Sizes = {};
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((read) => results.get(read) as Numbers);
-    const made = (evaluators[node.op] as Evaluator<OpName>)(node, inputs as never, { feeds, sizes });
+    const inputs = node.inputs.map((read: Value) => results.get(read) as Numbers);
+    const made = evaluate(node, inputs, { feeds, sizes });
     for (const [i, output] of node.outputs.entries()) {
       expectShape(output, made[i] as Numbers, sizes);
       results.set(output, made[i] as Numbers);
@@ -50,8 +51,12 @@ export function interpret(graph: Graph, feeds: Feeds): Record<string, Numbers> {
   );
 }
 
+function evaluate<N extends OpName>(node: Node<N>, inputs: readonly Numbers[], around: Around): readonly Numbers[] {
+  return evaluators[node.op](node, inputs as Operands<N, Numbers>, around);
+}
+
 /** How every operation is computed. */
-export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
+const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
   input: ({ attributes: { name } }, _, { feeds }) => {
     const feed = feeds[name];
     if (!feed) throw new Error(`interpret: no feed for ${name}`);
@@ -62,8 +67,8 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
   add: binary((a, b) => a + b),
   sub: binary((a, b) => a - b),
   mul: binary((a, b) => a * b),
-  div: (node, inputs, around) =>
-    binary(node.outputs[0]?.dtype === "float32" ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(node, inputs, around),
+  div: (node, inputs) =>
+    binary(node.outputs[0].dtype === "float32" ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(node, inputs),
   min: binary(Math.min),
   neg: unary((x) => -x),
   abs: unary(Math.abs),
@@ -113,14 +118,13 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
     return [generate(to, (index) => at(x, index))];
   },
   concat: ({ attributes: { axis } }, inputs) => {
-    const parts: readonly Numbers[] = inputs;
-    const lengths = parts.map((part) => part.shape[axis] as number);
+    const lengths = inputs.map((part) => part.shape[axis] as number);
     const total = lengths.reduce((sum, length) => sum + length, 0);
     return [
-      generate((parts[0] as Numbers).shape.with(axis, total), (index) => {
+      generate(inputs[0].shape.with(axis, total), (index) => {
         let [which, start] = [0, 0];
         while ((index[axis] as number) - start >= (lengths[which] as number)) start += lengths[which++] as number;
-        return beside(parts[which] as Numbers, index, axis, -start);
+        return beside(inputs[which] as Numbers, index, axis, -start);
       }),
     ];
   },
@@ -161,14 +165,7 @@ export const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
 
   causalAttention: ({ attributes: { scale } }, [q, k, v]) => attend(q, k, v, scale),
   causalAttentionGrad: ({ attributes: { scale } }, inputs) => {
-    const [q, k, v, , statistics, gradient] = inputs as readonly Numbers[] as readonly [
-      Numbers,
-      Numbers,
-      Numbers,
-      Numbers,
-      Numbers,
-      Numbers,
-    ];
+    const [q, k, v, , statistics, gradient] = inputs;
     return attendGrad([q, k, v], statistics, gradient, scale);
   },
 
@@ -227,12 +224,14 @@ const casts: Partial<Record<DType, (v: number) => number>> = {
   },
 };
 
-function unary(f: (x: number) => number): Evaluator<OpName> {
-  return (_, [x]) => [{ shape: x.shape, data: x.data.map((v) => f(v)) }];
+function unary(f: (x: number) => number) {
+  return (_: Node<UnaryOp>, [x]: readonly [Numbers]): readonly [Numbers] => [
+    { shape: x.shape, data: x.data.map((v) => f(v)) },
+  ];
 }
 
-function binary(f: (a: number, b: number) => number): Evaluator<OpName> {
-  return (_, [a, b]) => {
+function binary(f: (a: number, b: number) => number) {
+  return (_: Node<BinaryOp>, [a, b]: readonly [Numbers, Numbers]): readonly [Numbers] => {
     const rank = Math.max(a.shape.length, b.shape.length);
     const dim = (x: Numbers, axis: number) => x.shape[axis - rank + x.shape.length] ?? 1;
     const shape = Array.from({ length: rank }, (_, axis) => (dim(a, axis) === 1 ? dim(b, axis) : dim(a, axis)));

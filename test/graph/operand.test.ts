@@ -12,7 +12,7 @@ const x = (dtype: DType) => input("x", dtype, [3]);
 function operations({ nodes }: Graph): string[] {
   const name = (node: Node): string =>
     node.op === "constant"
-      ? String((node as Node<"constant">).attributes.tensor.data)
+      ? String(node.attributes.tensor.data)
       : `${node.op}(${node.inputs.map((read) => name(read.node))})`;
   return nodes.map(name).sort();
 }
@@ -23,7 +23,13 @@ test("stands for a scalar constant on either side", () => {
   expect(operations(plain)).toEqual(operations(written));
 });
 
-test("is refused beside another dtype than float32", () => {
+test("is rounded to the other side's float dtype", () => {
+  const { nodes } = trace(() => ({ y: sub(1 + 2 ** -9, x("bfloat16")) }));
+  const [one] = nodes.flatMap((node) => (node.op === "constant" ? [node.attributes.tensor] : []));
+  expect(one).toEqual({ dtype: "bfloat16", shape: [], data: Uint16Array.of(0x3f80) });
+});
+
+test("is refused beside whole numbers", () => {
   const build = () => trace(() => ({ y: mul(x("int32"), 0.5) }));
-  expect(build).toThrow("mul: the number 0.5 stands beside int32; only float32 takes plain numbers");
+  expect(build).toThrow("mul: the number 0.5 stands beside int32; only floats take plain numbers");
 });

@@ -6,10 +6,10 @@ import { input } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import type { KvMemory, ServingStore, Span } from "../../src/kv/kv-memory.ts";
 import { quantizeRows } from "../../src/kv/kv-quantization.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import type { DecoderConfig } from "../../src/model/config.ts";
 import type { KvDtype } from "../../src/model/formats.ts";
 import { rotaryTables } from "../../src/model/rotary.ts";
-import { owners } from "../../src/model/sharing.ts";
+import { owners, sourcesOf } from "../../src/model/sharing.ts";
 import { type Buffer, type Buffers, type Device, putAll } from "../../src/runtime/device.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 
@@ -20,20 +20,23 @@ export class PlainMemory implements KvMemory {
   readonly blockSize: number;
   readonly dtype: KvDtype;
   readonly #device: Device;
-  readonly #config: ModelConfig;
+  readonly #config: DecoderConfig;
   readonly #names: readonly string[];
   #blocks: Block[];
 
   constructor(
     device: Device,
-    config: ModelConfig,
+    config: DecoderConfig,
     { blocks, blockSize, dtype }: { blocks: number; blockSize: number; dtype: KvDtype },
   ) {
     this.#device = device;
     this.#config = config;
     this.blockSize = blockSize;
     this.dtype = dtype;
-    this.#names = owners(config.sharing).flatMap((owner) => [`keys.${owner}`, `values.${owner}`]);
+    const sources = sourcesOf(config.sharing);
+    this.#names = (["keys", "values"] as const).flatMap((side) =>
+      owners(sources[side]).map((owner) => `${side}.${owner}`),
+    );
     this.#blocks = Array.from({ length: blocks }, () => this.#empty());
   }
 
@@ -53,6 +56,7 @@ export class PlainMemory implements KvMemory {
     const earlier = input("earlier", "int32", ["N", "F"]); // rows of the step
     const mask = input("mask", "float32", ["N", 1, 1, "S"]); // of the past, then of these
     const outputs: Record<string, Value> = {};
+    const kept = (x: Value) => (this.dtype === "float32" ? x : quantizeRows(x, kvHeads, headDim).restored);
     const seen = (name: string): Value => {
       const past = input(`past.${name}`, "float32", ["N", "P", width]);
       const rows = concat([past, gather(outputs[name] as Value, earlier)], 1, "S");
@@ -64,14 +68,16 @@ export class PlainMemory implements KvMemory {
         const turned = rotary(reshape(x, [1, "N", x.shape.at(-1) as number]), positions, cos, sin);
         return reshape(turned, x.shape);
       },
-      write: (owner, keys, values) => {
-        const kept = (x: Value) => (this.dtype === "float32" ? x : quantizeRows(x, kvHeads, headDim).restored);
-        Object.assign(outputs, { [`keys.${owner}`]: kept(keys), [`values.${owner}`]: kept(values) });
+      writeKeys: (owner, keys) => {
+        outputs[`keys.${owner}`] = kept(keys);
       },
-      attend: (owner, flat) => {
+      writeValues: (owner, values) => {
+        outputs[`values.${owner}`] = kept(values);
+      },
+      attend: (source, flat) => {
         const queries = reshape(flat, ["N", kvHeads, heads / kvHeads, headDim]);
-        const scores = matmul(queries, seen(`keys.${owner}`), { transB: true, alpha: 1 / Math.sqrt(headDim) });
-        return reshape(matmul(softmax(add(scores, mask)), seen(`values.${owner}`)), flat.shape);
+        const scores = matmul(queries, seen(`keys.${source.keys}`), { transB: true, alpha: 1 / Math.sqrt(headDim) });
+        return reshape(matmul(softmax(add(scores, mask)), seen(`values.${source.values}`)), flat.shape);
       },
     };
   }

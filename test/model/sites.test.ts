@@ -1,6 +1,7 @@
 // The parameters that the table of sites makes, spelled out for one model, and what is said of them by their sites.
 
 import { expect, test } from "vitest";
+import { kvBytesPerToken } from "../../src/model/cost.ts";
 import { parameters, redundantNames, usesOf } from "../../src/model/parameters.ts";
 import { tinyConfig } from "./tiny.ts";
 
@@ -62,4 +63,18 @@ test("an embedding table is looked up, a head multiplied by, a tied table both",
     "layers.0.attn.k.bias": { product: false, plain: true },
   });
   expect(uses(tied).embed).toEqual({ product: true, plain: true });
+});
+
+test("a layer has what it needs for the keys or the values that it keeps", () => {
+  const config = tinyConfig([0, 1], "GQA", { biases: { qkv: true, output: false, mlp: false } });
+  const split = { ...config, sharing: { keys: [0, 0], values: [0, 1] } };
+  const inSecond = (name: string) => name.startsWith("layers.1.attn.") && /kv_norm|[kv](\.bias)?$/.test(name);
+  expect(
+    parameters(split)
+      .map(({ name }) => name)
+      .filter(inSecond),
+  ).toEqual(["kv_norm", "v", "v.bias"].map((name) => `layers.1.attn.${name}`));
+  expect([...redundantNames(split)].filter((name) => name.startsWith("layers.1.attn.k"))).toContain("layers.1.attn.k");
+  expect(redundantNames(split)).not.toContain("layers.1.attn.kv_norm");
+  expect(kvBytesPerToken(split, "float32")).toBe(0.75 * kvBytesPerToken(config, "float32"));
 });

@@ -4,7 +4,7 @@ import { reshape, slice } from "../../src/graph/ops.ts";
 import { type Graph, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { type CausalOptions, causalStore } from "../../src/model/causal-store.ts";
-import { type ModelConfig, type ModelOptions, modelConfig } from "../../src/model/config.ts";
+import { type DecoderConfig, type ModelConfig, type ModelOptions, modelConfig } from "../../src/model/config.ts";
 import type { KvStore } from "../../src/model/kv.ts";
 import { crossEntropy } from "../../src/model/loss.ts";
 import { parameters } from "../../src/model/parameters.ts";
@@ -41,7 +41,7 @@ export const otherChoices: Readonly<Record<string, Partial<ModelOptions>>> = {
 };
 
 /** Random parameters under which activations stay of order 1. */
-export function lively(config: ModelConfig, seed: number): Tensors {
+export function lively(config: DecoderConfig, seed: number): Tensors {
   return Object.fromEntries(
     parameters(config).map(({ name, shape, role }) => {
       const random = new Random(seed).split(name);
@@ -75,7 +75,7 @@ export function lossGraph(config: ModelConfig, layout: Layout): Graph {
 }
 
 /** `tokens [B·T]` to `logits [B·T, V]` and all that the layers wrote and read (see `watched`), kept in what `through` makes of a store. */
-export function logitsGraph(config: ModelConfig, layout: Layout, through = (kv: KvStore) => kv): Graph {
+export function logitsGraph(config: DecoderConfig, layout: Layout, through = (kv: KvStore) => kv): Graph {
   const { batch, length } = layout;
   return trace(() => {
     const weights = weightsOf(weightInputs(config));
@@ -91,12 +91,16 @@ export function watched(kv: KvStore, seen: Record<string, Value>): KvStore {
   let layer = 0;
   return {
     rotate: (x) => kv.rotate(x),
-    write: (owner, keys, values) => {
-      Object.assign(seen, { [`keys.${owner}`]: keys, [`values.${owner}`]: values });
-      kv.write(owner, keys, values);
+    writeKeys: (owner, keys) => {
+      seen[`keys.${owner}`] = keys;
+      kv.writeKeys(owner, keys);
     },
-    attend: (owner, queries) => {
-      const attended = kv.attend(owner, queries);
+    writeValues: (owner, values) => {
+      seen[`values.${owner}`] = values;
+      kv.writeValues(owner, values);
+    },
+    attend: (source, queries) => {
+      const attended = kv.attend(source, queries);
       seen[`attended.${layer++}`] = attended;
       return attended;
     },

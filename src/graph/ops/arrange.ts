@@ -11,7 +11,7 @@ export function reshape(x: Value, shape: Shape): Value {
   if (!sameDim(from, to)) {
     throw new TypeError(`reshape: ${describe(x)} has ${from} elements, [${shape.join(", ")}] ${to}`);
   }
-  if (x.node.op === "reshape") return reshape(x.node.inputs[0] as Value, shape); // the step between changes nothing
+  if (x.node.op === "reshape") return reshape(x.node.inputs[0], shape); // the step between changes nothing
   return value("reshape", [x], { shape }, { dtype: x.dtype, shape });
 }
 
@@ -32,7 +32,7 @@ export function expand(x: Value, shape: Shape): Value {
 
 /** The parts one after another along `axis`; a named dimension there gives `dim`, the name of the sum. */
 export function concat(parts: readonly Value[], axis: number, dim?: Dim): Value {
-  const [first] = parts;
+  const [first, ...more] = parts;
   if (!first) throw new TypeError("concat: no parts");
   if (parts.length === 1) return first;
   const lengths = parts.map((part) => part.shape[axis] as Dim);
@@ -45,7 +45,7 @@ export function concat(parts: readonly Value[], axis: number, dim?: Dim): Value 
       throw new TypeError(`concat: ${describe(part)} does not join ${describe(first)} along axis ${axis}`);
     }
   }
-  return value("concat", parts, { axis }, { dtype: first.dtype, shape: first.shape.with(axis, total) });
+  return value("concat", [first, ...more], { axis }, { dtype: first.dtype, shape: first.shape.with(axis, total) });
 }
 
 /** Elements `start` … `end` − 1 of a fixed `axis`. */

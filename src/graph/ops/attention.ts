@@ -10,7 +10,7 @@ import { type Dim, describe, sameShape, type Value } from "../value.ts";
  * 2205.14135).
  */
 export function causalAttention(queries: Value, keys: Value, values: Value, scale: number): Value {
-  const operands = [queries, keys, values];
+  const operands = [queries, keys, values] as const;
   const [batch, length, heads, width] = queries.shape as [Dim, Dim, Dim, Dim];
   const groups = keys.shape[2] as Dim;
   const suits =
@@ -26,7 +26,7 @@ export function causalAttention(queries: Value, keys: Value, values: Value, scal
     );
   }
   const statistics = { dtype: "float32", shape: [batch, heads, length] } as const;
-  return node("causalAttention", operands, { scale }, [queries, statistics]).outputs[0] as Value;
+  return node("causalAttention", operands, { scale }, [queries, statistics]).outputs[0];
 }
 
 /** The gradients of queries, keys and values, from that of the output and what `causalAttention` read and gave. */
@@ -36,10 +36,6 @@ export function causalAttentionGrad(
   gradient: Value,
   scale: number,
 ): readonly [Value, Value, Value] {
-  const reads = [queries, keys, values, output, statistics, gradient];
-  return node("causalAttentionGrad", reads, { scale }, [queries, keys, values]).outputs as unknown as [
-    Value,
-    Value,
-    Value,
-  ];
+  const reads = [queries, keys, values, output, statistics, gradient] as const;
+  return node("causalAttentionGrad", reads, { scale }, [queries, keys, values]).outputs;
 }

@@ -1,12 +1,10 @@
 // Operations on each element alone; two operands broadcast as in numpy.
 
-import type { DType } from "../../tensor/dtype.ts";
-import type { OpName } from "../op.ts";
-import { float, value } from "../trace.ts";
+import { type DType, isFloat } from "../../tensor/dtype.ts";
+import { tensorOf } from "../../tensor/tensor.ts";
+import type { BinaryOp, UnaryOp } from "../op.ts";
+import { constant, value } from "../trace.ts";
 import { broadcastShapes, describe, type Value } from "../value.ts";
-
-type Binary = "add" | "sub" | "mul" | "div" | "min";
-type Unary = "neg" | "abs" | "round" | "exp" | "log" | "sqrt" | "sigmoid" | "silu";
 
 /** One side of a binary operation: a value, or a plain number in the other side's dtype. */
 export type Operand = Value | number;
@@ -16,7 +14,7 @@ interface BinaryOperation {
   (a: number, b: Value): Value;
 }
 
-function binary(op: Binary): BinaryOperation {
+function binary(op: BinaryOp): BinaryOperation {
   return (...operands: [Operand, Operand]) => {
     const beside = operands.find((operand) => typeof operand !== "number") as Value;
     const [a, b] = operands.map((operand) =>
@@ -27,13 +25,13 @@ function binary(op: Binary): BinaryOperation {
   };
 }
 
-function scalar(dtype: DType, number: number, op: Binary): Value {
-  if (dtype === "float32") return float(number);
-  throw new TypeError(`${op}: the number ${number} stands beside ${dtype}; only float32 takes plain numbers`);
+function scalar(dtype: DType, number: number, op: BinaryOp): Value {
+  if (isFloat(dtype)) return constant(tensorOf(dtype, [], [number]));
+  throw new TypeError(`${op}: the number ${number} stands beside ${dtype}; only floats take plain numbers`);
 }
 
-function unary(op: Unary): (x: Value) => Value {
-  return (x) => value<OpName>(op, [x], {}, x);
+function unary(op: UnaryOp): (x: Value) => Value {
+  return (x) => value(op, [x], {}, x);
 }
 
 export const add = binary("add");

@@ -19,7 +19,7 @@ export function rmsNorm(x: Value, scale: Value, epsilon: number): Value {
     throw new TypeError(`rmsNorm: scale ${describe(scale)} does not suit ${describe(x)}`);
   }
   const reciprocal = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
-  return node("rmsNorm", [x, scale], { epsilon }, [x, reciprocal]).outputs[0] as Value;
+  return node("rmsNorm", [x, scale], { epsilon }, [x, reciprocal]).outputs[0];
 }
 
 /**
@@ -28,5 +28,5 @@ export function rmsNorm(x: Value, scale: Value, epsilon: number): Value {
  */
 export function softmaxWeighted(scores: Value, values: Value): Value {
   const shape = [...scores.shape.slice(0, -1), values.shape.at(-1) as number];
-  return node("softmaxWeighted", [scores, values], {}, [{ dtype: scores.dtype, shape }, scores]).outputs[0] as Value;
+  return node("softmaxWeighted", [scores, values], {}, [{ dtype: scores.dtype, shape }, scores]).outputs[0];
 }

@@ -5,7 +5,7 @@ import { InputError } from "../../error.ts";
 import type { ContextProbes } from "../../eval/probes/probes.ts";
 import { appendJsonLine, readJsonLines } from "../../files/json-lines.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
-import { type Precision, precisions } from "../../model/precision.ts";
+import { type Precision, precisionNames } from "../../model/precision.ts";
 import { checked } from "../../options.ts";
 import { probesSchema, type TaskScores, taskScoresSchema } from "./evaluations.ts";
 
@@ -122,7 +122,7 @@ export const resultSchema: z.ZodType<Result> = z.object({
   test: quality.optional(),
   tasks: taskScoresSchema.optional(),
   probes: probesSchema.optional(),
-  precision: z.enum(precisions).optional(),
+  precision: z.enum(precisionNames).optional(),
   device: z.string().optional(),
   curve: z.array(z.object({ step: count, loss: measured, validation: measured.optional() })),
   seconds: amount,
