@@ -103,7 +103,7 @@ async function runPerplexity(run: RunDirectory, flags: Flags): Promise<void> {
   const tokenizer = run.loadTokenizer();
   const documents = isPrepared(spec)
     ? shardDocuments(spec, side, run.tokenizer)
-    : textDocuments(openSource(spec, { field }), side, tokenizer, own.validationFraction ?? usualFraction);
+    : textDocuments(openSource(spec, { field }), side, tokenizer, own);
   if (side === "validation" && !isPrepared(spec) && own.validationFraction === undefined) {
     console.error(
       `warning: ${path} does not say which part of its documents it held out; ${usualFraction} of them is taken for it`,
@@ -163,15 +163,16 @@ async function* counted(
   }
 }
 
-/** The documents of a source, those held out or all. @throws InputError for the test side, which only prepared text has. */
+/** The documents of a source, those of a side or all. @throws InputError for the test side where the run kept none apart. */
 async function* textDocuments(
   source: Source,
   side: Side,
   tokenizer: Tokenizer,
-  fraction: number,
+  { validationFraction = usualFraction, testFraction = 0 }: Partial<CorpusRecord>,
 ): AsyncGenerator<ScoredDocument> {
-  if (side === "test")
-    throw new InputError("eval: --split test is of text that `crosslayer prepare` made; try validation");
+  if (side === "test" && testFraction === 0) {
+    throw new InputError("eval: --split test is of studies and of text that `crosslayer prepare` made; try validation");
+  }
   const score = (text: string) => ({
     tokens: tokenizer.encode(text),
     bytes: countBytes(text),
@@ -179,9 +180,8 @@ async function* textDocuments(
   });
   if (side === "all") for await (const text of source.documents()) yield score(text);
   else {
-    for await (const { text, heldOut } of new Sides(source.name, fraction).divide(source.documents())) {
-      if (heldOut) yield score(text);
-    }
+    const divided = new Sides(source.name, validationFraction, testFraction).divide(source.documents());
+    for await (const found of divided) if (found.side === side) yield score(found.text);
   }
 }
 

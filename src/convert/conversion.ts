@@ -10,7 +10,7 @@ import type { Device } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { isPrepared, openPrepared } from "../text/prepared.ts";
 import { openSource } from "../text/source.ts";
-import { isValidation } from "../text/split.ts";
+import { isHeldOut } from "../text/split.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { calibrate } from "./calibration.ts";
 import { documentWindows, shardWindows, type WindowSizes } from "./calibration-text.ts";
@@ -138,7 +138,12 @@ async function calibrationText(
   { calibrate: asked, field, calibrationTokens, onProgress }: ConversionOptions,
   device: Device,
 ): Promise<{ source: string; tokens: number; windows: Tensor<"int32">[] }> {
-  const own = (run.config.data ?? {}) as { source?: string; field?: string; validationFraction?: number };
+  const own = (run.config.data ?? {}) as {
+    source?: string;
+    field?: string;
+    validationFraction?: number;
+    testFraction?: number;
+  };
   const spec = asked ?? own.source;
   if (spec === undefined) {
     throw new InputError("convert: --calibrate is missing, and the run knows no text of its own; try --calibrate sotu");
@@ -164,11 +169,10 @@ async function calibrationText(
 
   async function sourceWindows(tokenizer: Tokenizer): Promise<Tensor<"int32">[]> {
     const source = openSource(spec as string, { field: field ?? (spec === own.source ? own.field : undefined) });
-    const fraction = own.validationFraction ?? 0.05;
     const [start] = tokenizer.prefix.length > 0 ? tokenizer.prefix : [tokenizer.endOfText];
     async function* documents() {
       for await (const document of source.documents()) {
-        if (isValidation(document, fraction)) continue; // what quality is measured on must not be fitted to
+        if (isHeldOut(document, own.validationFraction, own.testFraction)) continue; // what quality is measured on must not be fitted to
         yield [start as number, ...tokenizer.encode(document)];
       }
     }

@@ -13,6 +13,8 @@ export const corpusRecordSchema = z.object({
   vocab: z.int().optional(),
   /** Undefined of prepared text, whose sides are made. */
   validationFraction: z.number().optional(),
+  /** Undefined where no test side was made, and of prepared text. */
+  testFraction: z.number().optional(),
   /** Tokens to train on. */
   tokens: z.int().optional(),
   /** A hash of the tokenizer and of every side's tokens. */
@@ -23,8 +25,10 @@ export const corpusRecordSchema = z.object({
 export type CorpusRecord = Readonly<z.output<typeof corpusRecordSchema>>;
 
 /** What to keep of a corpus. */
-export function corpusRecord({ source, field, validationFraction, identity, tokenizer, data }: Corpus): CorpusRecord {
-  return { source, field, vocab: tokenizer.vocab, validationFraction, tokens: data.train.tokens, identity };
+export function corpusRecord({ tokenizer, data, ...corpus }: Corpus): CorpusRecord {
+  const { source, field, validationFraction, testFraction, identity } = corpus;
+  const { tokens } = data.train;
+  return { source, field, vocab: tokenizer.vocab, validationFraction, testFraction, tokens, identity };
 }
 
 /**
@@ -35,8 +39,8 @@ export async function reopenCorpus(
   record: CorpusRecord,
   place: Pick<CorpusOptions, "directory" | "onProgress"> & { tokenizer: string },
 ): Promise<Corpus> {
-  const { source, field, validationFraction, vocab = 0 } = record;
-  const corpus = await openCorpus({ source, field, validationFraction, vocab, ...place });
+  const { source, field, validationFraction, testFraction, vocab = 0 } = record;
+  const corpus = await openCorpus({ source, field, validationFraction, testFraction, vocab, ...place });
   try {
     checkCorpus(record, corpus);
   } catch (error) {

@@ -21,6 +21,8 @@ export interface CorpusOptions {
   /** A tokenizer.json to use instead of training one. */
   tokenizer?: string;
   validationFraction?: number;
+  /** About how many of the documents are kept apart for what is reported; none if not given. */
+  testFraction?: number;
   /** Where the tokenizer and the shards are kept. */
   directory: string;
   /** Told what is being done when it begins, and after every document how many there were. */
@@ -34,6 +36,7 @@ export interface Corpus {
   readonly field?: string | undefined;
   /** About how many of the documents are held out; undefined of prepared text, whose sides were made with it. */
   readonly validationFraction?: number;
+  readonly testFraction?: number | undefined;
   /** A hash of tokenizer and tokens: the same on every machine. */
   readonly identity: string;
   readonly tokenizer: Tokenizer;
@@ -42,7 +45,7 @@ export interface Corpus {
 
 /** Opens a corpus, making what is not there yet. @throws InputError for a source or tokenizer that will not do. */
 export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
-  const { vocab, directory, validationFraction = 0.05, onProgress } = options;
+  const { vocab, directory, validationFraction = 0.05, testFraction, onProgress } = options;
   if (isPrepared(options.source)) return openPrepared(options.source);
   const source = openSource(options.source, { field: options.field });
   try {
@@ -58,24 +61,31 @@ export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   const reading = told("tokens");
   const data = await prepareDataset({
     ...{ source, tokenizer, directory, validationFraction },
+    ...(testFraction !== undefined && { testFraction }),
     onProgress: ({ documents }) => reading(documents),
   });
   const { field } = options;
-  return { source: source.name, field, validationFraction, identity: identityOf(tokenizer, data), tokenizer, data };
+  const fractions = { validationFraction, testFraction };
+  return { source: source.name, field, ...fractions, identity: identityOf(tokenizer, data), tokenizer, data };
 
   async function corpusTokenizer(): Promise<Tokenizer> {
     if (options.tokenizer !== undefined) return openTokenizer(options.tokenizer);
-    const made = JSON.stringify([source.name, await source.fingerprint?.(), vocab, validationFraction]);
+    const heldOut = [validationFraction, ...(testFraction ? [testFraction] : [])];
+    const made = JSON.stringify([source.name, await source.fingerprint?.(), vocab, ...heldOut]);
     const key = createHash("sha256").update(made).digest("hex").slice(0, 16);
     const path = join(directory, `${key}-tokenizer.json`);
     if (existsSync(path)) return openTokenizer(path);
-    return trainTokenizer({ source, vocab, path, validationFraction, onDocument: told("tokenizer") });
+    return trainTokenizer({
+      ...{ source, vocab, path, validationFraction },
+      ...(testFraction !== undefined && { testFraction }),
+      onDocument: told("tokenizer"),
+    });
   }
 }
 
-/** A hash of what a model learns from: the tokenizer and the tokens of both sides, in their order. */
-function identityOf({ json }: Tokenizer, { train, validation }: Dataset): string {
+/** A hash of what a model learns from: the tokenizer and the tokens of all sides, in their order. */
+function identityOf({ json }: Tokenizer, { train, validation, test }: Dataset): string {
   return createHash("sha256")
-    .update(JSON.stringify([json, train.digest, validation.digest]))
+    .update(JSON.stringify([json, train.digest, validation.digest, ...(test ? [test.digest] : [])]))
     .digest("hex");
 }

@@ -1,5 +1,5 @@
-// Documents made into a tokenizer and into two token shards, for training and for validation. A directory keeps shards by
-// what they were made from, so that they are made once. Knows no batches.
+// Documents made into a tokenizer and into a token shard for each side. A directory keeps shards by what they were made
+// from, so that they are made once. Knows no batches.
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -9,7 +9,7 @@ import { type BpeTrainingOptions, PieceCounts, trainBpe } from "./bpe-training.t
 import { openShard, type Shard } from "./shard.ts";
 import { removeLeftovers, ShardWriter } from "./shard-writer.ts";
 import type { Source } from "./source.ts";
-import { checkFraction, Sides } from "./split.ts";
+import { checkFraction, type Side, Sides, sides } from "./split.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { saveTokenizer } from "./tokenizer-file.ts";
 import { countBytes, countWords } from "./word-count.ts";
@@ -19,7 +19,7 @@ export interface Dataset extends Disposable {
   readonly train: Shard;
   /** What choices are made by, of learning rates for one. */
   readonly validation: Shard;
-  /** What is reported and never chosen by; only of prepared text. */
+  /** What is reported and never chosen by; where it was asked for. */
   readonly test?: Shard;
 }
 
@@ -29,8 +29,10 @@ export interface DatasetOptions {
   tokenizer: Tokenizer;
   /** Where the shards are kept, and found the next time. */
   directory: string;
-  /** About how many of the documents are held out; 0.05 if not given. */
+  /** About how many of the documents choices are made by; 0.05 if not given. */
   validationFraction?: number;
+  /** About how many of the documents are kept apart for what is reported; none if not given. */
+  testFraction?: number;
   /** Told after every document. */
   onProgress?: (progress: { documents: number; tokens: number }) => void;
 }
@@ -40,8 +42,9 @@ export interface DatasetOptions {
  * @throws InputError where one side would be empty, saying which fraction would do.
  */
 export async function prepareDataset(options: DatasetOptions): Promise<Dataset> {
-  const { source, tokenizer, directory, validationFraction = 0.05 } = options;
+  const { source, tokenizer, directory, validationFraction = 0.05, testFraction = 0 } = options;
   checkFraction(validationFraction);
+  checkFraction(testFraction);
   const key = hash(
     JSON.stringify([
       source.name,
@@ -50,64 +53,56 @@ export async function prepareDataset(options: DatasetOptions): Promise<Dataset> 
       tokenizer.endOfText,
     ]),
     String(validationFraction),
+    ...(testFraction > 0 ? [String(testFraction)] : []),
   ).slice(0, 16);
-  const train = join(directory, `${key}-train.shard`);
-  const validation = join(directory, `${key}-validation.shard`);
-  if (existsSync(train) && existsSync(validation)) {
-    const kept = await openBoth(train, validation).catch((error) => {
+  const made = testFraction > 0 ? sides : sides.slice(0, 2);
+  const paths = new Map(made.map((side) => [side, join(directory, `${key}-${side}.shard`)]));
+  if ([...paths.values()].every((path) => existsSync(path))) {
+    const kept = await openAll(paths).catch((error) => {
       if (error instanceof InputError) return undefined; // damaged: made again
       throw error;
     });
     if (kept) return kept;
   }
   removeLeftovers(directory);
-  await write(options, train, validation, validationFraction);
-  return openBoth(train, validation);
+  await write(options, paths, new Sides(source.name, validationFraction, testFraction));
+  return openAll(paths);
 }
 
-async function write(options: DatasetOptions, train: string, validation: string, fraction: number): Promise<void> {
+async function write(options: DatasetOptions, paths: ReadonlyMap<Side, string>, divided: Sides): Promise<void> {
   const { source, tokenizer, onProgress } = options;
-  const writers = { train: new ShardWriter(train, tokenizer.vocab), validation: undefined as ShardWriter | undefined };
+  const writers = new Map<Side, ShardWriter>();
   try {
-    writers.validation = new ShardWriter(validation, tokenizer.vocab);
-    const sides = new Sides(source.name, fraction);
-    for await (const { text, heldOut } of sides.divide(source.documents())) {
+    for (const [side, path] of paths) writers.set(side, new ShardWriter(path, tokenizer.vocab));
+    const all = [...writers.values()];
+    for await (const { text, side } of divided.divide(source.documents())) {
       const ids = tokenizer.encode(text);
       const tokens = new Uint32Array(ids.length + 1);
       tokens[0] = tokenizer.endOfText;
       tokens.set(ids, 1);
-      const writer = heldOut ? writers.validation : writers.train;
-      writer.append(tokens, { bytes: countBytes(text), words: countWords(text) });
-      onProgress?.({
-        documents: writers.train.documents + writers.validation.documents,
-        tokens: writers.train.tokens + writers.validation.tokens,
-      });
+      writers.get(side)?.append(tokens, { bytes: countBytes(text), words: countWords(text) });
+      const sum = (of: (writer: ShardWriter) => number) => all.reduce((total, writer) => total + of(writer), 0);
+      onProgress?.({ documents: sum(({ documents }) => documents), tokens: sum(({ tokens }) => tokens) });
     }
-    sides.check();
-    writers.train.finish();
-    writers.validation.finish();
+    divided.check();
+    for (const writer of all) writer.finish();
   } finally {
-    writers.train.abort();
-    writers.validation?.abort();
+    for (const writer of writers.values()) writer.abort();
   }
 }
 
-async function openBoth(train: string, validation: string): Promise<Dataset> {
-  const first = await openShard(train);
+async function openAll(paths: ReadonlyMap<Side, string>): Promise<Dataset> {
+  const shards: Partial<Record<Side, Shard>> = {};
+  const close = () => {
+    for (const shard of Object.values(shards)) shard[Symbol.dispose]();
+  };
   try {
-    const second = await openShard(validation);
-    return {
-      train: first,
-      validation: second,
-      [Symbol.dispose]() {
-        first[Symbol.dispose]();
-        second[Symbol.dispose]();
-      },
-    };
+    for (const [side, path] of paths) shards[side] = await openShard(path);
   } catch (error) {
-    first[Symbol.dispose]();
+    close();
     throw error;
   }
+  return { ...(shards as Record<Side, Shard>), [Symbol.dispose]: close };
 }
 
 /** What training from a source is asked for. */
@@ -115,8 +110,9 @@ export interface TokenizerTrainingOptions extends BpeTrainingOptions {
   source: Source;
   /** Where to write the tokenizer.json, if anywhere. */
   path?: string;
-  /** The fraction of documents held out, which training does not see; 0.05 if not given. */
+  /** The fractions of documents held out, which training does not see; 0.05 and none if not given. */
   validationFraction?: number;
+  testFraction?: number;
   /** Told after every document how many there were. */
   onDocument?: (documents: number) => void;
 }
@@ -126,15 +122,15 @@ export interface TokenizerTrainingOptions extends BpeTrainingOptions {
  * @throws InputError as `trainBpe`, and where one side of the split would be empty.
  */
 export async function trainTokenizer(options: TokenizerTrainingOptions): Promise<Tokenizer> {
-  const { source, path, validationFraction = 0.05, onDocument, ...training } = options;
-  const sides = new Sides(source.name, validationFraction);
+  const { source, path, validationFraction = 0.05, testFraction, onDocument, ...training } = options;
+  const divided = new Sides(source.name, validationFraction, testFraction);
   const counts = new PieceCounts();
   let documents = 0;
-  for await (const { text, heldOut } of sides.divide(source.documents())) {
-    if (!heldOut) counts.add(text);
+  for await (const { text, side } of divided.divide(source.documents())) {
+    if (side === "train") counts.add(text);
     onDocument?.(++documents);
   }
-  sides.check();
+  divided.check();
   const tokenizer = trainBpe(counts, training);
   if (path !== undefined) saveTokenizer(tokenizer, path);
   return tokenizer;

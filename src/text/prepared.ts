@@ -13,14 +13,10 @@ import type { Corpus } from "./corpus.ts";
 import { openShard, type Shard } from "./shard.ts";
 import { removeLeftovers, ShardWriter } from "./shard-writer.ts";
 import type { Source } from "./source.ts";
-import { markLone, parts, splitPoint } from "./split.ts";
+import { markLone, parts, type Side, sides, splitPoint } from "./split.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { openTokenizer, saveTokenizer } from "./tokenizer-file.ts";
 import { countBytes, countWords } from "./word-count.ts";
-
-/** The sides of a prepared text: what is trained on, what choices are made by, and what is reported. */
-export const sides = ["train", "validation", "test"] as const;
-export type Side = (typeof sides)[number];
 
 /** The file that makes a directory a prepared text. */
 const manifestName = "data.json";

@@ -9,9 +9,10 @@ export function splitPoint(document: string): number {
   return createHash("sha256").update(document).digest().readUIntBE(0, 6) / 2 ** 48;
 }
 
-/** Whether `document` is held out for validation, as about `fraction` of all documents are. */
-export function isValidation(document: string, fraction = 0.05): boolean {
-  return splitPoint(document) < checkFraction(fraction);
+/** Whether `document` is held out, as about `fraction` of all documents are for validation and `testFraction` for test. */
+export function isHeldOut(document: string, fraction = 0.05, testFraction = 0): boolean {
+  const point = splitPoint(document);
+  return point < checkFraction(fraction) || point >= 1 - checkFraction(testFraction);
 }
 
 /** Throws InputError where `fraction` is not a number in [0, 1]. */
@@ -20,10 +21,16 @@ export function checkFraction(fraction: number): number {
   throw new InputError(`validation fraction: ${fraction} given; it must be a number from 0 to 1`);
 }
 
+/** The parts of a source: what is learnt from, what choices are made by, what is reported and never chosen by. */
+export const sides = ["train", "validation", "test"] as const;
+
+/** A part of a source. */
+export type Side = (typeof sides)[number];
+
 /** A document, or a part of one, and its side. */
 export interface Divided {
   readonly text: string;
-  readonly heldOut: boolean;
+  readonly side: Side;
 }
 
 /** The shortest text that is divided, in UTF-16 units. */
@@ -60,51 +67,60 @@ export async function* markLone(documents: AsyncIterable<string>): AsyncGenerato
   if (first !== undefined) yield { text: first, isLone: true };
 }
 
-/** Divides documents, and remembers what fractions would leave none on one side. */
+/** Divides documents, and remembers what fractions would leave none on one side. Without a test fraction there are two. */
 export class Sides {
   readonly #name: string;
   readonly #fraction: number;
+  readonly #testFraction: number;
   #documents = 0;
   #least = 1;
   #most = 0;
   #isCut = false;
+  #isTrained = false;
 
-  constructor(name: string, fraction: number) {
+  constructor(name: string, fraction: number, testFraction = 0) {
     this.#name = name;
     this.#fraction = checkFraction(fraction);
+    this.#testFraction = checkFraction(testFraction);
   }
 
-  /** Documents in their order, each with its side; of a single one its first part, and the tail that is held out. */
+  /** Documents in their order, each with its side; of a single one its first part, and the tails that are held out. */
   async *divide(documents: AsyncIterable<string>): AsyncGenerator<Divided> {
-    const sided = (text: string): Divided => ({ text, heldOut: this.isValidation(text) });
+    const sided = (text: string): Divided => ({ text, side: this.sideOf(text) });
     let lone: string | undefined;
     for await (const { text, isLone } of markLone(documents)) {
       if (isLone) lone = text;
       else yield sided(text);
     }
     if (lone === undefined) return;
-    const [head = "", tail = ""] = parts(lone, [1 - this.#fraction]);
-    this.#isCut = head !== "" && tail !== "";
+    const [fraction, test] = [this.#fraction, this.#testFraction];
+    const pieces = parts(lone, test > 0 ? [1 - fraction - test, 1 - test] : [1 - fraction]);
+    this.#isCut = pieces.length > 1 && pieces.every((piece) => piece !== "");
     if (!this.#isCut) {
       yield sided(lone);
       return;
     }
-    yield { text: head, heldOut: false };
-    yield { text: tail, heldOut: true };
+    for (const [i, text] of pieces.entries()) yield { text, side: sides[i] as Side };
   }
 
-  isValidation(document: string): boolean {
+  /** By where it falls: the least are for validation, the greatest for test. */
+  sideOf(document: string): Side {
     const point = splitPoint(document);
     this.#documents++;
     this.#least = Math.min(this.#least, point);
     this.#most = Math.max(this.#most, point);
-    return point < this.#fraction;
+    const side = point < this.#fraction ? "validation" : point >= 1 - this.#testFraction ? "test" : "train";
+    if (side === "train") this.#isTrained = true;
+    return side;
   }
 
-  /** Throws InputError where all documents seen are on one side. */
+  /** Throws InputError where a side has no document. */
   check(): void {
     if (this.#isCut) return;
-    if (this.#documents > 0 && this.#least < this.#fraction && this.#fraction <= this.#most) return;
+    if (this.#documents > 0 && this.#least < this.#fraction && this.#fraction <= this.#most) {
+      this.#checkTest();
+      return;
+    }
     const empty = this.#least < this.#fraction ? "training" : "validation";
     // The fractions that do are above the least point and at most the most.
     const least = Math.floor(this.#least * 1000 + 1) / 1000;
@@ -118,5 +134,15 @@ export class Sides {
     throw new InputError(
       `source: "${this.#name}": a validation fraction of ${this.#fraction} leaves none of ${this.#documents} documents for ${empty}; ${right}`,
     );
+  }
+
+  #checkTest(): void {
+    const found = `source: "${this.#name}": a test fraction of ${this.#testFraction}`;
+    const lacks = `leaves none of ${this.#documents} documents for`;
+    if (this.#testFraction > 0 && this.#most < 1 - this.#testFraction) {
+      const least = Math.ceil((1 - this.#most) * 1000) / 1000;
+      throw new InputError(`${found} ${lacks} test; use ${least} or more, or 0 for no test side`);
+    }
+    if (!this.#isTrained) throw new InputError(`${found} ${lacks} training; use a smaller one`);
   }
 }

@@ -7,7 +7,7 @@ import { Batches } from "../../src/text/batches.ts";
 import { trainBpe } from "../../src/text/bpe-training.ts";
 import { prepareDataset, trainTokenizer } from "../../src/text/dataset.ts";
 import { openSource, type Source } from "../../src/text/source.ts";
-import { isValidation, splitPoint } from "../../src/text/split.ts";
+import { isHeldOut, splitPoint } from "../../src/text/split.ts";
 import { loadTokenizer } from "../../src/text/tokenizer.ts";
 import { openTokenizer } from "../../src/text/tokenizer-file.ts";
 import { countBytes, countWords } from "../../src/text/word-count.ts";
@@ -43,7 +43,7 @@ describe("prepareDataset", () => {
       ["train", false],
       ["validation", true],
     ] as const) {
-      const expected = documents.filter((document) => isValidation(document, 0.3) === held);
+      const expected = documents.filter((document) => isHeldOut(document, 0.3) === held);
       const shard = dataset[side];
       expect(shard.documents).toBe(expected.length);
       for (const [i, document] of expected.entries()) {
@@ -148,7 +148,7 @@ describe("trainTokenizer", () => {
   it("sees the training side only, and writes a tokenizer.json", async () => {
     const path = join(directoryOf(), "tokenizer.json");
     const trained = await trainTokenizer({ source: sourceOf(documents), vocab: 280, path, validationFraction: 0.3 });
-    const train = documents.filter((document) => !isValidation(document, 0.3));
+    const train = documents.filter((document) => !isHeldOut(document, 0.3));
     expect(trained.json).toEqual(trainBpe(train, { vocab: 280 }).json);
     expect((await openTokenizer(path)).json).toEqual(trained.json);
     expect(loadTokenizer(JSON.parse(readFileSync(path, "utf8"))).encode("été")).toEqual(trained.encode("été"));

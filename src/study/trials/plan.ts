@@ -23,7 +23,9 @@ const schema = z.strictObject({
     field: z.string().optional(),
     vocab: size.min(257),
     tokenizer: z.string().optional(),
+    /** Parts of a raw text's documents: what learning rates are chosen by, and what is reported. Prepared text has its own. */
     validationFraction: z.number().gt(0).lt(1).default(0.05),
+    testFraction: z.number().min(0).lt(1).default(0.05),
   }),
   family: z.union([
     z.strictObject({ depth: size }),

@@ -21,6 +21,7 @@ import { writeOutputs } from "../../../src/study/report/outputs.ts";
 import { type StudyPlanInput, studyPlan } from "../../../src/study/trials/plan.ts";
 import { resultsPath, sweep, trialsPath } from "../../../src/study/trials/sweep.ts";
 import { openCorpus } from "../../../src/text/corpus.ts";
+import type { Shard } from "../../../src/text/shard.ts";
 import { cpu1 } from "../../runtime/program.ts";
 
 const fixtures = fileURLToPath(new URL("../../fixtures/tasks", import.meta.url));
@@ -81,7 +82,7 @@ describe("a study's evaluations", () => {
         }
       }
       const options = { probes: ["position", "copying", "retrieval"] as const, contexts: [16, 32] };
-      const wanted = await probe(judge, corpus.data.validation, { ...options, prefix: tokenizer.endOfText });
+      const wanted = await probe(judge, corpus.data.test as Shard, { ...options, prefix: tokenizer.endOfText });
       expect(probes.map(({ context }) => context)).toEqual([16, 32]);
       for (const [i, { position = [], copying, retrieval = [] }] of wanted.entries()) {
         for (const [j, { loss }] of position.entries()) {
