@@ -2,7 +2,7 @@
 // with the driver. Knows nothing of how a step is computed.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -126,7 +126,7 @@ export function promptOf(size, sequence, length) {
   return Array.from({ length }, (_, position) => tokenAt(size, sequence, position));
 }
 
-/** A file that `script` makes with `--write`, once, in a process of its own whose memory then does not count. */
+/** A file or folder that `script` makes with `--write`, once, in a process of its own whose memory then does not count. */
 export function generated(script, sizeName, ending) {
   const path = fileURLToPath(script);
   const file = join(tmpdir(), `${basename(path, ".mjs")}-${sizeName}.${ending}`);
@@ -136,6 +136,7 @@ export function generated(script, sizeName, ending) {
     const made = `${file}.${process.pid}`;
     const { status } = spawnSync(process.execPath, [path, "--size", sizeName, "--write", made], { stdio: "inherit" });
     if (status !== 0) throw new Error(`${path} --write ended with ${status}`);
+    rmSync(file, { recursive: true, force: true });
     renameSync(made, file);
   }
   return file;

@@ -1,11 +1,8 @@
-// Writes the decoding benchmark's model as a folder of Hugging Face's, in bfloat16, and imports it by the command line.
-// `node bench/imported_run.mjs --size q05 --write RUN`.
+// Writes the decoding benchmark's model as a folder of Hugging Face's, in bfloat16. `node bench/folder.mjs --size q05 --write
+// FOLDER`.
 
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { encodeHeader } from "../dist/checkpoint/safetensors.js";
 import { trainBpe } from "../dist/text/bpe-training.js";
 import { biases, matrices, normEpsilon, options, ropeTheta, values } from "./decode_workload.mjs";
@@ -21,15 +18,8 @@ const names = {
 };
 
 const { size, write } = options();
-const folder = mkdtempSync(join(tmpdir(), "bfloat16-"));
-try {
-  writeFolder(size, folder);
-  const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-  const { status } = spawnSync(process.execPath, [main, "import", folder, "--out", write], { stdio: "inherit" });
-  process.exitCode = status ?? 1;
-} finally {
-  rmSync(folder, { recursive: true });
-}
+mkdirSync(write);
+writeFolder(size, write);
 
 function writeFolder({ layers, width, heads, kvHeads, headDim, mlpWidth, vocab, qkvBias }, folder) {
   const config = {
