@@ -1,5 +1,5 @@
-// crosslayer's engine core as a contender of decode.ts. Its model is the file that llama.cpp reads, imported; it reads the
-// same prompts. For every line `step` it decodes one token of all sequences or, with --prompt, reads one new prompt to its
+// crosslayer's engine core as a contender of decode.ts. Its model is the file that llama.cpp reads, imported, or with
+// --bfloat16 a folder of the weights that the file was rounded from; it reads the same prompts. For every line `step` it decodes one token of all sequences or, with --prompt, reads one new prompt to its
 // first token. With --share n, n layers share keys and values. Usage: README.md.
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -18,8 +18,10 @@ const {
   share,
   prompt: readsPrompts,
   check,
+  bfloat16,
   "kv-dtype": dtype,
 } = options({
+  bfloat16: { type: "boolean" },
   share: { type: "string", default: "1" },
   "kv-dtype": { type: "string", default: "float32" },
 });
@@ -56,7 +58,7 @@ async function prompts() {
 
 /** The logits of prompts and of two steps after them beside the reference's. */
 async function compare() {
-  const forward = reference(size, true);
+  const forward = reference(size, !size.qkvBias);
   let used = 0;
   for (const [index, length] of contexts.entries()) {
     const cache = emptyCache(size);
@@ -75,9 +77,10 @@ async function compare() {
   }
 }
 
-/** The model that llama.cpp reads, from the same file; with --share its borrowers' keys and values are left out. */
+/** The model that llama.cpp reads, from the same file or a folder of the same weights; with --share its borrowers' keys and values are left out. */
 async function imported() {
-  const checkpoint = await openCheckpoint(generated(new URL("gguf.mjs", import.meta.url), sizeName, "gguf"));
+  const [script, ending] = bfloat16 ? ["folder.mjs", "folder"] : ["gguf.mjs", "gguf"];
+  const checkpoint = await openCheckpoint(generated(new URL(script, import.meta.url), sizeName, ending));
   const sharing = Array.from({ length: size.layers }, (_, layer) => layer - (layer % Number(share)));
   const folder = mkdtempSync(join(tmpdir(), "crosslayer-decode-"));
   try {

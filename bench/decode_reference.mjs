@@ -1,18 +1,23 @@
 // The decoding benchmark's model in plain float64 loops: what `--check` compares a contender with.
 
-import { block, matrices, normEpsilon, quantized, ropeTheta } from "./decode_workload.mjs";
+import { biases, block, matrices, normEpsilon, quantized, ropeTheta, values } from "./decode_workload.mjs";
 
 /** A model to run one token at a time. Rotated pairs are elements 2i and 2i + 1 of a head if `interleaved`. */
 export function reference(size, interleaved) {
   const { layers, width, heads, kvHeads, headDim } = size;
   const weights = Object.fromEntries(matrices(size).map((matrix) => [matrix.name, dequantized(matrix)]));
+  const added = Object.fromEntries(biases(size).map((bias) => [bias.name, values(bias)]));
   const group = heads / kvHeads;
 
   /** Logits `[V]` after `token`; `cache[layer]` holds the rotated keys and the values so far, and gets this token's. */
   return function step(token, cache) {
     let x = weights.embed.slice(token * width, (token + 1) * width);
     for (let layer = 0; layer < layers; layer++) {
-      const use = (name, input) => times(weights[`layers.${layer}.${name}`], input);
+      const use = (name, input) => {
+        const product = times(weights[`layers.${layer}.${name}`], input);
+        const bias = added[`layers.${layer}.${name}`];
+        return bias ? add(product, bias) : product;
+      };
       const { keys, values } = cache[layer];
       const position = keys.length;
       const normed = rmsNorm(x);

@@ -2,7 +2,7 @@
 // with the driver. Knows nothing of how a step is computed.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -21,7 +21,7 @@ export const normEpsilon = 1e-5;
 export const ropeTheta = 10000;
 
 /**
- * `--size m1|m2 --contexts 4096,3000 --threads n` and what `more` declares; one context stands for all `--batch`. With
+ * `--size m1|m2|q05 --contexts 4096,3000 --threads n` and what `more` declares; one context stands for all `--batch`. With
  * `--prompt` a step reads a prompt as long as the one context.
  */
 export function options(more = {}) {
@@ -67,19 +67,39 @@ export function matrices({ layers, width, heads, kvHeads, headDim, mlpWidth, voc
   return list;
 }
 
-/** A matrix's random values (standard deviation 0.02) as `codes` −127 to 127 times `scales`, which fit in 16 bits. */
-export function quantized({ rows, columns, start }) {
-  const values = normals(start, rows * columns, 0.02);
-  const codes = new Int8Array(values.length);
-  const scales = new Float32Array(values.length / block);
+/** The biases of queries, keys and values, where the size has them: like matrices of one column. */
+export function biases({ layers, heads, kvHeads, headDim, qkvBias }) {
+  const list = [];
+  const lengths = { q: heads * headDim, k: kvHeads * headDim, v: kvHeads * headDim };
+  for (let layer = 0; qkvBias && layer < layers; layer++) {
+    for (const [name, rows] of Object.entries(lengths)) {
+      list.push({ name: `layers.${layer}.${name}`, rows, columns: 1, start: 2 ** 30 + list.length * 2 ** 13 });
+    }
+  }
+  return list;
+}
+
+/** A matrix's random values (standard deviation 0.02), which bfloat16 holds. */
+export function values({ rows, columns, start }) {
+  const numbers = normals(start, rows * columns, 0.02);
+  const bits = new Uint32Array(numbers.buffer);
+  for (let i = 0; i < bits.length; i++) bits[i] &= 0xffff0000;
+  return numbers;
+}
+
+/** A matrix's values as `codes` −127 to 127 times `scales`, which fit in 16 bits. */
+export function quantized(matrix) {
+  const numbers = values(matrix);
+  const codes = new Int8Array(numbers.length);
+  const scales = new Float32Array(numbers.length / block);
   const bits = new Uint32Array(scales.buffer);
   for (let at = 0; at < scales.length; at++) {
     const [from, to] = [at * block, (at + 1) * block];
     let largest = 0;
-    for (let i = from; i < to; i++) largest = Math.max(largest, Math.abs(values[i]));
+    for (let i = from; i < to; i++) largest = Math.max(largest, Math.abs(numbers[i]));
     scales[at] = largest / 127;
     bits[at] = (bits[at] + 0xfff) & ~0x1fff; // a float16's 10 bits of fraction
-    for (let i = from; i < to; i++) codes[i] = Math.max(-127, Math.min(127, Math.round(values[i] / scales[at])));
+    for (let i = from; i < to; i++) codes[i] = Math.max(-127, Math.min(127, Math.round(numbers[i] / scales[at])));
   }
   return { codes, scales };
 }
@@ -106,7 +126,7 @@ export function promptOf(size, sequence, length) {
   return Array.from({ length }, (_, position) => tokenAt(size, sequence, position));
 }
 
-/** A file that `script` makes with `--write`, once, in a process of its own whose memory then does not count. */
+/** A file or folder that `script` makes with `--write`, once, in a process of its own whose memory then does not count. */
 export function generated(script, sizeName, ending) {
   const path = fileURLToPath(script);
   const file = join(tmpdir(), `${basename(path, ".mjs")}-${sizeName}.${ending}`);
@@ -116,6 +136,7 @@ export function generated(script, sizeName, ending) {
     const made = `${file}.${process.pid}`;
     const { status } = spawnSync(process.execPath, [path, "--size", sizeName, "--write", made], { stdio: "inherit" });
     if (status !== 0) throw new Error(`${path} --write ended with ${status}`);
+    rmSync(file, { recursive: true, force: true });
     renameSync(made, file);
   }
   return file;

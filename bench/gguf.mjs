@@ -1,8 +1,8 @@
-// Writes the decoding benchmark's model as a GGUF file (version 3) that llama.cpp reads: architecture llama, Q8_0
-// matrices, a vocabulary of nonsense. `node bench/gguf.mjs --size m1 --write FILE`.
+// Writes the decoding benchmark's model as a GGUF file (version 3) that llama.cpp reads: architecture llama (qwen2 where it
+// has biases), Q8_0 matrices, a vocabulary of nonsense. `node bench/gguf.mjs --size m1 --write FILE`.
 
 import { closeSync, openSync, writeSync } from "node:fs";
-import { block, matrices, normEpsilon, options, quantized, ropeTheta } from "./decode_workload.mjs";
+import { biases, block, matrices, normEpsilon, options, quantized, ropeTheta, values } from "./decode_workload.mjs";
 
 const alignment = 32; // GGUF's default
 const types = { F32: 0, Q8_0: 8 }; // ggml_type
@@ -36,24 +36,25 @@ function writeModel(size, path) {
   closeSync(file);
 }
 
-function metadata({ layers, width, heads, kvHeads, headDim, mlpWidth, vocab }) {
+function metadata({ layers, width, heads, kvHeads, headDim, mlpWidth, vocab, qkvBias }) {
+  const architecture = qkvBias ? "qwen2" : "llama";
   const [int, integer, float, string, array] = [5, 4, 6, 8, 9]; // gguf_metadata_value_type
   const tokens = vocabulary(vocab);
   return [
-    [text("general.architecture"), u32(string), text("llama")],
+    [text("general.architecture"), u32(string), text(architecture)],
     [text("general.name"), u32(string), text("random")],
     [text("general.file_type"), u32(integer), u32(7)], // mostly Q8_0
     [text("general.quantization_version"), u32(integer), u32(2)],
-    [text("llama.vocab_size"), u32(integer), u32(vocab)],
-    [text("llama.context_length"), u32(integer), u32(16384)],
-    [text("llama.block_count"), u32(integer), u32(layers)],
-    [text("llama.embedding_length"), u32(integer), u32(width)],
-    [text("llama.feed_forward_length"), u32(integer), u32(mlpWidth)],
-    [text("llama.attention.head_count"), u32(integer), u32(heads)],
-    [text("llama.attention.head_count_kv"), u32(integer), u32(kvHeads)],
-    [text("llama.attention.layer_norm_rms_epsilon"), u32(float), f32(normEpsilon)],
-    [text("llama.rope.dimension_count"), u32(integer), u32(headDim)],
-    [text("llama.rope.freq_base"), u32(float), f32(ropeTheta)],
+    [text(`${architecture}.vocab_size`), u32(integer), u32(vocab)],
+    [text(`${architecture}.context_length`), u32(integer), u32(16384)],
+    [text(`${architecture}.block_count`), u32(integer), u32(layers)],
+    [text(`${architecture}.embedding_length`), u32(integer), u32(width)],
+    [text(`${architecture}.feed_forward_length`), u32(integer), u32(mlpWidth)],
+    [text(`${architecture}.attention.head_count`), u32(integer), u32(heads)],
+    [text(`${architecture}.attention.head_count_kv`), u32(integer), u32(kvHeads)],
+    [text(`${architecture}.attention.layer_norm_rms_epsilon`), u32(float), f32(normEpsilon)],
+    [text(`${architecture}.rope.dimension_count`), u32(integer), u32(headDim)],
+    [text(`${architecture}.rope.freq_base`), u32(float), f32(ropeTheta)],
     [text("tokenizer.ggml.model"), u32(string), text("llama")],
     [text("tokenizer.ggml.tokens"), u32(array), u32(string), u64(vocab), ...tokens.map(({ name }) => text(name))],
     [text("tokenizer.ggml.scores"), u32(array), u32(float), u64(vocab), ...tokens.map((_, id) => f32(-id))],
@@ -89,6 +90,11 @@ function tensorsOf({ layers, width, ...size }) {
   });
   for (let layer = 0; layer < layers; layer++) {
     list.push(norm(`blk.${layer}.attn_norm`), norm(`blk.${layer}.ffn_norm`));
+  }
+  for (const bias of biases({ layers, width, ...size })) {
+    const data = () => Buffer.from(values(bias).buffer);
+    const name = ggufName(bias.name).replace("weight", "bias");
+    list.push({ name, dims: [bias.rows], type: types.F32, bytes: 4 * bias.rows, data });
   }
   return [...list, norm("output_norm")];
 }

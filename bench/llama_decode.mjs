@@ -98,7 +98,7 @@ async function compare() {
   const sampler = new llama._bindings.AddonSampler(model._model);
   sampler.applyConfig({ temperature: 0 });
   const caches = contexts.map(() => emptyCache(size));
-  const forward = reference(size, true);
+  const forward = reference(size, !size.qkvBias); // architecture qwen2 turns halves
   for (const [index, length] of contexts.entries()) {
     for (const token of promptOf(size, index, length)) forward(token, caches[index]);
   }

@@ -6,7 +6,7 @@ import { AtomicFile } from "../files/atomic-file.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 import { blankChecksum, checksumPlace } from "./checksum.ts";
 import { encodeHeader } from "./safetensors.ts";
-import { type StoredType, storedTypes } from "./safetensors-header.ts";
+import { bytesOf, isBlocks, type StoredType } from "./safetensors-header.ts";
 
 /** A tensor that will be written, and its bytes in pieces. */
 export interface WrittenTensor {
@@ -25,7 +25,7 @@ export interface Watch {
 
 /** Bytes that a tensor takes in a file. */
 export function storedBytes({ shape, stored }: Pick<WrittenTensor, "shape" | "stored">): number {
-  return sizeOf(shape) * storedTypes[stored].bytes;
+  return bytesOf(stored, sizeOf(shape));
 }
 
 /** Bytes of all. */
@@ -50,6 +50,9 @@ export function watched(tensors: readonly WrittenTensor[], { onProgress, signal 
   }));
 }
 
+/** Bytes after which the disk begins to write while more are read. */
+const flushBytes = 1 << 26;
+
 /**
  * Writes `tensors` to the file at `path`, which appears whole or not at all. Wide types come first; otherwise the order is
  * kept. The next piece is read while one is written.
@@ -60,29 +63,45 @@ export async function writeChecked(
   tensors: readonly WrittenTensor[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const widths = ({ stored }: WrittenTensor) => storedTypes[stored].bytes;
+  const widths = ({ stored }: WrittenTensor) => (isBlocks(stored) ? 1 : bytesOf(stored, 1));
   const ordered = tensors.toSorted((a, b) => widths(b) - widths(a));
   const header = encodeHeader(ordered, { ...metadata, ...blankChecksum });
   using file = new AtomicFile(path);
   const hash = createHash("sha256").update(header);
   file.write(header, 0);
   let at = header.length;
-  for (const tensor of ordered) {
-    const end = at + storedBytes(tensor);
-    const pieces = tensor.bytes()[Symbol.asyncIterator]();
-    let next = pieces.next();
-    next.catch(() => {}); // it is awaited below
-    for (;;) {
-      const { done, value } = await next;
-      if (done) break;
-      next = pieces.next();
-      next.catch(() => {});
-      hash.update(value);
-      file.write(value, at);
-      at += value.length;
+  let [flushing, flushedUntil] = [Promise.resolve(), 0];
+  try {
+    for (const tensor of ordered) {
+      const end = at + storedBytes(tensor);
+      for await (const piece of ahead(tensor.bytes())) {
+        hash.update(piece);
+        file.write(piece, at);
+        at += piece.length;
+        if (at - flushedUntil < flushBytes) continue;
+        await flushing;
+        flushing = file.flush();
+        flushing.catch(() => {}); // it is awaited below
+        flushedUntil = at;
+      }
+      if (at !== end) throw new TypeError(`${tensor.name}: ${end - at} bytes are missing`);
     }
-    if (at !== end) throw new TypeError(`${tensor.name}: ${end - at} bytes are missing`);
+  } finally {
+    await flushing;
   }
   file.write(new TextEncoder().encode(hash.digest("hex")), checksumPlace(header));
   file.finish();
+}
+
+/** The same pieces; the next one is made while one is used. */
+async function* ahead<Piece>(pieces: AsyncIterable<Piece>): AsyncGenerator<Piece> {
+  const from = pieces[Symbol.asyncIterator]();
+  let next = from.next();
+  for (;;) {
+    const { done, value } = await next;
+    if (done) return;
+    next = from.next();
+    next.catch(() => {}); // it is awaited in the next round
+    yield value;
+  }
 }

@@ -3,11 +3,12 @@
 
 import { InputError } from "../error.ts";
 import { isObject } from "../files/json-file.ts";
+import { type BlockType, blockTypes } from "../tensor/blocks.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 
-/** Types in files. `dtype` is what they are read as: floats of 16 and 8 bits are widened, the rest stays as it is. */
-export const storedTypes = {
+/** The format's own types. `dtype` is what they are read as: floats of 16 and 8 bits are widened, the rest stays as it is. */
+export const plainTypes = {
   F32: { dtype: "float32", bytes: 4 },
   F16: { dtype: "float32", bytes: 2 },
   BF16: { dtype: "float32", bytes: 2 },
@@ -20,7 +21,24 @@ export const storedTypes = {
   BOOL: { dtype: "bool", bytes: 1 },
 } as const satisfies Record<string, { dtype: DType; bytes: number }>;
 
-export type StoredType = keyof typeof storedTypes;
+/** A type of a tensor in a file: one of the format's, or blocks, which to the format are bytes (see `blocksKey`). */
+export type StoredType = keyof typeof plainTypes | BlockType;
+
+export function isBlocks(stored: StoredType): stored is BlockType {
+  return Object.hasOwn(blockTypes, stored);
+}
+
+/** What a tensor of this type is read as. */
+export function readDtype(stored: StoredType): DType {
+  return isBlocks(stored) ? "float32" : plainTypes[stored].dtype;
+}
+
+/** Bytes of so many elements, which are whole blocks where there are blocks. */
+export function bytesOf(stored: StoredType, elements: number): number {
+  if (!isBlocks(stored)) return elements * plainTypes[stored].bytes;
+  const { elements: each, bytes } = blockTypes[stored];
+  return (elements / each) * bytes;
+}
 
 /** Where and what a tensor is. */
 export interface TensorInfo {
@@ -42,6 +60,9 @@ export interface Header {
 
 /** The key of the header that is no tensor. */
 export const metadataKey = "__metadata__";
+
+/** The key of the metadata that names the tensors of bytes which are blocks, with their types, as JSON. */
+export const blocksKey = "crosslayer.blocks";
 
 /** The largest header there may be, in bytes; the reference's limit. */
 export const largestHeader = 100_000_000;
@@ -68,8 +89,14 @@ export function parseHeader(path: string, bytes: Uint8Array, dataBytes: number):
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === "string")) {
     throw fail(`${metadataKey} must map names to strings`);
   }
+  const blocks = blocksOf(metadata[blocksKey] as string | undefined, Object.keys(rest), fail);
   const tensors = Object.entries(rest)
-    .map(([name, entry]) => [name, tensorInfo(entry, (problem) => fail(`tensor ${quote(name)}: ${problem}`))] as const)
+    .map(([name, entry]) => {
+      const failTensor = (problem: string) => fail(`tensor ${quote(name)}: ${problem}`);
+      const info = tensorInfo(entry, failTensor);
+      const type = blocks.get(name);
+      return [name, type === undefined ? info : inBlocks(info, type, failTensor)] as const;
+    })
     .sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let end = 0;
   let before = "the start";
@@ -94,20 +121,56 @@ function tensorInfo(entry: unknown, fail: (problem: string) => InputError): Tens
   if (!isObject(entry)) throw fail("must have a dtype, a shape and data_offsets");
   const { dtype: stored, shape, data_offsets: offsets, ...more } = entry;
   if (Object.keys(more).length > 0) throw fail(`has an unknown field ${quote(Object.keys(more)[0] as string)}`);
-  if (typeof stored !== "string" || !Object.hasOwn(storedTypes, stored)) {
+  if (typeof stored !== "string" || !Object.hasOwn(plainTypes, stored)) {
     const found = typeof stored === "string" ? quote(stored) : typeof stored;
-    throw fail(`dtype must be one of ${Object.keys(storedTypes).join(", ")}, found ${found}`);
+    throw fail(`dtype must be one of ${Object.keys(plainTypes).join(", ")}, found ${found}`);
   }
   if (!isCounts(shape)) throw fail("shape must be a list of whole numbers from 0");
   if (!isCounts(offsets) || offsets.length !== 2) throw fail("data_offsets must be two whole numbers from 0");
   const [begin, end] = offsets as [number, number];
-  const { dtype, bytes } = storedTypes[stored as StoredType];
+  const { dtype, bytes } = plainTypes[stored as keyof typeof plainTypes];
   const needed = sizeOf(shape) * bytes;
   if (end - begin !== needed) {
     const found = `data_offsets ${begin} to ${end} hold ${end - begin}`;
     throw fail(`${stored} of shape ${quote(shape.join(", "))} needs ${needed} bytes, ${found}`);
   }
   return { dtype, stored: stored as StoredType, shape, begin, end };
+}
+
+/** The types of the tensors that are blocks, by name. */
+function blocksOf(
+  text: string | undefined,
+  names: readonly string[],
+  fail: (problem: string) => InputError,
+): ReadonlyMap<string, BlockType> {
+  if (text === undefined) return new Map();
+  const known = new Set(names);
+  const entries = jsonEntries(text);
+  if (entries?.every(([name, type]) => known.has(name) && Object.hasOwn(blockTypes, String(type)))) {
+    return new Map(entries as [string, BlockType][]);
+  }
+  throw fail(`${blocksKey} in ${metadataKey} must name tensors, with ${Object.keys(blockTypes).join(", ")}`);
+}
+
+/** The fields of a JSON object; undefined for what is none. */
+function jsonEntries(text: string): [string, unknown][] | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return isObject(json) ? Object.entries(json) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A tensor of bytes, as the blocks that they are. */
+function inBlocks(info: TensorInfo, type: BlockType, fail: (problem: string) => InputError): TensorInfo {
+  const { elements, bytes } = blockTypes[type];
+  const row = info.shape.at(-1) ?? 0;
+  if (info.stored !== "U8" || row % bytes !== 0) {
+    throw fail(`rows of ${row} ${info.stored} are not blocks of ${type}, of ${bytes} bytes each`);
+  }
+  const shape = [...info.shape.slice(0, -1), (row / bytes) * elements];
+  return { ...info, dtype: "float32", stored: type, shape };
 }
 
 function isCounts(value: unknown): value is number[] {

@@ -4,16 +4,19 @@
 
 import { InputError } from "../error.ts";
 import { type ByteSource, type OpenByteSource, openFile } from "../files/byte-source.ts";
+import { restoreBlocks } from "../tensor/blocks.ts";
 import { bytesPer, type DType, viewOf } from "../tensor/dtype.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
 import {
+  blocksKey,
+  bytesOf,
   type Header,
+  isBlocks,
   largestHeader,
   metadataKey,
   parseHeader,
   quote,
   type StoredType,
-  storedTypes,
   type TensorInfo,
 } from "./safetensors-header.ts";
 
@@ -53,13 +56,18 @@ export function encodeHeader(
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
   let end = 0;
+  const blocks: [string, StoredType][] = [];
   const described = tensors.map(({ name, stored, shape }) => {
     if (name === metadataKey) throw new InputError(`safetensors: no tensor can be called ${metadataKey}; rename it`);
     const begin = end;
-    end += sizeOf(shape) * storedTypes[stored].bytes;
-    return [name, { dtype: stored, shape, data_offsets: [begin, end] }] as const;
+    end += bytesOf(stored, sizeOf(shape));
+    if (!isBlocks(stored)) return [name, { dtype: stored, shape, data_offsets: [begin, end] }] as const;
+    blocks.push([name, stored]);
+    const rows = [...shape.slice(0, -1), bytesOf(stored, shape.at(-1) as number)];
+    return [name, { dtype: "U8", shape: rows, data_offsets: [begin, end] }] as const;
   });
-  const head = metadata ? [[metadataKey, metadata] as const] : [];
+  const said = { ...metadata, ...(blocks.length > 0 && { [blocksKey]: JSON.stringify(Object.fromEntries(blocks)) }) };
+  const head = metadata || blocks.length > 0 ? [[metadataKey, said] as const] : [];
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries([...head, ...described])));
   const length = Math.ceil(json.length / 8) * 8; // padded so that the data is aligned
   if (length > largestHeader) {
@@ -157,7 +165,7 @@ export class SafetensorsFile implements AsyncDisposable {
     }
   }
 
-  /** Reads one tensor into memory of its own; F16 and BF16 become float32. */
+  /** Reads one tensor into memory of its own; narrow floats and blocks become float32. */
   async read(name: string): Promise<Tensor> {
     return decode(this.info(name), await this.bytes(name));
   }
@@ -178,12 +186,13 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 }
 
-/** A tensor over (or, for floats of 16 and 8 bits, from) a buffer that holds just its stored bytes. */
+/** A tensor over (or, for blocks and floats of 16 and 8 bits, from) a buffer that holds just its stored bytes. */
 export function decode({ dtype, stored, shape }: TensorInfo, bytes: Uint8Array<ArrayBuffer>): Tensor {
   const size = sizeOf(shape);
+  if (isBlocks(stored)) return { dtype: "float32", shape, data: restoreBlocks(stored, bytes) };
   const bits = widenedBits[stored];
   if (!bits) return { dtype, shape, data: viewOf(dtype, bytes.buffer, 0, size) };
-  const narrow = storedTypes[stored].bytes === 1 ? bytes : new Uint16Array(bytes.buffer, 0, size);
+  const narrow = bytes.length === size ? bytes : new Uint16Array(bytes.buffer, 0, size);
   const widened = new Uint32Array(size); // the bits of float32
   if (stored === "BF16")
     for (let i = 0; i < size; i++) widened[i] = (narrow[i] as number) << 16; // twice as fast

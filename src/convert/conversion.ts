@@ -89,7 +89,7 @@ export async function convertRun(options: ConversionOptions, device: () => Promi
         })
       : undefined;
   const to = searched ? targetConfig(from, { sharing: searched.sharing, kvHeads }) : asked;
-  const made = await weightsOf(to);
+  const made = searched?.weights ?? (await weightsOf(to));
   signal?.throwIfAborted();
   onProgress?.("writing", 0, 1);
   const origin = {

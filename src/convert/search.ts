@@ -1,6 +1,6 @@
-// The sharing that loses least at a KV budget. Every run of neighbouring layers is merged alone, and how far the model's
+// The sharing that loses least at a KV budget. Runs of neighbouring layers are merged alone, and how far the model's
 // predictions move is measured; what runs that do not overlap lose nearly adds up, so the best cut of the layers into so
-// many runs is found by dynamic programming, without trying cuts.
+// many runs is found by dynamic programming, without trying cuts. A long run is measured only if the best cut may hold it.
 
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -33,6 +33,8 @@ export interface Searched {
   readonly sharing: Sharing;
   /** KL divergence from the model before, nats per token of the calibration text, by "first-last" layer. */
   readonly losses: Readonly<Record<string, number>>;
+  /** The weights of the model converted to it. */
+  readonly weights: Tensors;
 }
 
 /** Tokens that a merge is measured on. */
@@ -61,8 +63,8 @@ export async function searchedSharing(
     }
     return from.sharing.map((layer) => ownerOf.get(layer) as number);
   };
-  const targets = runs.map((run) => targetConfig(from, { sharing: sharingOf([run]), kvHeads }));
-  const needed = [unmerged, ...targets].flatMap((target) => changes(from, target));
+  const targetOf = (ranges: readonly Range[]) => targetConfig(from, { sharing: sharingOf(ranges), kvHeads });
+  const needed = [[], ...runs.map((run) => [run])].flatMap((ranges) => changes(from, targetOf(ranges)));
   const making: Making =
     init === "fit" && needed.length > 0
       ? {
@@ -78,23 +80,28 @@ export async function searchedSharing(
   const batchTokens = windows[0]?.data.length ?? measuredTokens;
   const measured = windows.slice(0, Math.max(1, Math.floor(measuredTokens / batchTokens)));
   using divergence = await Divergence.create(device, unmerged, unmergedWeights, measured);
-  const lost = new Map<string, number>();
-  for (const [i, target] of targets.entries()) {
+  let done = 0;
+  const { cut, cost } = await cheapestCut(own.length, count, runs, async (run) => {
     signal?.throwIfAborted();
-    lost.set(keyOf(runs[i] as Range), await divergence.of(target, converted(from, weights, target, make)));
-    onProgress?.("searching", i + 1, targets.length);
-  }
-  const cost = (run: Range) => (run[0] === run[1] ? 0 : (lost.get(keyOf(run)) ?? Number.POSITIVE_INFINITY));
-  const cut = bestCut(own.length, count, cost);
+    const target = targetOf([run]);
+    const lost = await divergence.of(target, converted(from, weights, target, make));
+    onProgress?.("searching", ++done, runs.length);
+    return lost;
+  });
   if (cut.some((run) => !Number.isFinite(cost(run)))) {
     throw new InputError(
       `--search: no sharing of ${count} owners keeps layers with and without rotary embedding (noRope) apart; give a larger budget`,
     );
   }
+  onProgress?.("searching", runs.length, runs.length);
   const named = cut
     .filter(([first, last]) => last > first)
     .map((run) => [`${own[run[0]]}-${own[run[1]]}`, cost(run)] as const);
-  return { sharing: sharingOf(cut), losses: Object.fromEntries(named) };
+  return {
+    sharing: sharingOf(cut),
+    losses: Object.fromEntries(named),
+    weights: converted(from, weights, targetOf(cut), make),
+  };
 }
 
 /** The first and the last of neighbouring owners, by their places. */
@@ -109,6 +116,40 @@ function neighbours(count: number, longest: number): Range[] {
     for (let last = first + 1; last < Math.min(count, first + longest); last++) found.push([first, last]);
   }
   return found;
+}
+
+/**
+ * The cut of `count` places into at most `most` runs of the least total cost, where a run costs no less than its parts
+ * together. Pairs are measured all, and longer runs once the best cut has them: until then they are taken to cost what
+ * their parts do. A run of several that is not in `runs` costs `Infinity`.
+ */
+export async function cheapestCut(
+  count: number,
+  most: number,
+  runs: readonly Range[],
+  measure: (run: Range) => Promise<number>,
+): Promise<{ cut: Range[]; cost: (run: Range) => number }> {
+  const measured = new Map<string, number>();
+  const least = new Map<string, number>();
+  const allowed = new Set(runs.map(keyOf));
+  const cost = (run: Range): number => {
+    const key = keyOf(run);
+    if (run[0] === run[1]) return 0;
+    if (!allowed.has(key)) return Number.POSITIVE_INFINITY;
+    const known = measured.get(key) ?? least.get(key) ?? ofParts(run);
+    least.set(key, known);
+    return known;
+  };
+  const ofParts = ([first, last]: Range): number =>
+    Math.max(...Array.from({ length: last - first }, (_, i) => cost([first, first + i]) + cost([first + i + 1, last])));
+  let due = runs.filter(([first, last]) => last - first === 1);
+  for (;;) {
+    for (const run of due) measured.set(keyOf(run), await measure(run));
+    least.clear();
+    const cut = bestCut(count, most, cost);
+    due = cut.filter((run) => allowed.has(keyOf(run)) && !measured.has(keyOf(run)));
+    if (due.length === 0) return { cut, cost };
+  }
 }
 
 /** The cut of `count` places into at most `most` runs of the least total cost (dynamic programming). */

@@ -1,6 +1,6 @@
 // The types that exported weights can have: kept as the run has them, or rounded to another.
 
-import { type StoredType, storedTypes } from "../checkpoint/safetensors-header.ts";
+import { bytesOf, type StoredType } from "../checkpoint/safetensors-header.ts";
 import { InputError } from "../error.ts";
 import { toBfloat16, toFloat16 } from "../tensor/half.ts";
 import { type ModelWeights, numbersOf, type StoredTensor, widened } from "./model-weights.ts";
@@ -15,10 +15,7 @@ export const floatDtypes = Object.keys(types) as FloatDtype[];
 /** The weights in `dtype`; as they are if none is asked, but float32 where 8 bits are stored, which PyTorch cannot add. */
 export function withDtype({ config, tensors }: ModelWeights, dtype: FloatDtype | undefined): ModelWeights {
   const told = ([name, tensor]: readonly [string, StoredTensor]) =>
-    [
-      name,
-      dtype ? rounded(name, tensor, dtype) : storedTypes[tensor.stored].bytes === 1 ? widened(tensor) : tensor,
-    ] as const;
+    [name, dtype ? rounded(name, tensor, dtype) : bytesOf(tensor.stored, 1) === 1 ? widened(tensor) : tensor] as const;
   return { config, tensors: new Map([...tensors].map(told)) };
 }
 

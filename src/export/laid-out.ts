@@ -1,7 +1,7 @@
 // A model's parameters as another project's tensors: the table of layouts read backwards. One tensor is in memory at a time.
 
 import type { WrittenTensor } from "../checkpoint/checked-writer.ts";
-import { type StoredType, storedTypes } from "../checkpoint/safetensors-header.ts";
+import { bytesOf, type StoredType } from "../checkpoint/safetensors-header.ts";
 import { type ForeignTensorShape, foreignTensors, type Layout } from "../foreign/layout.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 import { type ModelWeights, type StoredTensor, widened } from "./model-weights.ts";
@@ -28,7 +28,7 @@ async function* joined(
     yield await (only as StoredTensor).bytes();
     return;
   }
-  const rowBytes = sizeOf(shape.slice(1)) * storedTypes[stored].bytes;
+  const rowBytes = bytesOf(stored, sizeOf(shape.slice(1)));
   const whole = new Uint8Array((shape[0] as number) * rowBytes);
   for (const [i, tensor] of tensors.entries()) {
     const bytes = await tensor.bytes();

@@ -4,7 +4,7 @@
 import { hasChecksum, readChecked } from "../checkpoint/checksum.ts";
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { decode, openSafetensors } from "../checkpoint/safetensors.ts";
-import { type StoredType, storedTypes } from "../checkpoint/safetensors-header.ts";
+import { bytesOf, isBlocks, readDtype, type StoredType } from "../checkpoint/safetensors-header.ts";
 import { isWeight, pickWeights } from "../checkpoint/weights.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type Parameter, parameters } from "../model/parameters.ts";
@@ -38,7 +38,8 @@ export async function openWeights(run: RunDirectory): Promise<OpenWeights> {
     const known = file.names.filter(isWeight).map((name) => [name, file.info(name)] as const);
     const { tensors } = pickWeights(file.path, config, Object.fromEntries(known));
     const stored = Object.entries(tensors).map(([name, { stored, shape }]) => {
-      return [name, { stored, shape, bytes: () => file.bytes(name) }] as const;
+      const tensor = { stored, shape, bytes: () => file.bytes(name) };
+      return [name, isBlocks(stored) ? widened(tensor) : tensor] as const; // no other project's folders have blocks
     });
     return { config, tensors: new Map(stored), [Symbol.asyncDispose]: () => file.close() };
   } catch (error) {
@@ -49,8 +50,7 @@ export async function openWeights(run: RunDirectory): Promise<OpenWeights> {
 
 /** A parameter's numbers. */
 export async function numbersOf({ stored, shape, bytes }: StoredTensor): Promise<Float32Array> {
-  const { dtype } = storedTypes[stored];
-  return decode({ dtype, stored, shape, begin: 0, end: 0 }, await bytes()).data as Float32Array;
+  return decode({ dtype: readDtype(stored), stored, shape, begin: 0, end: 0 }, await bytes()).data as Float32Array;
 }
 
 /** A parameter in float32. */
@@ -128,7 +128,7 @@ export function withBiases(weights: ModelWeights, biases: ModelConfig["biases"])
 
 /** Zeros for the rows of a matrix. */
 function zeros({ stored, shape: [rows = 0] }: StoredTensor): StoredTensor {
-  return { stored, shape: [rows], bytes: async () => new Uint8Array(rows * storedTypes[stored].bytes) };
+  return { stored, shape: [rows], bytes: async () => new Uint8Array(bytesOf(stored, rows)) };
 }
 
 /** The model with some of its config changed. A parameter that is new is `from` another, told by the one before it. */

@@ -1,7 +1,7 @@
 // Files that are whole or absent: written beside their place under a temporary name, synced, and renamed over it. A
 // crash at any moment leaves the old file or the new one. Knows no format.
 
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, fsyncSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileError } from "./file-error.ts";
@@ -57,6 +57,17 @@ export class AtomicFile implements Disposable {
       for (let done = 0; done < bytes.length; ) {
         done += writeSync(file, bytes, done, Math.min(bytes.length - done, largestWrite), at + done);
       }
+    });
+  }
+
+  /**
+   * Has the system write down what it was given so far, while more is made: it would begin when the file is finished. Wait
+   * for it before the file is finished or given up. @throws InputError if the disk is full.
+   */
+  flush(): Promise<void> {
+    const file = this.#open();
+    return new Promise((resolve, reject) => {
+      fdatasync(file, (error) => (error ? reject(fileError("write", this.#path, error)) : resolve()));
     });
   }
 

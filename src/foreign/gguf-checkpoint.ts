@@ -54,7 +54,6 @@ export async function openGguf(path: string, tokenizer?: string): Promise<Foreig
       tokenizer: tokenizer === undefined ? ggufTokenizer(path, metadata) : await readJson(tokenizer),
       ...textsOf(metadata),
       notes: [
-        ...(file.quantized ? ["Its quantised weights are kept as float32, which holds them exactly."] : []),
         ...(context < model.context
           ? [`Its layers attend to ${window} tokens only: longer texts are left out, and the context is ${context}.`]
           : []),

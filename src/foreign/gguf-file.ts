@@ -1,12 +1,15 @@
-// A GGUF file: what it says of its model, and its tensors, whose blocks become float32 when they are read. Knows no models.
+// A GGUF file: what it says of its model, and its tensors. Knows no models.
 
-import { quote } from "../checkpoint/safetensors-header.ts";
+import { bytesOf, isBlocks, quote, type StoredType } from "../checkpoint/safetensors-header.ts";
 import { InputError } from "../error.ts";
 import type { ByteSource } from "../files/byte-source.ts";
+import { blockTypes } from "../tensor/blocks.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 import type { ForeignTensor } from "./foreign-checkpoint.ts";
-import { type GgufType, ggufTypes, restoreBlocks } from "./gguf-blocks.ts";
 import type { Json } from "./json.ts";
+
+/** The types of tensors that are read, by ggml's numbers. */
+const types: Readonly<Record<number, StoredType>> = { 0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 8: "Q8_0", 30: "BF16" };
 
 /** A file's contents. */
 export interface GgufFile {
@@ -14,8 +17,6 @@ export interface GgufFile {
   /** Whole numbers as numbers. */
   readonly metadata: Json;
   readonly tensors: ReadonlyMap<string, ForeignTensor>;
-  /** Whether some tensors are in blocks. */
-  readonly quantized: boolean;
 }
 
 /** Reads a file's header. @throws InputError naming the file, and the tensor where it is one tensor's fault. */
@@ -38,40 +39,37 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
   const tensors = new Map<string, ForeignTensor>();
   for (const { name: tensor, dtype, shape, offset } of found.tensorInfos) {
     if (tensors.has(tensor)) throw fail(`has tensor ${quote(tensor)} twice`);
-    const type = ggufTypes[dtype];
+    const type = types[dtype];
     if (!type) {
-      const read = Object.values(ggufTypes).map((known) => known.name);
-      throw new InputError(`${name}: tensor ${quote(tensor)} has ggml's type ${dtype}; read are ${read.join(", ")}`);
+      const read = Object.values(types).join(", ");
+      throw new InputError(`${name}: tensor ${quote(tensor)} has ggml's type ${dtype}; read are ${read}`);
     }
     const made = foreignTensor(source, type, shape.map(Number).reverse(), start + Number(offset));
     if (typeof made === "string") throw fail(`tensor ${quote(tensor)}: ${made}`);
     tensors.set(tensor, made);
   }
-  const quantized = found.tensorInfos.some(({ dtype }) => ggufTypes[dtype]?.restore !== undefined);
-  return { name, metadata, tensors, quantized };
+  return { name, metadata, tensors };
 }
 
 /** A tensor, or what is wrong with it. */
 function foreignTensor(
   source: ByteSource,
-  type: GgufType,
+  stored: StoredType,
   shape: readonly number[],
   start: number,
 ): ForeignTensor | string {
-  const row = sizeOf(shape.slice(1));
-  const isVector = shape.length === 1; // its rows are elements; blocks are never cut
-  if (isVector ? type.elements > 1 : row % type.elements !== 0) {
-    return `rows of ${isVector ? 1 : row} elements are not whole blocks of ${type.name}`;
+  const row = sizeOf(shape.slice(1)); // of a vector rows are elements; blocks are never cut
+  if (isBlocks(stored) && ((shape.at(-1) as number) % blockTypes[stored].elements !== 0 || shape.length === 1)) {
+    return `rows of ${shape.length === 1 ? 1 : shape.at(-1)} elements are not whole blocks of ${stored}`;
   }
-  const rowBytes = (row / type.elements) * type.bytes;
+  const rowBytes = bytesOf(stored, row);
   const end = start + (shape[0] ?? 1) * rowBytes;
   if (!Number.isSafeInteger(end) || end > source.size) {
     return `lies in bytes ${start} to ${end}, the file has ${source.size}`;
   }
   return {
-    ...{ file: source.name, stored: type.stored, shape },
-    read: async (from, to) =>
-      restoreBlocks(type, new Uint8Array(await source.read(start + from * rowBytes, start + to * rowBytes))),
+    ...{ file: source.name, stored, shape },
+    read: async (from, to) => new Uint8Array(await source.read(start + from * rowBytes, start + to * rowBytes)),
   };
 }
 

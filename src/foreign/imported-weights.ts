@@ -2,7 +2,7 @@
 // bytes in our order. Numbers keep their type. Knows no files.
 
 import type { WrittenTensor } from "../checkpoint/checked-writer.ts";
-import { quote, type StoredType, storedTypes } from "../checkpoint/safetensors-header.ts";
+import { bytesOf, quote, type StoredType } from "../checkpoint/safetensors-header.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
@@ -12,7 +12,7 @@ import { type ForeignTensorShape, foreignTensors, type TensorPart, unsharedTenso
 import type { RowMap } from "./rows.ts";
 
 /** What weights can be kept in. */
-const weightTypes: readonly StoredType[] = ["F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"];
+const weightTypes: readonly StoredType[] = ["F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "Q8_0", "Q4_0", "Q4_1"];
 
 /** Bytes that are read at once. */
 const pieceBytes = 1 << 23;
@@ -83,7 +83,7 @@ function isTiedHead(tensor: string, { tiedEmbeddings }: ModelConfig, head: strin
 
 function writtenTensor(tensor: ForeignTensor, { parameter: { name, shape }, rows }: TensorPart): WrittenTensor {
   const { stored } = tensor;
-  const rowBytes = sizeOf(shape.slice(1)) * storedTypes[stored].bytes;
+  const rowBytes = bytesOf(stored, sizeOf(shape.slice(1)));
   return { name, stored, shape, bytes: () => pieces(tensor, shape[0] as number, rowBytes, rows) };
 }
 

@@ -65,6 +65,14 @@ export const families: Readonly<Record<string, ModelFamily>> = {
   },
 };
 
+/** Blocks of models that people ask for, which are neither planned nor imported. */
+const otherBlocks: Readonly<Record<string, string>> = {
+  gpt_neox: "norms with biases, an MLP without a gate, and attention beside it (Pythia, MLKV)",
+  gpt2: "learned positions, norms with biases, and an MLP without a gate",
+  yoco: "lower layers that keep a window or a state, under one cache for all upper ones",
+  llama_swiftkv: "keys and values of several layers that are projected from one layer's stream",
+};
+
 /** SmolLM3 says by layer whether it has rotary embedding; every fourth has none where it does not. */
 function ropelessLayers({ no_rope_layers: has, no_rope_layer_interval: every = 4 }: Json, layers: number): number[] {
   const all = Array.from({ length: layers }, (_, layer) => layer);
@@ -97,7 +105,8 @@ export function familyOf(config: Json): ModelFamily {
     );
   }
   const family = Object.hasOwn(families, type) ? families[type] : undefined;
-  const reason = attentionRefusal(config, type) ?? expertsRefusal(config, type) ?? family?.refusal?.(config);
+  const blocks = Object.hasOwn(otherBlocks, type) ? otherBlocks[type] : undefined;
+  const reason = blocks ?? attentionRefusal(config, type) ?? expertsRefusal(config, type) ?? family?.refusal?.(config);
   if (family && reason === undefined) return family;
   const known = Object.keys(families).join(", ");
   if (reason === undefined) throw new InputError(`model_type "${type}" is not known; known are ${known}`);

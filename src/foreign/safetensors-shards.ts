@@ -1,7 +1,7 @@
 // The tensors of a folder's safetensors: one file, or several with an index. Knows no models.
 
 import { openSafetensors, type SafetensorsFile } from "../checkpoint/safetensors.ts";
-import { quote, storedTypes } from "../checkpoint/safetensors-header.ts";
+import { bytesOf, quote } from "../checkpoint/safetensors-header.ts";
 import { InputError } from "../error.ts";
 import type { OpenByteSource } from "../files/byte-source.ts";
 import { isObject } from "../files/json-file.ts";
@@ -77,6 +77,6 @@ async function shardsOf(folder: ModelFolder): Promise<{ files: string[]; places:
 
 function foreignTensor(file: SafetensorsFile, name: string): ForeignTensor {
   const { stored, shape } = file.info(name);
-  const rowBytes = sizeOf(shape.slice(1)) * storedTypes[stored].bytes;
+  const rowBytes = bytesOf(stored, sizeOf(shape.slice(1)));
   return { file: file.path, stored, shape, read: (from, to) => file.range(name, from * rowBytes, to * rowBytes) };
 }

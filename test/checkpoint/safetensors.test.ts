@@ -138,6 +138,8 @@ describe("files that are not right", () => {
     data_offsets: offsets,
     ...more,
   });
+  const blocked = (blocks: string, a: object) =>
+    fileOf(JSON.stringify({ __metadata__: { "crosslayer.blocks": blocks }, a }), 34);
   const cases: [string, Uint8Array, RegExp][] = [
     ["an empty file", Buffer.alloc(0), /0 bytes are no safetensors/],
     ["a header longer than the file", Buffer.from("ff00000000000000", "hex"), /header of 255 bytes in a file of 8/],
@@ -187,9 +189,30 @@ describe("files that are not right", () => {
       fileOf(JSON.stringify({ a: entry("U8", [2], [0, 2]), b: entry("U8", [2], [1, 3]) }), 3),
       /"b": overlaps "a"/,
     ],
+    [
+      "blocks that are no JSON",
+      blocked("{", entry("U8", [34], [0, 34])),
+      /crosslayer\.blocks in __metadata__ must name/,
+    ],
+    ["blocks of no tensor", blocked('{"b":"Q8_0"}', entry("U8", [34], [0, 34])), /must name tensors, with Q4_0/],
+    ["blocks of no type", blocked('{"a":"toString"}', entry("U8", [34], [0, 34])), /must name tensors, with Q4_0/],
+    [
+      "blocks of numbers",
+      blocked('{"a":"Q8_0"}', entry("I8", [34], [0, 34])),
+      /"a": rows of 34 I8 are not blocks of Q8/,
+    ],
+    ["half a block", blocked('{"a":"Q8_0"}', entry("U8", [2, 17], [0, 34])), /"a": rows of 17 U8 are not blocks of Q8/],
     ["data left over", fileOf(JSON.stringify({ a: entry("U8", [1], [0, 1]) }), 2), /1 bytes of data, the file has 2/],
     ["data missing", fileOf(JSON.stringify({ a: entry("U8", [9], [0, 9]) }), 2), /9 bytes of data, the file has 2/],
   ];
+  test("blocks", async () => {
+    await using file = await openSafetensors(
+      bytesInMemory("memory", blocked('{"a":"Q8_0"}', entry("U8", [1, 34], [0, 34]))),
+    );
+    expect(file.info("a")).toMatchObject({ stored: "Q8_0", dtype: "float32", shape: [1, 32] });
+    expect((await file.read("a")).data).toHaveLength(32);
+  });
+
   test.each(cases)("%s", async (_, bytes, message) => {
     const path = join(scratch(), "wrong.safetensors");
     const error = await readBack(path, bytes).catch((caught) => caught);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bestCut, type Range, searchedSharing } from "../../src/convert/search.ts";
+import { bestCut, cheapestCut, type Range, searchedSharing } from "../../src/convert/search.ts";
 import { share, unshared } from "../../src/model/sharing.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { lively, randomTokens, tinyConfig } from "../model/tiny.ts";
@@ -12,6 +12,12 @@ function allCuts(count: number, most: number, first = 0): Range[][] {
   return Array.from({ length: count - first }, (_, i) => first + i).flatMap((last) =>
     allCuts(count, most - 1, last + 1).map((rest): Range[] => [[first, last], ...rest]),
   );
+}
+
+function allRuns(count: number): Range[] {
+  return Array.from({ length: count }, (_, first) =>
+    Array.from({ length: count - first }, (_, i): Range => [first, first + i]),
+  ).flat();
 }
 
 describe("search", () => {
@@ -29,6 +35,27 @@ describe("search", () => {
         expect(total(found)).toBeCloseTo(best, 12);
       }
     }
+  });
+
+  test("where runs cost no less than their parts, the cut that measures few runs is that which measures all", async () => {
+    const random = new Random(3);
+    let [measured, all] = [0, 0];
+    for (let round = 0; round < 40; round++) {
+      const count = 4 + random.below(8);
+      const steps = Array.from({ length: count }, () => Math.exp(2 * random.normal()));
+      const costOf = ([first, last]: Range) =>
+        first === last ? 0 : steps.slice(first, last).reduce((sum, step) => sum + step, 0) ** 1.5;
+      const runs = allRuns(count).filter(([first, last]) => last > first && last - first < 5);
+      const most = Math.ceil(count / (2 + random.below(2)));
+      const { cut } = await cheapestCut(count, most, runs, async (run) => {
+        measured++;
+        return costOf(run);
+      });
+      all += runs.length;
+      const allowed = (run: Range) => (run[1] - run[0] < 5 ? costOf(run) : Number.POSITIVE_INFINITY);
+      expect(cut).toEqual(bestCut(count, most, allowed));
+    }
+    expect(measured).toBeLessThan(0.6 * all);
   });
 
   const config = tinyConfig(unshared(6), "GQA");

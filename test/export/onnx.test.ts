@@ -1,5 +1,5 @@
 // Exported ONNX folders in plain sessions of other programs, each in a process of its own: our logits, in pieces, our greedy
-// text, and a past of owners alone. onnxruntime-node always; its WebAssembly and Python where they are there.
+// text, and a past of owners alone. onnxruntime-node and its WebAssembly always, Python's where it is there.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -22,26 +22,18 @@ import { type Kind, kindConfig, sharedKinds, unsharedKinds, writeRun } from "./r
 
 const require = createRequire(import.meta.url);
 
-/** Where a package would be imported from, if it is there. */
-function resolved(name: string): string | undefined {
-  try {
-    return pathToFileURL(require.resolve(name)).href;
-  } catch {
-    return undefined;
-  }
-}
+/** Where a package is imported from. */
+const resolved = (name: string) => pathToFileURL(require.resolve(name)).href;
 
 const python = process.env.CROSSLAYER_PYTHON ?? "python3";
 const hasPython = spawnSync(python, ["-c", "import onnxruntime, numpy"]).status === 0;
-const web = process.env.CROSSLAYER_ORT_WEB ?? resolved("onnxruntime-web");
 const script = (name: string) => join(import.meta.dirname, name);
 type Program = readonly [name: string, command: string, args: readonly string[]];
 const programs: readonly Program[] = [
-  ["onnxruntime-node", process.execPath, [script("plain-session.mjs"), resolved("onnxruntime-node") as string]],
-  ...(web ? ([["onnxruntime-web", process.execPath, [script("plain-session.mjs"), web]]] as const) : []),
+  ["onnxruntime-node", process.execPath, [script("plain-session.mjs"), resolved("onnxruntime-node")]],
+  ["onnxruntime-web", process.execPath, [script("plain-session.mjs"), resolved("onnxruntime-web")]],
   ...(hasPython ? ([["onnxruntime for Python", python, [script("plain_session.py")]]] as const) : []),
 ];
-if (!web) console.log("onnxruntime-web: is not there; its sessions are skipped");
 if (!hasPython) console.log(`onnxruntime for Python: ${python} has none; its sessions are skipped`);
 
 const kinds: Readonly<Record<string, Kind>> = {

@@ -39,7 +39,7 @@ const jsonOf = (...path: string[]) => JSON.parse(readFileSync(join(...path), "ut
 function targetOf(name: string): TargetName {
   const { config } = golden(name);
   const own: Record<string, TargetName> = { mistral: "llama", hunyuan_v1_dense: "hunyuan" };
-  if (config.use_cla) return "crosslayer";
+  if (config.use_cla || name.startsWith("shared-")) return "crosslayer";
   return (
     targetNames.find((target) => target === name) ??
     own[config.model_type as string] ??

@@ -45,6 +45,34 @@ test("a layout taken for another of the same names and shapes computes something
   expect(await worstLogit(run, made)).toBeGreaterThan(0.1);
 });
 
+describe("every project's words for one sharing make one model", () => {
+  const tail = { num_kv_shared_layers: 2, num_kv_reuse_layers: 2, kv_reuse_group: [[1, 2, 3]] };
+  const pairs = {
+    ...{ sharing_pattern: [0, 0, 2, 2], layer_types: "0_0_2_2", num_key_value_layers: 2 },
+    kv_reuse_group: [
+      [0, 1],
+      [2, 3],
+    ],
+  };
+  const said = (name: string, words: object) =>
+    Object.entries(words).map(([key, value]) => [name, { [key]: value }] as const);
+  test.each([
+    ...said("shared-pairs", pairs),
+    ["shared-pairs", { use_cla: true, cla_share_factor: 2 }] as const,
+    ...said("shared-tail", { ...tail, sharing_pattern: [0, 1, 1, 1], layer_types: "0_1_1_1" }),
+    ["shared-tail", { num_kv_shared_layers: 2, layer_types: new Array(4).fill("full_attention") }] as const,
+  ])("%s as %j", async (name, words) => {
+    const made = golden(name);
+    const { layer_types: _, num_kv_reuse_layers: __, ...rest } = made.config;
+    const folder = scratch();
+    writeFolder(folder, { ...made, config: { ...rest, ...words, model_type: "llama" } });
+    await using checkpoint = await openCheckpoint(folder);
+    const { run } = await importModel(checkpoint, join(folder, "run"));
+    expect(run.config.model.sharing).toEqual(name === "shared-pairs" ? [0, 0, 2, 2] : [0, 1, 1, 1]);
+    expect(await worstLogit(run, made)).toBeLessThan(1e-4);
+  });
+});
+
 describe.each(goldenNames)("%s", (name) => {
   const made = golden(name);
 

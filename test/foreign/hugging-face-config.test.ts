@@ -223,8 +223,10 @@ describe("models that would be reckoned wrongly are refused by name", () => {
     ["gemma3n_text", { num_kv_shared_layers: 3 }, /embeddings for every layer/],
     ["gemma4_text", {}, /embeddings for every layer \(hidden_size_per_layer_input\)/],
     ["gemma4_text", { hidden_size_per_layer_input: 0 }, /heads of two sizes \(head_dim 256, global_head_dim 512\)/],
-    ["gpt_neox", {}, /"gpt_neox" is not known; known are llama, /],
-    ["llama_swiftkv", { num_key_value_layers: 3 }, /"llama_swiftkv" is not known/],
+    ["gpt_neox", { num_key_value_layers: 3 }, /norms with biases, an MLP without a gate, and attention beside it/],
+    ["yoco", {}, /lower layers that keep a window or a state/],
+    ["llama_swiftkv", { num_key_value_layers: 3 }, /projected from one layer's stream/],
+    ["toString", {}, /"toString" is not known; known are llama, /],
   ])("%s %j", (model_type, more, message) => {
     expect(() => huggingFaceModel({ ...small, model_type, ...more })).toThrow(message);
     expect(() => huggingFaceModel({ ...small, model_type, ...more })).toThrow(`model_type "${model_type}"`);

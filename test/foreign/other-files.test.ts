@@ -9,9 +9,9 @@ import type { RunDirectory } from "../../src/checkpoint/run-directory.ts";
 import { openSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { EngineCore } from "../../src/engine/core.ts";
 import { decode } from "../../src/engine/decode.ts";
-import { type GgufType, ggufTypes, restoreBlocks } from "../../src/foreign/gguf-blocks.ts";
 import { importModel } from "../../src/foreign/import-model.ts";
 import { openCheckpoint } from "../../src/foreign/open-checkpoint.ts";
+import { type BlockType, blockTypes, restoreBlocks } from "../../src/tensor/blocks.ts";
 import { toBfloat16, toFloat16 } from "../../src/tensor/half.ts";
 import { FullForward } from "../engine/full-forward.ts";
 import { scratch } from "../files/scratch.ts";
@@ -63,10 +63,10 @@ describe("GGUF", () => {
   it("restores blocks as llama.cpp does, and reads rows of them in our order", async () => {
     const goldens = JSON.parse(readFileSync(join(import.meta.dirname, "blocks/golden/blocks.json"), "utf8"));
     for (const { type, bytes, numbers } of Object.values<{ type: number; bytes: string; numbers: number[] }>(goldens)) {
-      const kind = ggufTypes[type] as GgufType;
-      const found = restoreBlocks(kind, Uint8Array.from(Buffer.from(bytes, "base64")));
-      expect(new Float32Array(found.buffer)).toEqual(Float32Array.from(numbers));
-      const first = Uint8Array.from(Buffer.from(bytes, "base64").subarray(0, kind.bytes)); // 32 numbers, the same row everywhere
+      const kind = ({ 2: "Q4_0", 3: "Q4_1", 8: "Q8_0" } as const)[type] as BlockType;
+      expect(restoreBlocks(kind, Buffer.from(bytes, "base64"))).toEqual(Float32Array.from(numbers));
+      // 32 numbers, the same row everywhere
+      const first = Uint8Array.from(Buffer.from(bytes, "base64").subarray(0, blockTypes[kind].bytes));
       const path = join(scratch(), "llama.gguf");
       const rows = ([height = 1]: readonly number[]) => Buffer.concat(new Array(height).fill(first));
       const isBlocks = (shape: readonly number[]) => shape.length === 2 && shape[1] === 32;
@@ -74,9 +74,12 @@ describe("GGUF", () => {
         path,
         llamaGguf(made, (all, shape) => (isBlocks(shape) ? { type, bytes: rows(shape) } : floats(all))),
       );
-      const { tensors } = await (await imported(path)).loadModel();
+      const run = await imported(path);
+      const { tensors } = await run.loadModel();
       const weights = tensors["layers.1.attn.k"]?.data as Float32Array;
       expect(weights.subarray(7 * 32, 8 * 32)).toEqual(Float32Array.from(numbers.slice(0, 32)));
+      await using file = await openSafetensors(join(run.path, "model.safetensors"));
+      expect(file.info("layers.1.attn.k")).toMatchObject({ stored: kind, dtype: "float32", shape: [32, 32] });
     }
   });
 

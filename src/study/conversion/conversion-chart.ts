@@ -8,21 +8,25 @@ import { modelColors } from "../../charts/palette.ts";
 import { countText } from "../../charts/quantity.ts";
 import type { ConversionResult } from "./conversion-study.ts";
 
-/** Lines of one sharing's conversions, distilled ones dashed; teacher and the model from scratch as levels. */
+/**
+ * Lines of one sharing's conversions, distilled ones dashed, and of the teacher trained on; teacher and the model from
+ * scratch as levels.
+ */
 export function conversionChart(
   results: readonly ConversionResult[],
   sharing: string,
   drawing: DrawingOptions = {},
 ): string {
   const own = results.filter((result) => result.kind === "converted" && result.sharing === sharing);
+  const continued = results.filter(({ kind }) => kind === "continued");
   const others = results.filter(
     ({ kind, sharing: of }) => kind === "teacher" || (kind === "scratch" && of === sharing),
   );
   const nameOf = ({ kind, init }: ConversionResult) =>
-    ({ teacher: "teacher", scratch: "from scratch", converted: String(init) })[kind];
-  const colors = modelColors([...others, ...own].map((result) => ({ ...result, name: nameOf(result) })));
+    ({ teacher: "teacher", continued: "teacher on", scratch: "from scratch", converted: String(init) })[kind];
+  const colors = modelColors([...others, ...continued, ...own].map((result) => ({ ...result, name: nameOf(result) })));
   const colorOf = (result: ConversionResult) => colors.get(nameOf(result)) as string;
-  const lines = own.map((result) => ({
+  const lines = [...continued, ...own].map((result) => ({
     name: `${nameOf(result)}${result.isDistilled ? ", distilled" : ""}`,
     color: colorOf(result),
     isDashed: result.isDistilled === true,

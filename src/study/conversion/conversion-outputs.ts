@@ -58,7 +58,7 @@ function page(results: readonly ConversionResult[], { plan, command, versions }:
   );
   const body = [
     `<h1>${escaped(plan.title)}</h1>`,
-    `<p class="lead">A trained model keeps keys and values in every layer. Here it is made to share them, in several ways, and trained on. Losses are nats per token on text that nothing was trained on or fitted to; "recovered" is the part of what conversion lost that training gave back.</p>`,
+    `<p class="lead">A trained model keeps keys and values in every layer. Here it is made to share them, in several ways, and trained on. Losses are nats per token on text that nothing was trained on or fitted to; "recovered" is the part of what conversion lost that training gave back, beside the teacher trained on for as long.</p>`,
     section("What the study shows", [list(conversionFindings(results))]),
     section("Every run", [
       `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${cells.join("")}</tbody></table></div>`,

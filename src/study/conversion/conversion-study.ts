@@ -32,8 +32,8 @@ export interface LossPoint {
 
 /** What a run came to. */
 export interface ConversionResult {
-  /** "teacher", "scratch", or a conversion. */
-  readonly kind: "teacher" | "scratch" | "converted";
+  /** The teacher, the teacher trained on for as long as conversions are, a model from scratch, or a conversion. */
+  readonly kind: "teacher" | "continued" | "scratch" | "converted";
   readonly name: string;
   readonly model: ModelConfig;
   /** As the plan has it; "search" for one that was searched. */
@@ -88,11 +88,13 @@ export async function* conversionStudy(
   const variants = plan.sharings.flatMap((sharing) => plan.inits.map((init) => ({ sharing, init })));
   const given = plan.sharings.filter((sharing) => sharing !== "search");
   const scratch = plan.scratch ? given : [];
-  const runs = 1 + scratch.length + variants.length * 2;
+  const runs = 2 + scratch.length + variants.length * 2;
   const tokensOf = (steps: number) => steps * plan.batch * plan.context;
 
   const teacher = yield* trained({ name: "teacher", model, phase: plan.teacher, kind: "teacher", sharing: "" });
   if (!teacher) return undefined;
+  const onward = { name: "teacher trained on", model, phase: plan.uptrain, beginning: { weights: teacher } };
+  if (!(yield* trained({ kind: "continued", sharing: "", ...onward }))) return undefined;
   for (const sharing of scratch) {
     const shared = modelConfig({ ...model, sharing: parseSharing(sharing, model.layers) });
     const phase = { ...plan.teacher, steps: plan.teacher.steps + plan.uptrain.steps };
@@ -157,7 +159,7 @@ export async function* conversionStudy(
     };
     if (!run.finished) {
       // A stream of its own: text that the teacher has seen comes in another order.
-      const seed = spec.kind === "converted" ? plan.seed + 1 : plan.seed;
+      const seed = beginning ? plan.seed + 1 : plan.seed;
       const batches = new Batches(corpus.data.train, { batch: stored.microBatch, context: model.context, seed });
       const steps = train({
         ...{ device, model, recipe: stored, batches, beginning, directory: run, signal },
@@ -175,8 +177,7 @@ export async function* conversionStudy(
     }
     const { tensors } = await run.loadModel();
     const { loss, perplexity } = await measured(tensors);
-    const isBegun = spec.kind === "converted" && beginning?.weights !== undefined;
-    const start = isBegun ? await measured(beginning.weights as Tensors) : undefined;
+    const start = beginning?.weights && (await measured(beginning.weights));
     const rows = await run.metrics<{ step: number; validation?: number; seconds: number }>();
     const curve = rows.flatMap(({ step, validation }) =>
       validation === undefined || validation === null ? [] : [{ tokens: tokensOf(step), loss: validation }],

@@ -23,21 +23,26 @@ const textColumns = 3;
 const aligns = conversionHeads.map((_, i): Align => (i < textColumns ? "left" : "right"));
 
 /**
- * What training gave back of what conversion lost: 0 to 1, above where it ends better than the teacher; undefined where
- * nothing was lost.
+ * What training gave back of what conversion lost beside `teacher`: 1 where it ends as good as the teacher that was trained
+ * on for as long, `continued`, and above where it ends better; undefined where nothing was lost.
  */
-export function recovered({ before, after }: ConversionResult, teacher: ConversionResult): number | undefined {
-  return before === undefined || before <= teacher.after ? undefined : (before - after) / (before - teacher.after);
+export function recovered(
+  { before, after }: ConversionResult,
+  teacher: ConversionResult,
+  continued: ConversionResult,
+): number | undefined {
+  if (before === undefined || before <= teacher.after) return undefined;
+  return 1 - (after - continued.after) / (before - teacher.after);
 }
 
 /** A result's cells in the order of `conversionHeads`; losses are held-out, nats per token. */
 export function conversionCells(results: readonly ConversionResult[]): string[][] {
-  const teacher = teacherOf(results);
+  const [teacher, continued] = [theOne(results, "teacher"), theOne(results, "continued")];
   return results.map((result) => {
-    const part = recovered(result, teacher);
+    const part = result.kind === "converted" ? recovered(result, teacher, continued) : undefined;
     return [
       result.kind === "teacher" ? "teacher" : sharingName(result.model.sharing) || "unshared",
-      result.init ?? "random",
+      result.init ?? (result.kind === "continued" ? "teacher" : "random"),
       result.kind === "converted" ? (result.isDistilled ? "text, teacher" : "text") : "text",
       integerText(result.kvBytesPerToken),
       countText(result.tokens),
@@ -67,11 +72,13 @@ export function conversionMarkdown(results: readonly ConversionResult[]): string
 
 /** What the study shows, a sentence each. */
 export function conversionFindings(results: readonly ConversionResult[]): string[] {
-  const teacher = teacherOf(results);
+  const [teacher, continued] = [theOne(results, "teacher"), theOne(results, "continued")];
   const converted = results.filter(({ kind }) => kind === "converted");
   const plain = converted.filter(({ isDistilled }) => !isDistilled);
   const lost = (loss: number) => signedText(loss - teacher.after);
-  const lines: string[] = [];
+  const lines = [
+    `The teacher, trained on for ${countText(continued.tokens)} tokens as conversions are, changes by ${lost(continued.after)} nats per token: what conversions end at is to be compared with that.`,
+  ];
   for (const sharing of new Set(converted.map((result) => result.sharing))) {
     const own = plain.filter((result) => result.sharing === sharing);
     const name = sharingName(own[0]?.model.sharing ?? []);
@@ -80,10 +87,10 @@ export function conversionFindings(results: readonly ConversionResult[]): string
     lines.push(`Converted to ${label} without training, the loss changes by: ${begin} nats per token.`);
     const all = converted.filter((result) => result.sharing === sharing).sort((a, b) => a.after - b.after);
     const best = all[0] as ConversionResult;
-    const part = recovered(best, teacher);
+    const part = recovered(best, teacher, continued);
     const back = part === undefined ? "" : `, ${(100 * part).toFixed(0)}% of its loss recovered`;
     lines.push(
-      `After ${countText(best.tokens)} tokens of uptraining the best of ${label} began as ${best.init}${best.isDistilled ? " and was distilled" : ""}: ${lost(best.after)} nats from the teacher${back}.`,
+      `After ${countText(best.tokens)} tokens of uptraining the best of ${label} began as ${best.init}${best.isDistilled ? " and was distilled" : ""}: ${lost(best.after)} nats from the teacher, ${signedText(best.after - continued.after)} from the teacher trained on${back}.`,
     );
     const scratch = results.find((result) => result.kind === "scratch" && result.sharing === sharing);
     if (scratch) {
@@ -110,8 +117,8 @@ export function conversionFindings(results: readonly ConversionResult[]): string
   return lines;
 }
 
-function teacherOf(results: readonly ConversionResult[]): ConversionResult {
-  const found = results.find(({ kind }) => kind === "teacher");
-  if (!found) throw new TypeError("conversion study: no teacher among the results");
+function theOne(results: readonly ConversionResult[], kind: ConversionResult["kind"]): ConversionResult {
+  const found = results.find((result) => result.kind === kind);
+  if (!found) throw new TypeError(`conversion study: no ${kind} among the results`);
   return found;
 }

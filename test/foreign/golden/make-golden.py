@@ -31,6 +31,7 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 from transformers.models.hunyuan_v1_dense import modeling_hunyuan_v1_dense as hunyuan
+from transformers.models.llama import modeling_llama as llama
 
 from golden import VOCAB, write
 from weights import fill
@@ -85,6 +86,11 @@ families = {
     "phi3-partial": (Phi3ForCausalLM, longrope(112), dict(context=112)),
     "phi3-long": (Phi3ForCausalLM, longrope(4), {}),
     "hunyuan": (HunYuanDenseV1ForCausalLM, config(HunYuanDenseV1Config, tie_word_embeddings=True, head_dim=8), {}),
+    # Llama's blocks whose layers share turned keys and values: LCKV's words for pairs, AFM's for a tail.
+    "shared-pairs": (
+        LlamaForCausalLM, config(LlamaConfig), dict(sharing=[0, 0, 2, 2], said=dict(model_type="lckv-llama", layer_types="0_0_2_2")),
+    ),
+    "shared-tail": (LlamaForCausalLM, config(LlamaConfig), dict(sharing=[0, 1, 1, 1], said=dict(num_kv_reuse_layers=2))),
     "hunyuan-cla": (HunYuanDenseV1ForCausalLM, config(HunYuanDenseV1Config, tie_word_embeddings=True, head_dim=8), dict(cla=2)),
 }
 
@@ -106,6 +112,31 @@ def share(model, factor):
 
     for layer in model.model.layers:
         layer.self_attn.forward = forward.__get__(layer.self_attn)
+
+
+def share_turned(model, sharing):
+    """LCKV's way: a layer attends to the keys, turned once, and the values of the layer that it names."""
+    kept = {}
+
+    def forward(self, hidden_states, position_embeddings, attention_mask, **_):
+        shape = (*hidden_states.shape[:-1], -1, self.head_dim)
+        split = lambda x: x.view(shape).transpose(1, 2)  # noqa: E731
+        owner = sharing[self.layer_idx]
+        query = split(self.q_proj(hidden_states))
+        if owner == self.layer_idx:
+            _, key = llama.apply_rotary_pos_emb(query, split(self.k_proj(hidden_states)), *position_embeddings)
+            kept[owner] = key, split(self.v_proj(hidden_states))
+        query, _ = llama.apply_rotary_pos_emb(query, kept[owner][0], *position_embeddings)
+        out, weights = llama.eager_attention_forward(self, query, *kept[owner], attention_mask, scaling=self.scaling)
+        return self.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), weights
+
+    for layer in model.model.layers:
+        layer.self_attn.forward = forward.__get__(layer.self_attn)
+
+
+def owners_only(tensors, sharing):
+    borrowed = [f"layers.{layer}.self_attn.{kv}_proj." for layer, owner in enumerate(sharing) if owner != layer for kv in "kv"]
+    return [tensor for tensor in tensors if not any(part in tensor[1] for part in borrowed)]
 
 
 def tensors_of(folder):
@@ -138,5 +169,9 @@ if __name__ == "__main__":
             if "cla" in how:
                 share(model, how["cla"])
                 saved |= dict(use_cla=True, cla_share_factor=how["cla"])
+            if "sharing" in how:
+                share_turned(model, how["sharing"])
+                tensors = owners_only(tensors, how["sharing"])
+                saved |= how["said"]
             more = {key: how[key] for key in ("context",) if key in how}
             write(name, saved, tensors, lambda ids: model(torch.tensor([ids])).logits[0], **more)

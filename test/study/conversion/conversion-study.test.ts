@@ -48,24 +48,36 @@ describe("a study of conversion", () => {
   it("trains, converts, uptrains and compares; stopped, it goes on to the same numbers; it tells people", async () => {
     const results = (await run(at("whole"))) as ConversionResult[];
     expect(results.map(({ name }) => name)).toEqual([
-      ...["teacher", "scratch 2", "2 fit", "2 fit distilled", "search fit", "search fit distilled"],
+      ...[
+        "teacher",
+        "teacher trained on",
+        "scratch 2",
+        "2 fit",
+        "2 fit distilled",
+        "search fit",
+        "search fit distilled",
+      ],
     ]);
-    const [teacher, fromScratch, converted] = results as [ConversionResult, ConversionResult, ConversionResult];
+    const [teacher, continued, fromScratch, converted] = results as [
+      ...[ConversionResult, ConversionResult, ConversionResult, ConversionResult],
+    ];
+    expect(continued.before).toBe(teacher.after);
+    expect(continued.tokens).toBe(converted.tokens);
     expect(fromScratch.tokens).toBe(teacher.tokens + converted.tokens);
     expect(converted.kvBytesPerToken).toBe(teacher.kvBytesPerToken / 2);
-    for (const result of results.slice(4)) {
+    for (const result of results.slice(5)) {
       expect(result.kvBytesPerToken).toBeLessThanOrEqual(converted.kvBytesPerToken);
       expect(owners(result.model.sharing).length).toBeLessThanOrEqual(2);
     }
     for (const { after, before, kind } of results) {
       expect(after).toBeGreaterThan(0);
-      expect(before === undefined).toBe(kind !== "converted");
+      expect(before === undefined).toBe(kind === "teacher" || kind === "scratch");
     }
 
     const controller = new AbortController();
     let steps = 0;
     const stopped = await run(at("parts"), controller.signal, () => {
-      if (++steps === 20) controller.abort(); // within uptraining
+      if (++steps === 23) controller.abort(); // within uptraining
     });
     expect(stopped).toBeUndefined();
     expect(numbers(await run(at("parts")))).toEqual(numbers(results));
@@ -85,10 +97,11 @@ describe("a study of conversion", () => {
     expect(readFileSync(written[1] as string, "utf8")).toContain(conversionMarkdown(results));
   }, 240_000);
 
-  it("says how much was recovered: none, half, all; nothing where nothing was lost", () => {
-    const teacher = { after: 2 } as ConversionResult;
-    const result = (before: number, after: number) => recovered({ before, after } as ConversionResult, teacher);
-    expect([result(4, 4), result(4, 3), result(4, 2)]).toEqual([0, 0.5, 1]);
+  it("says how much was recovered: none, half, all of what the teacher has when it is trained on as well", () => {
+    const [teacher, continued] = [{ after: 2 }, { after: 1 }] as [ConversionResult, ConversionResult];
+    const result = (before: number, after: number) =>
+      recovered({ before, after } as ConversionResult, teacher, continued);
+    expect([result(4, 3), result(4, 2), result(4, 1)]).toEqual([0, 0.5, 1]);
     expect(result(2, 1)).toBeUndefined();
   });
 
