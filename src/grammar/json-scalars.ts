@@ -26,6 +26,38 @@ object ::= "{" ws (string ":" ws value ("," ws string ":" ws value)* ws)? "}"
 value ::= object | array | string | number | boolean | null
 `;
 
+/** Rules of the same values as Python spells them. */
+export const pythonRules = `
+py_boolean ::= "True" | "False"
+py_null ::= "None"
+py_array ::= "[" ws (py_value ("," ws py_value)* ws)? "]"
+py_object ::= "{" ws (string ":" ws py_value ("," ws string ":" ws py_value)* ws)? "}"
+py_value ::= py_object | py_array | string | number | py_boolean | py_null
+`;
+
+/** Rules that differ by who spells them. */
+const spelled: ReadonlySet<string> = new Set(["boolean", "null", "array", "object", "value"]);
+
+/** How JSON's values are spelled: as JSON, or as Python's. */
+export type Spelling = "json" | "python";
+
+/** The rule of a kind of value. */
+export function ruleOf(kind: string, spelling: Spelling): string {
+  return spelling === "python" && spelled.has(kind) ? `py_${kind}` : kind;
+}
+
+/** A value's only text. */
+export function literalOf(value: unknown, spelling: Spelling): string {
+  if (spelling === "json") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((one) => literalOf(one, spelling)).join(", ")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value).map(([name, one]) => `${JSON.stringify(name)}: ${literalOf(one, spelling)}`);
+    return `{${members.join(", ")}}`;
+  }
+  if (typeof value === "boolean") return value ? "True" : "False";
+  return value === null ? "None" : JSON.stringify(value);
+}
+
 /** An expression for the strings that `schema` allows. */
 export function stringGrammar(schema: Schema, at: string, rule: (body: string) => string): string {
   const { pattern, format } = schema;

@@ -9,7 +9,7 @@
 
 import { InputError } from "../error.ts";
 import { choice, quoted } from "./characters.ts";
-import { jsonRules, numberGrammar, stringGrammar } from "./json-scalars.ts";
+import { jsonRules, literalOf, numberGrammar, ruleOf, type Spelling, stringGrammar } from "./json-scalars.ts";
 import { endless } from "./recursion.ts";
 import {
   apart,
@@ -49,29 +49,61 @@ export function schemaGrammar(schema: unknown): string {
   return `${schemaRules(schema, "root")}${jsonRules}`;
 }
 
+/** What of a schema is written, and how. */
+export interface SchemaPart {
+  /** The place in it (a JSON pointer) of the schema that is meant; the whole if not given. */
+  readonly at?: string;
+  readonly spelling?: Spelling;
+}
+
 /** The same without the rules of JSON, for a grammar of more than this: its first rule is `name`, as the others' begin. */
-export function schemaRules(schema: unknown, name: string): string {
-  return new SchemaGrammar(schema, name).text();
+export function schemaRules(schema: unknown, name: string, part: SchemaPart = {}): string {
+  return new SchemaGrammar(schema, name, part).text();
+}
+
+/**
+ * Members that follow each other, with what stands between two; those that are not `required` may be missing. Undefined if
+ * there are none.
+ * @param rule the name of the rule for an expression.
+ */
+export function membersGrammar(
+  members: readonly { readonly ebnf: string; readonly required: boolean }[],
+  between: string,
+  rule: (body: string) => string,
+): { readonly ebnf: string; readonly required: boolean } {
+  // After a first member: the rest, each with what stands before it.
+  const tails = new Array<string>(members.length).fill("");
+  for (let i = members.length - 2; i >= 0; i--) {
+    const { ebnf, required } = members[i + 1] as (typeof members)[number];
+    tails[i] = rule(`(${between} ${ebnf})${required ? "" : "?"} ${tails[i + 1]}`);
+  }
+  const needed = members.findIndex(({ required }) => required);
+  const firsts = needed < 0 ? members : members.slice(0, needed + 1);
+  return { ebnf: choice(firsts.map(({ ebnf }, i) => `${ebnf} ${tails[i]}`)), required: needed >= 0 };
 }
 
 class SchemaGrammar {
   readonly #root: unknown;
   readonly #name: string; // of the first rule
+  readonly #at: string;
+  readonly #spelling: Spelling;
   readonly #rules: string[] = [];
   readonly #names = new Map<string, string>(); // of rules, by expression
   /** Rules of schemas that are referred to. */
   readonly #named: { readonly value: Map<string, string>; readonly name: Map<string, string> };
 
-  constructor(root: unknown, name: string) {
+  constructor(root: unknown, name: string, { at = "#", spelling = "json" }: SchemaPart) {
     this.#root = root;
     this.#name = name;
-    this.#named = { value: new Map([["#", name]]), name: new Map() };
+    this.#at = at;
+    this.#spelling = spelling;
+    this.#named = { value: new Map([[at, name]]), name: new Map() };
   }
 
   text(): string {
     if (isDeeper(this.#root, mostLevels))
       throw InputError.at("format", `is nested deeper than ${mostLevels}`, { shown: "JSON schema" });
-    const root = this.#value(this.#root, "#");
+    const root = this.#value(resolve(this.#root, this.#at, "#"), this.#at);
     const refs = [...this.#named.value.keys(), ...this.#named.name.keys()];
     const found = endless(refs, (ref) => resolve(this.#root, ref, "#"));
     if (found) throw refused(`$ref ${found}`, "allows nothing: it leads back to itself without end");
@@ -92,7 +124,7 @@ class SchemaGrammar {
 
   /** An expression for what `schema` allows; of names, for those that are strings. */
   #value(schema: unknown, at: string, kind: Kind = "value"): string {
-    const anything = kind === "name" ? "string" : "value";
+    const anything = kind === "name" ? "string" : ruleOf("value", this.#spelling);
     if (schema === true) return anything;
     if (schema === false) throw refused(at, "false allows nothing");
     if (!isSchema(schema)) throw refused(at, `must be an object, true or false; found ${JSON.stringify(schema)}`);
@@ -115,7 +147,7 @@ class SchemaGrammar {
     if (type === "array") return this.#array(schema, at);
     if (type === "string") return stringGrammar(schema, at, (body) => this.#rule(body));
     if (type === "number" || type === "integer") return numberGrammar(type, schema, at);
-    return type;
+    return ruleOf(type, this.#spelling);
   }
 
   #decided(schema: Schema, decider: string, asked: readonly string[], at: string, kind: Kind): string {
@@ -144,7 +176,7 @@ class SchemaGrammar {
     const types = kind === "name" ? namedTypes(schema, at) : said;
     const fitting = values.filter((value) => !types || types.some((type) => isOf(type, value)));
     if (fitting.length === 0) throw refused(at, `none of its values is of type ${types?.join(" or ")}`);
-    return choice(fitting.map((value) => quoted(JSON.stringify(value))));
+    return choice(fitting.map((value) => quoted(literalOf(value, this.#spelling))));
   }
 
   #reference(ref: unknown, at: string, kind: Kind): string {
@@ -184,7 +216,8 @@ class SchemaGrammar {
       if (additionalProperties === false && least > 0)
         throw refused(at, "allows nothing: no property, but one at least");
       if (additionalProperties === false) return `("{" ws "}")`;
-      if (additionalProperties === true && propertyNames === true && least === 0 && most === undefined) return "object";
+      if (additionalProperties === true && propertyNames === true && least === 0 && most === undefined)
+        return ruleOf("object", this.#spelling);
       const key = this.#value(propertyNames, `${at}/propertyNames`, "name");
       const value = this.#value(additionalProperties, `${at}/additionalProperties`);
       return this.#rule(`"{" ws ${list(this.#rule(`${key} ":" ws ${value}`), least, most)} "}"`);
@@ -198,18 +231,11 @@ class SchemaGrammar {
     const pairs = members.map((name) => {
       const own = Object.hasOwn(properties, name);
       const value = this.#value(own ? properties[name] : additionalProperties, `${at}/properties/${pointer(name)}`);
-      return this.#rule(`${quoted(JSON.stringify(name))} ":" ws ${value}`);
+      const ebnf = this.#rule(`${quoted(JSON.stringify(name))} ":" ws ${value}`);
+      return { ebnf, required: required.includes(name) };
     });
-    // After a first property: the rest, each with its comma.
-    const tails = new Array<string>(members.length).fill("");
-    for (let i = members.length - 2; i >= 0; i--) {
-      const next = `("," ws ${pairs[i + 1]})${required.includes(members[i + 1] as string) ? "" : "?"}`;
-      tails[i] = this.#rule(`${next} ${tails[i + 1]}`);
-    }
-    const needed = members.findIndex((name) => required.includes(name));
-    const firsts = needed < 0 ? pairs : pairs.slice(0, needed + 1);
-    const filled = `${choice(firsts.map((pair, i) => `${pair} ${tails[i]}`))} ws`;
-    return this.#rule(`"{" ws ${needed < 0 ? `(${filled})?` : filled} "}"`);
+    const filled = membersGrammar(pairs, `"," ws`, (body) => this.#rule(body));
+    return this.#rule(`"{" ws ${filled.required ? `${filled.ebnf} ws` : `(${filled.ebnf} ws)?`} "}"`);
   }
 
   #array(schema: Schema, at: string): string {
@@ -222,7 +248,8 @@ class SchemaGrammar {
     const prefix = prefixItems.slice(0, most).map((item, i) => this.#rule(this.#value(item, `${at}/prefixItems/${i}`)));
     if (items === false && least > prefix.length)
       throw refused(at, `allows nothing: minItems ${least}, but items false`);
-    if (items === true && prefix.length === 0 && least === 0 && most === undefined) return "array";
+    if (items === true && prefix.length === 0 && least === 0 && most === undefined)
+      return ruleOf("array", this.#spelling);
     const more = most === undefined ? undefined : most - prefix.length;
     const rest = items === false || more === 0 ? undefined : this.#rule(this.#value(items, `${at}/items`));
     if (prefix.length === 0) return this.#rule(`"[" ws ${rest ? list(rest, least, most) : ""} "]"`);

@@ -3,8 +3,9 @@
 import { InputError } from "../error.ts";
 import { type ToolForm, type ToolFormName, toolForms } from "../text/tool-form.ts";
 import { choice, quoted } from "./characters.ts";
-import { jsonRules } from "./json-scalars.ts";
+import { jsonRules, pythonRules } from "./json-scalars.ts";
 import { schemaRules } from "./json-schema.ts";
+import { argumentsRules, textUntil } from "./tool-arguments.ts";
 
 /** A tool that may be called. */
 export interface CallableTool {
@@ -26,24 +27,25 @@ export interface ToolCalls {
 /** xgrammar's EBNF of such texts. @throws InputError naming the tool whose schema no grammar can follow. */
 export function toolCallsGrammar({ form: formName, tools, several, beside }: ToolCalls): string {
   const form: ToolForm = toolForms[formName];
-  const rules = tools.map(({ parameters }, i) => argumentRules(parameters, i));
-  const calls = tools.map(({ name }, i) => {
-    return `${quoted(`{"name": ${JSON.stringify(name)}, ${JSON.stringify(form.argumentsKey)}: `)} t${i} "}"`;
-  });
-  const mark = form.open.trim();
-  const marked = [form.open.slice(mark.length), form.close].map((text) => (text === "" ? "" : quoted(text)));
-  rules.push(`marked ::= ${marked[0]} ${choice(calls)} ${marked[1]}`);
-  rules.push(`call ::= ${mark === "" ? "" : quoted(mark)} marked`);
-  const more = several && form.between !== undefined ? ` (${quoted(form.between)} call)*` : "";
-  if (beside === "nothing") rules.push(`root ::= call${more}`);
-  else if (beside === "text") rules.push(...textRules(form, several));
-  else rules.push(schemaRules(beside.jsonSchema, "instead"), `root ::= call${more} | instead`);
-  return `${rules.join("\n")}${jsonRules}`;
+  const { mark, open, close, before, middle, after, between, more } = form;
+  const rules = tools.map(({ parameters }, i) => rulesOf(parameters, i, form));
+  const calls = tools.map(({ name }, i) => sequence(literal(before + name + middle), `t${i}`, literal(after)));
+  const another = (between: string | undefined, rule: string) =>
+    several && between !== undefined ? ` (${sequence(literal(between), rule)})*` : "";
+  rules.push(`one ::= ${choice(calls)}`);
+  rules.push(`marked ::= ${sequence(literal(open), `one${another(more, "one")}`, literal(close))}`);
+  rules.push(`call ::= ${sequence(literal(mark), "marked")}`);
+  if (beside === "nothing") rules.push(`root ::= call${another(between, "call")}`);
+  else if (beside === "text" && mark !== "") {
+    rules.push("root ::= text_0", ...textUntil(mark, "text", `marked ${several ? "text_0" : ""}`, true));
+  } else if (beside === "text") rules.push(`root ::= call | ([^${before[0] ?? open[0]} \\t\\r\\n] [^\\0]*)?`);
+  else rules.push(schemaRules(beside.jsonSchema, "instead"), `root ::= call${another(between, "call")} | instead`);
+  return `${rules.join("\n")}${jsonRules}${form.arguments === "python" ? pythonRules : ""}`;
 }
 
-function argumentRules(parameters: object | undefined, i: number): string {
+function rulesOf(parameters: object | undefined, i: number, form: ToolForm): string {
   try {
-    return schemaRules(parameters ?? { type: "object" }, `t${i}`);
+    return argumentsRules(parameters ?? { type: "object" }, `t${i}`, form.arguments);
   } catch (error) {
     if (!(error instanceof InputError) || error.problem === undefined) throw error;
     const option = `tools[${i}].function.parameters`;
@@ -51,22 +53,10 @@ function argumentRules(parameters: object | undefined, i: number): string {
   }
 }
 
-/** Text with calls in it: where a mark begins calls, it begins nothing else; elsewhere, a text that is no call begins otherwise. */
-function textRules({ open }: ToolForm, several: boolean): string[] {
-  const mark = open.trim();
-  if (mark === "") return ["root ::= call | ([^{ \\t\\r\\n] [^\\0]*)?"];
-  // A state for how much of the mark has come; its first character is nowhere else in it.
-  const first = mark[0] as string;
-  const states = Array.from(mark, (next, matched) => {
-    if (matched === 0) return `text0 ::= ${but(first)}* (${quoted(first)} text1)?`;
-    const others = `"" | ${quoted(first)} text1 | ${but(first, next)} text0`;
-    const onward = matched + 1 < mark.length ? `text${matched + 1}` : `marked ${several ? "text0" : ""}`;
-    return `text${matched} ::= ${others} | ${quoted(next)} ${onward}`;
-  });
-  return ["root ::= text0", ...states];
+function literal(text: string): string {
+  return text === "" ? "" : quoted(text);
 }
 
-/** Any character but these. */
-function but(...characters: string[]): string {
-  return `[^${characters.map((one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`).join("")}]`;
+function sequence(...parts: string[]): string {
+  return parts.filter((part) => part !== "").join(" ");
 }

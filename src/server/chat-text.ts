@@ -1,8 +1,8 @@
 // What an answer of a chat says, with the tools that it calls, as the API's objects: as deltas while it comes, and whole.
 
 import { randomUUID } from "node:crypto";
-import { ToolCallReader, type ToolPiece } from "../text/tool-call-reader.ts";
-import type { ToolFormName } from "../text/tool-form.ts";
+import { type KnownTool, ToolCallReader, type ToolPiece } from "../text/tool-call-reader.ts";
+import { type ToolForm, type ToolFormName, toolForms } from "../text/tool-form.ts";
 import { finishReasonOf, type Written } from "./answers.ts";
 
 /** A call in a delta: its beginning has a name, what follows has arguments alone. */
@@ -34,10 +34,10 @@ export const plainText: ChatText = {
 };
 
 /** A text that may call these tools. */
-export function callingText(form: ToolFormName, names: readonly string[]): ChatText {
-  const reader = new ToolCallReader(form, names);
+export function callingText(form: ToolFormName, tools: readonly KnownTool[]): ChatText {
+  const reader = new ToolCallReader(form, tools);
   return {
-    delta: (text, ended) => deltaOf([...reader.push(text), ...(ended ? reader.end() : [])]),
+    delta: (text, ended) => deltaOf([...reader.push(text), ...(ended ? reader.end() : [])], toolForms[form]),
     reason: (reason) => (reason === "stop" && reader.calls > 0 ? "tool_calls" : finishReasonOf(reason)),
   };
 }
@@ -54,13 +54,14 @@ export function messageOf(text: ChatText, written: string) {
 }
 
 /** Pieces as one delta; those of one call are one. */
-function deltaOf(pieces: readonly ToolPiece[]): ChatDelta {
+function deltaOf(pieces: readonly ToolPiece[], { idLength }: ToolForm): ChatDelta {
   const delta: ChatDelta = {};
   const calls = new Map<number, CallDelta>();
   for (const piece of pieces) {
     if ("text" in piece) delta.content = (delta.content ?? "") + piece.text;
     else if ("name" in piece) {
-      const id = `call_${randomUUID().replaceAll("-", "").slice(0, 24)}`;
+      const letters = randomUUID().replaceAll("-", "");
+      const id = idLength === undefined ? `call_${letters.slice(0, 24)}` : letters.slice(0, idLength);
       calls.set(piece.call, { index: piece.call, id, type: "function", function: { name: piece.name, arguments: "" } });
     } else {
       const call = calls.get(piece.call) ?? { index: piece.call, function: { arguments: "" } };

@@ -95,8 +95,8 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
     const options = chatOptions(request);
     const stops = typeof options.stop === "string" ? [options.stop] : (options.stop ?? []);
     const logprobsOf = (list: readonly TokenLogprob[]) => (request.logprobs ? chatLogprobs(list, tokenizer) : null);
-    const names = tools?.offered.map((tool) => tool.function.name);
-    const newText = (): ChatText => (names ? callingText(template.toolForm, names) : plainText);
+    const known = tools?.offered.map((tool) => tool.function);
+    const newText = (): ChatText => (known ? callingText(template.toolForm, known) : plainText);
     const texts = Array.from({ length: request.n }, newText);
     return {
       prompts: [template.own ? { template: text } : text],

@@ -1,6 +1,9 @@
 // Reads calls of tools in a text as it comes: text that is said, the calls' names, and their arguments piece by piece. What
 // only looks like a call is text. Knows no tokens and no API.
 
+import { type ArgumentsReader, beginningAtEnd, JsonArguments, leading } from "./call-arguments.ts";
+import { PythonArguments } from "./python-arguments.ts";
+import { TaggedArguments } from "./tagged-arguments.ts";
 import { type ToolForm, type ToolFormName, toolForms } from "./tool-form.ts";
 
 /** What is new: text, the beginning of a call, or a piece of a call's arguments. */
@@ -9,31 +12,43 @@ export type ToolPiece =
   | { readonly call: number; readonly name: string }
   | { readonly call: number; readonly arguments: string };
 
+/** A tool that may be called, with a JSON schema of its arguments. */
+export interface KnownTool {
+  readonly name: string;
+  readonly parameters?: object;
+}
+
 /**
- * Where it stands: in text; at the beginning of a call, whose name has not come; in a call's arguments; between those and
- * the call's end; after a call; in text that holds no more calls.
+ * Where it stands: in text; before the first call of a mark; at the beginning of a call, whose name has not come; in a call's
+ * arguments; after them; in text that holds no more calls.
  */
-type Place = "text" | "head" | "arguments" | "tail" | "after" | "rest";
+type Place = "text" | "open" | "head" | "arguments" | "tail" | "rest";
+
+/** What a call begins with: its name and the length of that beginning; undefined if it may yet come, "none" if it does not. */
+type Head = { readonly name: string; readonly length: number; readonly whole?: string } | "none" | undefined;
+
+/** What stands before arguments, where they begin. */
+const argumentsBegin = { json: /^\s*(?=\{)/, python: /^(?=\s*(\)|[\p{L}_][\p{L}\p{N}_]*\s*=))/u, tags: /^/ };
 
 /** Reads one text. */
 export class ToolCallReader {
   readonly #form: ToolForm;
-  readonly #names: ReadonlySet<string>;
-  readonly #opening: string; // without the spaces that a model may leave out
-  readonly #closing: string;
+  readonly #tools: ReadonlyMap<string, KnownTool>;
   #place: Place;
   #held = "";
+  #before = ""; // what was taken of a mark that no call has followed yet
+  #awaited: readonly string[] = []; // what is to come before the first call
   #calls = 0;
-  #json = new JsonEnd();
-  #isOpen = false; // whether the call's own brace is still to be closed, after its arguments
+  #arguments: ArgumentsReader = new JsonArguments();
+  #isOpen = false; // whether `after` is still to come
+  #members: JsonArguments | undefined; // those of a call after its arguments
 
-  /** @param names the tools that there are: other objects are no calls where nothing else marks calls. */
-  constructor(form: ToolFormName, names: Iterable<string>) {
+  /** @param tools that there are: without a mark, what calls others is text. */
+  constructor(form: ToolFormName, tools: Iterable<KnownTool>) {
     this.#form = toolForms[form];
-    this.#names = new Set(names);
-    this.#opening = this.#form.open.trim();
-    this.#closing = this.#form.close.trim();
-    this.#place = this.#opening === "" ? "after" : "text";
+    this.#tools = new Map([...tools].map((tool) => [tool.name, tool]));
+    this.#place = "text";
+    if (this.#form.mark === "") this.#begin("");
   }
 
   /** How many calls have begun. */
@@ -63,39 +78,26 @@ export class ToolCallReader {
 
   /** Takes what it can of what is held. */
   #step(pieces: ToolPiece[], ended: boolean): void {
-    switch (this.#place) {
-      case "text":
-        this.#inText(pieces, ended);
-        return;
-      case "head":
-        this.#inHead(pieces, ended);
-        return;
-      case "arguments": {
-        const end = this.#json.push(this.#held);
-        const piece = this.#taken(end ?? this.#held.length);
-        if (piece !== "") pieces.push({ call: this.#calls - 1, arguments: piece });
-        if (end !== undefined) this.#place = "tail";
-        return;
-      }
-      case "tail":
-        this.#inTail(ended);
-        return;
-      case "after":
-        this.#between(pieces, ended);
-        return;
-      case "rest":
-        this.#say(pieces, this.#held.length);
-    }
+    if (this.#place === "text") this.#inText(pieces, ended);
+    else if (this.#place === "open") this.#opened(pieces, ended);
+    else if (this.#place === "head") this.#inHead(pieces, ended);
+    else if (this.#place === "arguments") {
+      const { taken, json, done } = this.#arguments.read(this.#held, ended);
+      this.#take(taken);
+      if (json !== "") pieces.push({ call: this.#calls - 1, arguments: json });
+      if (done) this.#place = "tail";
+    } else if (this.#place === "tail") this.#inTail(ended);
+    else this.#say(pieces, this.#held.length);
   }
 
-  /** Text to the next call; spaces around calls are none. */
+  /** Text to the next mark; spaces around calls are none. */
   #inText(pieces: ToolPiece[], ended: boolean): void {
-    const begin = this.#held.indexOf(this.#opening);
+    const { mark } = this.#form;
+    const begin = this.#held.indexOf(mark);
     if (begin >= 0) {
       const said = this.#held.slice(0, begin).trimEnd();
       this.#say(pieces, said.length);
-      this.#held = this.#held.slice(begin - said.length + this.#opening.length);
-      this.#place = "head";
+      this.#begin(this.#take(begin - said.length + mark.length));
       return;
     }
     if (ended) {
@@ -103,138 +105,165 @@ export class ToolCallReader {
       this.#say(pieces, this.#held.length);
       return;
     }
-    let certain = this.#held.length - beginningAtEnd(this.#held, this.#opening);
+    let certain = this.#held.length - beginningAtEnd(this.#held, mark);
     while (certain > 0 && /\s/.test(this.#held[certain - 1] as string)) certain--;
     this.#say(pieces, certain);
   }
 
-  #inHead(pieces: ToolPiece[], ended: boolean): void {
-    const head =
-      /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/;
-    const found = head.exec(this.#held);
-    if (found) {
-      const name = textOf(found[1] as string);
-      if (name !== undefined && this.#isCall(name)) {
-        this.#begin(pieces, name);
-        this.#held = this.#held.slice(found[0].length);
-        this.#json = new JsonEnd();
-        this.#isOpen = true;
-        this.#place = "arguments";
+  #begin(mark: string): void {
+    this.#before = mark;
+    this.#awaited = [this.#form.prefix ?? "", this.#form.open.trim()];
+    this.#place = "open";
+  }
+
+  /** What stands before the first call. */
+  #opened(pieces: ToolPiece[], ended: boolean): void {
+    for (const sought of this.#awaited) {
+      const length = sought === "" ? 0 : leading(this.#held, sought);
+      if (length === undefined && !ended) return;
+      const isThere = length !== undefined && length >= 0;
+      if (!isThere && sought !== this.#form.prefix) {
+        this.#noCall(pieces);
         return;
       }
+      if (isThere) this.#before += this.#take(length);
+      this.#awaited = this.#awaited.slice(1);
     }
-    const whole = this.#whole(ended);
-    if (whole === undefined) return;
-    const call = callOf(whole);
-    if (call && this.#isCall(call.name)) {
-      this.#begin(pieces, call.name);
-      pieces.push({ call: this.#calls - 1, arguments: call.arguments });
-      this.#held = this.#held.slice(whole.length);
-      this.#isOpen = false;
-      this.#place = "tail";
-      return;
-    }
-    this.#held = this.#opening + this.#held; // it was no call
-    this.#say(pieces, this.#opening.length + whole.length);
-    this.#place = this.#opening === "" ? "rest" : "text";
+    this.#place = "head";
   }
 
-  /** The text of a call that cannot be read as it comes, once it is all there. */
-  #whole(ended: boolean): string | undefined {
-    if (this.#closing !== "") {
-      const end = this.#held.indexOf(this.#closing);
-      return end >= 0 ? this.#held.slice(0, end) : ended ? this.#held : undefined;
+  #inHead(pieces: ToolPiece[], ended: boolean): void {
+    const head = this.#form.before.startsWith("{") ? this.#objectHead(ended) : this.#namedHead(ended);
+    if (head === undefined && !ended) return;
+    if (head === undefined || head === "none" || (this.#form.mark === "" && !this.#tools.has(head.name))) {
+      this.#noCall(pieces);
+      return;
     }
+    const { name, length, whole } = head;
+    this.#take(length);
+    this.#before = "";
+    pieces.push({ call: this.#calls++, name });
+    if (whole !== undefined) pieces.push({ call: this.#calls - 1, arguments: whole });
+    else this.#arguments = this.#argumentsOf(name);
+    this.#isOpen = whole === undefined;
+    this.#place = whole === undefined ? "arguments" : "tail";
+  }
+
+  #argumentsOf(name: string): ArgumentsReader {
+    const { arguments: written } = this.#form;
+    if (written === "json") return new JsonArguments();
+    return written === "python"
+      ? new PythonArguments()
+      : new TaggedArguments(written, this.#tools.get(name)?.parameters);
+  }
+
+  /** The beginning of a call that is an object. One that is written in another order is read when it is all there. */
+  #objectHead(ended: boolean): Head {
+    const usual =
+      /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/;
+    const found = usual.exec(this.#held);
+    const name = found ? textOf(found[1] as string) : undefined;
+    if (found && name !== undefined) return { name, length: found[0].length };
     const first = /^\s*\{\s*"((?:[^"\\]|\\.)*)"/.exec(this.#held)?.[1];
-    if (first !== undefined && !["name", "type", "parameters", "arguments"].includes(first)) return this.#held;
-    const end = new JsonEnd().push(this.#held);
-    return end === undefined ? (ended ? this.#held : undefined) : this.#held.slice(0, end);
+    if (first !== undefined && !["name", "type", "parameters", "arguments", "id"].includes(first)) return "none";
+    if (leading(this.#held, "{") === -1) return "none";
+    const { taken, done } = new JsonArguments().read(this.#held);
+    if (!done && !ended) return undefined;
+    const call = callOf(this.#held.slice(0, taken));
+    return call ? { name: call.name, length: taken, whole: call.arguments } : "none";
   }
 
-  /** What stands between the arguments' end and the call's end. */
+  /** The beginning of a call whose name stands by itself. */
+  #namedHead(ended: boolean): Head {
+    const { before, middle, arguments: written } = this.#form;
+    const start = before === "" ? 0 : leading(this.#held, before);
+    if (start === undefined || start < 0) return start === undefined ? undefined : "none";
+    const named = /^\s*([\w.-]*)/.exec(this.#held.slice(start)) as RegExpExecArray;
+    const [all, name = ""] = named;
+    const rest = this.#held.slice(start + all.length);
+    if (rest === "")
+      return ended && middle.trim() === "" && name !== "" ? { name, length: this.#held.length } : undefined;
+    const next = middle.trim() === "" ? 0 : leading(rest, middle.trim());
+    if (next === undefined) return undefined;
+    if (next < 0 || name === "") return "none";
+    const length = start + all.length + next;
+    const given = this.#held.slice(length);
+    const begins = argumentsBegin[typeof written === "string" ? written : "tags"].exec(given);
+    if (begins) return { name, length: length + begins[0].length };
+    return /^\s*([\p{L}_][\p{L}\p{N}_]*\s*)?$/u.test(given) ? undefined : "none";
+  }
+
+  /** What was taken for the beginning of a call is text. */
+  #noCall(pieces: ToolPiece[]): void {
+    this.#held = this.#before + this.#held;
+    this.#place = this.#form.mark === "" ? "rest" : "text";
+    this.#say(pieces, this.#before.length);
+    this.#before = "";
+  }
+
+  /** What stands between the arguments' end and the next call, or what the mark began ends. */
   #inTail(ended: boolean): void {
-    if (this.#closing === "") {
-      const rest = this.#isOpen ? /^\s*\}/ : /^/;
-      const found = rest.exec(this.#held);
-      if (!found && this.#held.trim() === "" && !ended) return;
-      this.#held = this.#held.slice(found?.[0].length ?? 0);
-      this.#place = "after";
+    const { after, more, mark, before } = this.#form;
+    const close = this.#form.close.trim();
+    if (this.#isOpen && after !== "") {
+      const length = leading(this.#held, after.trim());
+      if (length === undefined && !ended) return;
+      if (length !== undefined && length >= 0) this.#take(length);
+      else if (before.startsWith("{") && leading(this.#held, ",") === 1) this.#members = new JsonArguments(1);
+      this.#isOpen = false;
       return;
     }
-    const end = this.#held.indexOf(this.#closing);
-    if (end >= 0) {
-      this.#held = this.#held.slice(end + this.#closing.length);
-      this.#place = "text";
-    } else if (ended) this.#held = "";
-    else this.#held = this.#held.slice(-this.#closing.length);
-  }
-
-  /** Where a call may begin by nothing but its brace. */
-  #between(pieces: ToolPiece[], ended: boolean): void {
-    const { mark } = this.#form;
-    const start = /^[\s;,]*/.exec(this.#held)?.[0] ?? "";
-    const rest = this.#held.slice(start.length);
-    const marked = this.#calls === 0 && mark !== "" && rest.startsWith(mark);
-    if (marked) this.#held = rest.slice(mark.length);
-    else if (rest.startsWith("{")) {
-      this.#held = rest;
+    if (this.#members) {
+      const { taken, done } = this.#members.read(this.#held);
+      this.#take(taken);
+      if (done) this.#members = undefined;
+      return;
+    }
+    if (close === "") {
+      this.#between(ended);
+      return;
+    }
+    const start = /^[\s,]*/.exec(this.#held)?.[0].length ?? 0;
+    const rest = this.#held.slice(start);
+    const next = before === "" ? /^[\w.-]/.test(rest) : rest !== "" && leading(rest, before[0] as string) === 1;
+    if (more !== undefined && next && !close.startsWith(rest.slice(0, close.length))) {
+      this.#take(start);
       this.#place = "head";
-    } else if (rest === "" || (this.#calls === 0 && mark.startsWith(rest))) {
-      if (!ended) return;
-      this.#say(pieces, this.#calls > 0 ? 0 : this.#held.length);
-      this.#held = "";
-    } else this.#place = "rest";
+      return;
+    }
+    const end = this.#held.indexOf(close);
+    if (end >= 0) {
+      this.#take(end + close.length);
+      this.#place = mark === "" ? "rest" : "text";
+    } else if (ended) this.#held = "";
+    else if (rest.length > close.length) this.#held = this.#held.slice(-close.length);
   }
 
-  #isCall(name: string): boolean {
-    return this.#opening !== "" || this.#names.has(name);
-  }
-
-  #begin(pieces: ToolPiece[], name: string): void {
-    pieces.push({ call: this.#calls, name });
-    this.#calls++;
+  /** Between calls that nothing closes. */
+  #between(ended: boolean): void {
+    if (this.#form.mark !== "") {
+      this.#place = "text";
+      return;
+    }
+    const start = /^[\s;,]*/.exec(this.#held)?.[0].length ?? 0;
+    const rest = this.#held.slice(start);
+    if (rest.startsWith("{")) {
+      this.#take(start);
+      this.#place = "head";
+    } else if (rest !== "") this.#place = "rest";
+    else if (ended) this.#held = "";
   }
 
   #say(pieces: ToolPiece[], length: number): void {
-    const text = this.#taken(length);
+    const text = this.#take(length);
     if (text !== "") pieces.push({ text });
   }
 
-  #taken(length: number): string {
+  #take(length: number): string {
     const taken = this.#held.slice(0, length);
     this.#held = this.#held.slice(length);
     return taken;
   }
-}
-
-/** Finds where a JSON object ends. */
-class JsonEnd {
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
-
-  /** The place after its end in this piece, if it ends there. */
-  push(text: string): number | undefined {
-    for (let at = 0; at < text.length; at++) {
-      const character = text[at];
-      if (this.#escaped) this.#escaped = false;
-      else if (this.#inString) {
-        if (character === "\\") this.#escaped = true;
-        else if (character === '"') this.#inString = false;
-      } else if (character === '"') this.#inString = true;
-      else if (character === "{" || character === "[") this.#depth++;
-      else if ((character === "}" || character === "]") && --this.#depth <= 0) return at + 1;
-    }
-    return undefined;
-  }
-}
-
-/** How much of the end of `text` could be the beginning of `sought`. */
-function beginningAtEnd(text: string, sought: string): number {
-  for (let length = Math.min(sought.length - 1, text.length); length > 0; length--) {
-    if (text.endsWith(sought.slice(0, length))) return length;
-  }
-  return 0;
 }
 
 function textOf(json: string): string | undefined {

@@ -4,7 +4,7 @@
 import type { ChatMessage, Tool } from "./chat-message.ts";
 import { toolForms } from "./tool-form.ts";
 
-const { open, close, between } = toolForms.hermes;
+const { mark, open, before, middle, after, close, between } = toolForms.hermes;
 
 /** The messages as those of a chat without tools. */
 export function plainMessages(messages: readonly ChatMessage[], tools: readonly Tool[]): ChatMessage[] {
@@ -22,7 +22,8 @@ function plainMessage({ tool_calls: calls = [], tool_call_id: _, ...message }: C
   }
   if (calls.length === 0) return message;
   const written = calls.map(({ function: { name, arguments: given } }) => {
-    return `${open}${JSON.stringify({ name, arguments: given })}${close}`;
+    const named = JSON.stringify(name).slice(1, -1);
+    return `${mark}${open}${before}${named}${middle}${JSON.stringify(given)}${after}${close}`;
   });
   return { ...message, content: [message.content, ...written].filter((text) => text !== "").join(between) };
 }
@@ -32,7 +33,7 @@ function introduction(tools: readonly Tool[]): string {
   const listed = tools.map(({ function: { name, description, parameters = {} } }) => {
     return `${name}(${membersOf(parameters)})${description === undefined ? "" : `: ${description}`}`;
   });
-  return `Tools:\n${listed.join("\n")}\nTo call one: ${open.trim()}{"name": …, "arguments": {…}}${close.trim()}`;
+  return `Tools:\n${listed.join("\n")}\nTo call one: ${mark}{"name": …, "arguments": {…}}${close.trim()}`;
 }
 
 /** What a schema allows, as types are written: `city: "Oslo" | "Rome", days?: integer`. */
