@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { InputError } from "../error.ts";
 import { type AppOptions, serverApp } from "./app.ts";
+import { askWhetherHeard } from "./half-closed.ts";
 import type { ServerLog } from "./server-log.ts";
 
 /** Where to listen. */
@@ -17,12 +18,6 @@ export interface ListenOptions extends Omit<AppOptions, "draining"> {
 
 /** Milliseconds for the headers of a request, for all of it, and between requests on one connection. */
 const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 15_000 };
-
-/**
- * Milliseconds until a client that sends no more is first asked whether it still listens, until it is asked again, for only
- * the second time tells who refused the first, and between such pairs.
- */
-const listens = { afterMs: 60, againMs: 20, everyMs: 500 };
 
 /** A server that listens. */
 export class HttpServer {
@@ -83,30 +78,12 @@ export class HttpServer {
     return finished;
   }
 
-  /**
-   * Keeps a connection. One whose client sends no more may have been left, or wait for its answer: both look the same until
-   * something is sent. An interim answer tells: who waits passes it over, who has gone refuses it.
-   */
+  /** Keeps a connection. */
   #take(socket: Socket): void {
     const open = new Set<ServerResponse>();
     this.#sockets.set(socket, open);
-    let asking: NodeJS.Timeout | undefined;
-    socket.once("end", () => {
-      let pauses = [listens.againMs, listens.everyMs];
-      const ask = () => {
-        for (const response of open) {
-          const interim = response.req.httpVersion === "1.1" && !response.headersSent;
-          if (interim) response.writeProcessing();
-        }
-        asking = setTimeout(ask, pauses[0]).unref();
-        pauses = pauses.toReversed();
-      };
-      asking = setTimeout(ask, listens.afterMs).unref();
-    });
-    socket.once("close", () => {
-      clearTimeout(asking);
-      this.#sockets.delete(socket);
-    });
+    socket.once("end", () => socket.once("close", askWhetherHeard(socket, open)));
+    socket.once("close", () => this.#sockets.delete(socket));
   }
 }
 
