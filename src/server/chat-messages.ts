@@ -7,6 +7,7 @@ import { ApiError } from "./api-error.ts";
 /** What parts and messages carry that asks nothing. */
 const carried = {
   cache_control: z.looseObject({}).optional().meta({ description: "taken; what begins alike is always found again" }),
+  prompt_cache_breakpoint: z.looseObject({}).optional().meta({ description: "the same" }),
   annotations: z.array(z.unknown()).optional().meta({ description: "of an answer; taken, and not read" }),
 };
 

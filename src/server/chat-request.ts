@@ -14,6 +14,11 @@ export const chatRequest = z.strictObject({
   ...commonFields,
   ...toolFields,
   messages: messagesField,
+  add_special_tokens: z.literal(false, "must be false: the chat template writes them").optional(),
+  chat_template_kwargs: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .meta({ description: "names that the model's own chat template may know, such as enable_thinking (vLLM)" }),
   max_completion_tokens: own.maxTokens.meta({ description: "the newer name of max_tokens" }),
   logprobs: z.boolean().default(false).meta({ description: "log-probabilities of the tokens" }),
   top_logprobs: own.logprobs.meta({ description: "and of so many of the likeliest; needs logprobs" }),

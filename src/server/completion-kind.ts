@@ -91,7 +91,7 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
     const { template, tokenizer } = model;
     const format = askedFormat(request);
     const tools = askedTools(request, template.toolForm, format);
-    const text = template.render(templateMessages(request.messages), tools?.offered);
+    const text = template.render(templateMessages(request.messages), tools?.offered, request.chat_template_kwargs);
     const options = chatOptions(request);
     const stops = typeof options.stop === "string" ? [options.stop] : (options.stop ?? []);
     const logprobsOf = (list: readonly TokenLogprob[]) => (request.logprobs ? chatLogprobs(list, tokenizer) : null);

@@ -16,7 +16,7 @@ const isText = (value: unknown) => typeof value === "string";
 
 /** Checked in one go, for there may be very many tokens. */
 function isPrompt(value: unknown): boolean {
-  if (isText(value) || isTokens(value)) return true;
+  if (value === null || isText(value) || isTokens(value)) return true;
   if (!Array.isArray(value) || value.length === 0 || value.length > mostPrompts) return false;
   return value.every(isText) || value.every(isTokens);
 }
@@ -29,19 +29,22 @@ const severalOf = (items: object) => ({ type: "array", items, minItems: 1, maxIt
 export const completionRequest = z.strictObject({
   ...commonFields,
   prompt: z
-    .custom<string | Uint32Array | string[] | number[] | (number[] | Uint32Array)[]>(
+    .custom<null | string | Uint32Array | string[] | number[] | (number[] | Uint32Array)[]>(
       isPrompt,
       `must be a text, token ids (whole numbers from 0), or an array of up to ${mostPrompts} of either`,
     )
     .meta({
-      description: "what to go on from: text, token ids, or several of either",
-      anyOf: [text, tokens, severalOf(text), severalOf(tokens)],
+      description: "what to go on from: text, token ids, or several of either; null begins a new document",
+      anyOf: [text, tokens, severalOf(text), severalOf(tokens), { type: "null" }],
     }),
   max_tokens: z
     .int()
     .min(0)
     .optional()
     .meta({ description: `${commonFields.max_tokens.description}; 0 only scores the prompt, with echo and logprobs` }),
+  add_special_tokens: z
+    .literal(true, "must be true: a text begins as the model's texts do; give token ids otherwise")
+    .optional(),
   echo: z.boolean().default(false).meta({ description: "give the prompt back before what was written" }),
   logprobs: generateSchema.shape.logprobs.meta({
     description: "log-probabilities of the tokens, with echo of the prompt's too, and of so many of the likeliest",
@@ -52,6 +55,7 @@ export type CompletionRequest = z.output<typeof completionRequest>;
 
 /** The prompts, one or several. */
 export function promptsOf({ prompt }: CompletionRequest): Prompt[] {
+  if (prompt === null) return [""];
   if (typeof prompt === "string" || prompt instanceof Uint32Array) return [prompt];
   return typeof prompt[0] === "number" ? [prompt as number[]] : (prompt as Prompt[]);
 }

@@ -37,9 +37,18 @@ export const formatFields = {
     .optional(),
   json_schema: schema.optional().meta({ description: "the schema of response_format (llama.cpp)" }),
   structured_outputs: z
-    .strictObject({ json: schemaOrText.optional(), regex: pattern.optional(), choice: choices.optional() })
+    .strictObject({
+      json: schemaOrText.optional(),
+      regex: pattern.optional(),
+      choice: choices.optional(),
+      json_object: z.boolean().optional().meta({ description: "any object" }),
+      backend: z.string().optional(),
+      disable_fallback: z.boolean().optional(),
+      disable_any_whitespace: z.literal(false).optional(),
+      disable_additional_properties: z.literal(false).optional(),
+    })
     .optional()
-    .meta({ description: "one of json, regex, choice (vLLM)" }),
+    .meta({ description: "one of json, regex, choice, json_object (vLLM)" }),
   guided_json: schemaOrText.optional().meta({ description: "structured_outputs.json (vLLM, older)" }),
   guided_regex: pattern.optional().meta({ description: "structured_outputs.regex (vLLM, older)" }),
   guided_choice: choices.optional().meta({ description: "structured_outputs.choice (vLLM, older)" }),
@@ -64,6 +73,7 @@ export function askedFormat(request: z.output<typeof fields>): AskedFormat | und
     format?.type === "json_schema" ? ofSchema("response_format", format.json_schema.schema ?? anyObject) : undefined,
     bare && ofSchema("json_schema", bare),
     outputs.json === undefined ? undefined : ofSchema("structured_outputs.json", outputs.json),
+    outputs.json_object ? ofSchema("structured_outputs.json_object", anyObject) : undefined,
     ofPattern("structured_outputs.regex", outputs.regex),
     ofChoices("structured_outputs.choice", outputs.choice),
     request.guided_json === undefined ? undefined : ofSchema("guided_json", request.guided_json),

@@ -3,12 +3,21 @@
 
 import type { z } from "zod";
 import { ApiError } from "./api-error.ts";
-import { isIdle, isRefused } from "./idle-fields.ts";
+import { adviceOn, isIdle, isRefused } from "./idle-fields.ts";
 import { BodyError, jsonBody } from "./json-body.ts";
 import { serveSchema } from "./serve-options.ts";
 
 /** Fields whose value is taken as it is, for null means something in it: JSON schemas, and what is only handed on. */
-const asItIs = new Set(["schema", "parameters", "json", "guided_json", "metadata", "prompt", "tokens"]);
+const asItIs = new Set([
+  "schema",
+  "parameters",
+  "json",
+  "guided_json",
+  "metadata",
+  "chat_template_kwargs",
+  "prompt",
+  "tokens",
+]);
 
 /** Most bytes of a body where no other limit is given. */
 const usualBytes = serveSchema.shape.maxBody.parse(undefined);
@@ -43,7 +52,7 @@ export function checkBody<Schema extends z.ZodObject>(
   const fields = withoutNulls(body, true) as Readonly<Record<string, unknown>>;
   for (const [name, value] of Object.entries(fields)) {
     const field = Object.hasOwn(schema.shape, name) ? schema.shape[name] : undefined;
-    if ((!field || isIdle(field)) && isRefused(name, value)) throw unsupported(name);
+    if ((!field || isIdle(field)) && isRefused(name, value)) throw unsupported(name, name);
     if (!field) throw unknown(name);
   }
   const parsed = schema.safeParse(fields);
@@ -53,7 +62,7 @@ export function checkBody<Schema extends z.ZodObject>(
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys as [string];
     const name = fieldName([...path, key]);
-    throw isRefused(key, undefined) ? unsupported(name) : unknown(name);
+    throw isRefused(key, undefined) ? unsupported(name, key) : unknown(name);
   }
   const missing = issue.code === "invalid_type" && valueAt(fields, path) === undefined;
   const message = missing ? "must be given" : issue.message.slice(0, 300);
@@ -86,9 +95,9 @@ function tooLarge(mostBytes: number): ApiError {
   return new ApiError(413, `body: is larger than the ${mostBytes} bytes that this server takes`, { headers });
 }
 
-function unsupported(name: string): ApiError {
+function unsupported(name: string, field: string): ApiError {
   const param = name.slice(0, 200);
-  return new ApiError(400, `${param}: is not supported; leave it out`, { param, code: "unsupported_parameter" });
+  return new ApiError(400, `${param}: is not supported; ${adviceOn(field)}`, { param, code: "unsupported_parameter" });
 }
 
 function unknown(name: string): ApiError {
@@ -104,7 +113,7 @@ function wrong(param: string) {
 function withoutNulls(value: unknown, isBody = false): unknown {
   if (Array.isArray(value)) return value.map((member) => withoutNulls(member));
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
-  const members = Object.entries(value).filter(([, member]) => member !== null);
+  const members = Object.entries(value).filter(([name, member]) => member !== null || (isBody && name === "prompt"));
   const kept = (name: string) => asItIs.has(name) || (isBody && name === "json_schema");
   return Object.fromEntries(members.map(([name, member]) => [name, kept(name) ? member : withoutNulls(member)]));
 }

@@ -16,6 +16,8 @@ const renderMs = 1000;
 const transcript =
   "{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}\n{% endfor %}Assistant:";
 
+type Names = Readonly<Record<string, unknown>>;
+
 /** How a model's chats are written. */
 export class ChatTemplate {
   /** Whether the model brought it; its text may spell out special tokens, a transcript's never does. */
@@ -28,7 +30,7 @@ export class ChatTemplate {
   readonly toolForm: ToolFormName;
   readonly #takesTools: boolean;
   readonly #template: Template;
-  readonly #names: Readonly<Record<string, unknown>>;
+  readonly #names: Names;
 
   /**
    * @param source Jinja as in a Hugging Face `chat_template`; undefined for a plain transcript.
@@ -52,13 +54,20 @@ export class ChatTemplate {
 
   /**
    * The text after which the assistant speaks, knowing the tools that it may call.
+   * @param more other names that the template may know; its own go before them.
    * @throws InputError, with the template's words, if it refuses them.
    */
-  render(messages: readonly ChatMessage[], tools: readonly Tool[] = []): string {
+  render(messages: readonly ChatMessage[], tools: readonly Tool[] = [], more: Names = {}): string {
     const told = this.#takesTools ? messages : plainMessages(messages, tools);
     const offered = { tools: this.#takesTools && tools.length > 0 ? structuredClone(tools) : null }; // as transformers does
     try {
-      const values = { ...this.#names, ...offered, [stripName]: stripCharacters, messages: structuredClone(told) };
+      const values = {
+        ...structuredClone(more),
+        ...this.#names,
+        ...offered,
+        [stripName]: stripCharacters,
+        messages: structuredClone(told),
+      };
       return withinTime(
         renderMs,
         () => this.#template.render(values),

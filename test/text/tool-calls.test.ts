@@ -318,6 +318,14 @@ describe("templates", () => {
     expect(template.render(messages)).toBe("user:Rome?;assistant:Rome;tool:sun;");
   });
 
+  test("know what a request adds, but for their own names", () => {
+    const source =
+      "{{ bos_token }}{% if thinking is defined and not thinking %}short:{% endif %}{{ messages[0].content }}";
+    const template = new ChatTemplate(source, { begin: "<s>", end: "" });
+    expect(template.render(messages, [], { thinking: false, bos_token: "x", messages: [] })).toBe("<s>short:Rome?");
+    expect(template.render(messages)).toBe("<s>Rome?");
+  });
+
   test("that know none are told of them by the system's message", () => {
     const text = new ChatTemplate(undefined, tokens).render(
       [{ role: "system", content: "be brief" }, ...messages],
