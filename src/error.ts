@@ -46,3 +46,25 @@ export class InputError extends Error {
     return new InputError(`${shown}: ${problem}`, { ...details, option, problem });
   }
 }
+
+/** An error that crosses processes or threads; a user's mistake with what it says to programs. */
+export interface ErrorData extends Omit<InputErrorDetails, "cause"> {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+}
+
+/** An error as data. */
+export function errorData(error: unknown): ErrorData {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  const { name, message, stack } = error;
+  if (!(error instanceof InputError)) return { name, message, stack };
+  const { option, problem, mentions, code } = error;
+  return { name, message, stack, option, problem, mentions, code };
+}
+
+/** The error that data stands for; a user's mistake stays one. */
+export function errorOf({ name, message, stack, ...details }: ErrorData): Error {
+  if (name === "InputError") return new InputError(message, details);
+  return Object.assign(new Error(message), { name, stack });
+}

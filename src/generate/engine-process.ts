@@ -3,8 +3,9 @@
 // with it when a thread that runs it is ended, or when it fails itself.
 
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { type ErrorData, errorData } from "../error.ts";
 import { startHeartbeat } from "./heartbeat.ts";
-import { type ErrorData, errorData, type FromProcess, type ToProcess } from "./messages.ts";
+import type { FromProcess, ToProcess } from "./messages.ts";
 import { openRun } from "./run.ts";
 import type { TextEngine } from "./text-engine.ts";
 

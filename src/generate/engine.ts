@@ -2,11 +2,11 @@
 // never waits for a model, and outlives it.
 
 import type { EngineStats } from "../engine/stats.ts";
-import { InputError } from "../error.ts";
+import { errorOf, InputError } from "../error.ts";
 import { Child } from "./child.ts";
 import { type EngineInfo, type EngineOptions, engineOptions } from "./engine-options.ts";
 import { Inbox } from "./inbox.ts";
-import { type EngineStart, errorOf, type FromProcess, type ToProcess } from "./messages.ts";
+import type { EngineStart, FromProcess, ToProcess } from "./messages.ts";
 import { type Chunk, type GenerateOptions, type Prompt, textCount } from "./request.ts";
 
 /** The process that did the work ended before its time, as the message says. `restart()` begins anew. */

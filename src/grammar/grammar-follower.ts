@@ -2,7 +2,8 @@
 // one takes too long its text ends with an error, and the thread with it; the others' texts go on with a new thread.
 
 import { Worker } from "node:worker_threads";
-import { InputError } from "../error.ts";
+import { errorOf, InputError } from "../error.ts";
+import { type GrammarSource, nameOf } from "./grammar-source.ts";
 import { failedState, type ThreadAnswer, type ThreadStart, type ThreadTask } from "./grammar-thread.ts";
 import type { Vocabulary } from "./xgrammar.ts";
 
@@ -12,6 +13,9 @@ const longestTaskMs = 3000;
 /** The longest that following a text may take in all, beside its tokens' share. */
 const longestTextMs = 10_000;
 const longestTokenMs = 50;
+
+/** The most that the thread's JavaScript may hold, MB; what it compiles is bounded by itself. */
+const mostHeapMb = 512;
 
 /** How often the thread is looked after while it has something to do. */
 const watchEveryMs = 100;
@@ -37,12 +41,11 @@ export class GrammarFollower implements Disposable {
     this.#vocabulary = vocabulary;
   }
 
-  /** Begins a text of a grammar; `what` the grammar is called in errors. @throws InputError for one that is not taken. */
-  async begin(ebnf: string, what: string): Promise<FollowedText> {
+  /** Begins a text of a form. @throws InputError for one that no grammar can follow. */
+  async begin(source: GrammarSource): Promise<FollowedText> {
     const id = this.#nextId++;
-    const text = new FollowedText({ id, ebnf, what, words: Math.ceil(this.#vocabulary.size / 32) }, (text, task) =>
-      task ? this.#post(text, task) : this.#look(),
-    );
+    const asked = { id, source: textOf(source), what: nameOf(source), words: Math.ceil(this.#vocabulary.size / 32) };
+    const text = new FollowedText(asked, (text, task) => (task ? this.#post(text, task) : this.#look()));
     this.#texts.set(id, text);
     try {
       await text.begin();
@@ -72,8 +75,11 @@ export class GrammarFollower implements Disposable {
   #start(): Thread {
     const turns = new SharedArrayBuffer(16);
     const start: ThreadStart = { vocabulary: this.#vocabulary, turns };
-    const worker = new Worker(new URL("./grammar-thread.js", import.meta.url), { workerData: start });
-    worker.on("message", ({ id, problem }: ThreadAnswer) => this.#texts.get(id)?.began(problem));
+    const worker = new Worker(new URL("./grammar-thread.js", import.meta.url), {
+      workerData: start,
+      resourceLimits: { maxOldGenerationSizeMb: mostHeapMb },
+    });
+    worker.on("message", ({ id, error }: ThreadAnswer) => this.#texts.get(id)?.began(error));
     worker.on("error", (error) => {
       if (this.#thread?.worker !== worker) return;
       const [culprit] = this.#thread.tasks; // whatever it was, this one brought it about: too deep, too large
@@ -128,7 +134,9 @@ export class GrammarFollower implements Disposable {
 
 interface TextOptions {
   readonly id: number;
-  readonly ebnf: string;
+  /** As JSON. */
+  readonly source: string;
+  /** What errors call it. */
   readonly what: string;
   /** Of a mask. */
   readonly words: number;
@@ -138,7 +146,7 @@ interface TextOptions {
 export class FollowedText implements Disposable {
   readonly id: number;
   readonly what: string;
-  readonly #ebnf: string;
+  readonly #source: string;
   readonly #words: number;
   readonly #tell: (text: FollowedText, task?: ThreadTask) => void;
   readonly #tokens: number[] = [];
@@ -151,10 +159,10 @@ export class FollowedText implements Disposable {
   #begun: { resolve(): void; reject(error: Error): void } | undefined;
 
   /** `tell` posts a task of the text, or looks after the thread. */
-  constructor({ id, ebnf, what, words }: TextOptions, tell: (text: FollowedText, task?: ThreadTask) => void) {
+  constructor({ id, source, what, words }: TextOptions, tell: (text: FollowedText, task?: ThreadTask) => void) {
     this.id = id;
     this.what = what;
-    this.#ebnf = ebnf;
+    this.#source = source;
     this.#words = words;
     this.#tell = tell;
     this.#place = new SharedArrayBuffer(4 + 4 * words);
@@ -173,15 +181,15 @@ export class FollowedText implements Disposable {
   restart(): void {
     this.#place = new SharedArrayBuffer(4 + 4 * this.#words);
     this.#state = new Int32Array(this.#place, 0, 1);
-    this.#tell(this, { id: this.id, ebnf: this.#ebnf, tokens: [...this.#tokens], place: this.#place });
+    this.#tell(this, { id: this.id, source: this.#source, tokens: [...this.#tokens], place: this.#place });
   }
 
   /** Notes what the thread says of its beginning. */
-  began(problem: ThreadAnswer["problem"]): void {
-    if (!problem) this.#begun?.resolve();
-    else if (problem.ofGrammar) this.fail(InputError.at("format", problem.message, { shown: this.what }));
+  began(error: ThreadAnswer["error"]): void {
+    if (!error) this.#begun?.resolve();
+    else if (error.name === "InputError") this.fail(errorOf(error));
     else {
-      const reason = `the ${this.what} cannot be compiled: ${problem.message}`;
+      const reason = `the ${this.what} cannot be compiled: ${error.message}`;
       this.fail(InputError.at("format", reason, { shown: "response format" }));
     }
   }
@@ -229,5 +237,14 @@ export class FollowedText implements Disposable {
     if (this.#ended) return;
     this.#ended = true;
     this.#tell(this, { id: this.id, end: true });
+  }
+}
+
+/** A form as JSON: threads cannot hand each other what is nested deeply. */
+function textOf(source: GrammarSource): string {
+  try {
+    return JSON.stringify(source);
+  } catch (error) {
+    throw InputError.at("format", `cannot be written as JSON: ${(error as Error).message}`, { shown: nameOf(source) });
   }
 }

@@ -1,8 +1,11 @@
-// The thread that compiles grammars and follows texts with them, for grammar-follower.ts: one grammar can take forever to
-// compile, and another to follow. It says when it began what it does, so that it can be ended.
+// The thread that makes and compiles grammars and follows texts with them, for grammar-follower.ts: one can take forever to
+// make or to compile, and another to follow. It says when it began what it does, so that it can be ended.
 
 import { parentPort, workerData } from "node:worker_threads";
-import type { Compiled, Matcher, Vocabulary, XGrammar } from "./xgrammar.ts";
+import { type ErrorData, errorData, InputError } from "../error.ts";
+import { ebnfOf, type GrammarSource, nameOf } from "./grammar-source.ts";
+import { limitMemory } from "./wasm-memory.ts";
+import { type Compiled, GrammarError, type Matcher, type Vocabulary, XGrammar } from "./xgrammar.ts";
 
 /** What the thread is started with. */
 export interface ThreadStart {
@@ -13,24 +16,27 @@ export interface ThreadStart {
 
 /** What it is told: tasks, done in order. */
 export type ThreadTask =
-  /** Begins a text of a grammar and goes on by `tokens`; `place` has the state, then the mask of the next token. */
+  /** Begins a text of a `GrammarSource`, as JSON, and goes on by `tokens`; `place` has the state, then the next mask. */
   | {
       readonly id: number;
-      readonly ebnf: string;
+      readonly source: string;
       readonly tokens: readonly number[];
       readonly place: SharedArrayBuffer;
     }
   | { readonly id: number; readonly token: number }
   | { readonly id: number; readonly end: true };
 
-/** What it says of a text that begins: a problem, and whether the grammar's author is told it as it is. */
+/** What it says of a text that begins. */
 export interface ThreadAnswer {
   readonly id: number;
-  readonly problem?: { readonly message: string; readonly ofGrammar: boolean };
+  readonly error?: ErrorData;
 }
 
 /** A text's state where its matcher failed; else how many tokens the mask comes after, and one more. */
 export const failedState = -1;
+
+/** The most memory of all that it compiles and follows, bytes. */
+const mostBytes = 1 << 30;
 
 /** The most compiled grammars that are kept. */
 const cachedGrammars = 32;
@@ -48,17 +54,25 @@ if (parentPort && (workerData as ThreadStart | undefined)?.turns) {
   const compiled = new Map<string, Compiled>(); // by grammar, the latest last
   const texts = new Map<number, Text>();
   let library: XGrammar | undefined;
+  limitMemory(mostBytes);
 
-  const begin = async (ebnf: string): Promise<Matcher> => {
-    let found = compiled.get(ebnf);
+  const compile = async (ebnf: string): Promise<Compiled> => {
+    const hasMore = compiled.size > 0;
     try {
-      found ??= await (library as XGrammar).compile(ebnf);
+      library ??= await XGrammar.open(vocabulary);
+      return await library.compile(ebnf);
     } catch (error) {
       // The instance may have aborted: the next grammar gets another. Texts that it follows are no worse off.
       library = undefined;
       compiled.clear();
+      if (hasMore && !(error instanceof GrammarError)) return compile(ebnf); // the others may have left it no room
       throw error;
     }
+  };
+
+  const begin = async (source: GrammarSource): Promise<Matcher> => {
+    const ebnf = ebnfOf(source);
+    const found = compiled.get(ebnf) ?? (await compile(ebnf));
     compiled.delete(ebnf);
     compiled.set(ebnf, found);
     for (const [oldest, other] of compiled) {
@@ -76,19 +90,20 @@ if (parentPort && (workerData as ThreadStart | undefined)?.turns) {
   };
 
   const go = async (task: ThreadTask): Promise<void> => {
-    if ("ebnf" in task) {
-      const { id, ebnf, tokens, place } = task;
+    if ("source" in task) {
+      const { id, tokens, place } = task;
+      const source: GrammarSource = JSON.parse(task.source);
       try {
-        const matcher = await begin(ebnf);
+        const matcher = await begin(source);
         const text = { matcher, state: new Int32Array(place, 0, 1), mask: new Int32Array(place, 4) };
         texts.set(id, text);
         for (const token of tokens) matcher.accept(token);
         tell(text, tokens.length);
         port.postMessage({ id } satisfies ThreadAnswer);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        const ofGrammar = (error as Error).name === "GrammarError";
-        port.postMessage({ id, problem: { message, ofGrammar } } satisfies ThreadAnswer);
+        const isGrammars = error instanceof GrammarError;
+        const told = isGrammars ? InputError.at("format", error.message, { shown: nameOf(source) }) : error;
+        port.postMessage({ id, error: errorData(told) } satisfies ThreadAnswer);
       }
       return;
     }
@@ -111,7 +126,6 @@ if (parentPort && (workerData as ThreadStart | undefined)?.turns) {
   let last: Promise<void> = Promise.resolve();
   port.on("message", (task: ThreadTask) => {
     last = last.then(async () => {
-      const { XGrammar } = await import("./xgrammar.ts");
       library ??= await XGrammar.open(vocabulary); // takes its time whatever is asked: not counted
       beganAt[0] = Date.now();
       Atomics.add(counts, 0, 1);

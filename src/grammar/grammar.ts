@@ -1,14 +1,12 @@
 // What a text may go on with, token by token: JSON of a schema, a regular expression, a grammar. Built once for a
-// tokenizer; grammars are followed on another thread (grammar-follower.ts), which starts when the first one is asked for.
+// tokenizer; grammars are made and followed on another thread (grammar-follower.ts), which starts when the first is asked for.
 
 import { InputError } from "../error.ts";
 import { spell } from "../text/byte-alphabet.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { choice, quoted } from "./characters.ts";
 import { type FollowedText, GrammarFollower } from "./grammar-follower.ts";
-import { schemaGrammar } from "./json-schema.ts";
-import { patternGrammar } from "./pattern.ts";
-import { type ToolCalls, toolCallsGrammar } from "./tool-calls.ts";
+import type { GrammarSource } from "./grammar-source.ts";
+import type { ToolCalls } from "./tool-calls.ts";
 import { Utf8Masks } from "./utf8-masks.ts";
 
 /** Follows one text. */
@@ -28,9 +26,6 @@ export interface Constraint extends Disposable {
 
 /** What a tokenizer's tokens are. */
 export type TokenBytes = Pick<Tokenizer, "vocab" | "ends" | "special" | "bytesOf">;
-
-/** The longest grammar, in UTF-16 units. */
-const longestGrammar = 1 << 18;
 
 /** Compiles what texts may be. What was asked for lately is not compiled again. */
 export class GrammarCompiler implements Disposable {
@@ -61,7 +56,7 @@ export class GrammarCompiler implements Disposable {
 
   /** Any JSON value. For any object, give `jsonSchema` the type. */
   json(): Promise<Constraint> {
-    return this.#constraint(schemaGrammar(true), "JSON");
+    return this.#constraint({ json: true });
   }
 
   /**
@@ -71,31 +66,30 @@ export class GrammarCompiler implements Disposable {
   async jsonSchema(schema: object): Promise<Constraint> {
     // What has none, as another word than "json" has not.
     if (schema === undefined) throw InputError.at("format", 'must be "json" or {jsonSchema}');
-    return this.#constraint(schemaGrammar(schema), "JSON schema");
+    return this.#constraint({ jsonSchema: schema });
   }
 
   /** Text that a regular expression matches from end to end. @throws InputError for one that is not supported. */
-  async regex(pattern: string): Promise<Constraint> {
-    const refusal = (problem: string) => InputError.at("format", problem, { shown: "regex" });
-    return this.#constraint(`root ::= ${patternGrammar(pattern, "plain", refusal)}`, "regex");
+  regex(pattern: string): Promise<Constraint> {
+    return this.#constraint({ regex: pattern });
   }
 
   /** Text that calls tools. @throws InputError naming the tool whose schema is wrong or not supported. */
-  async toolCalls(calls: ToolCalls): Promise<Constraint> {
-    return this.#constraint(toolCallsGrammar(calls), "tools");
+  toolCalls(calls: ToolCalls): Promise<Constraint> {
+    return this.#constraint({ toolCalls: calls });
   }
 
   /** One of these texts. */
-  async choices(texts: readonly string[]): Promise<Constraint> {
-    return this.#constraint(`root ::= ${choice(texts.map(quoted))}`, "choices");
+  choices(texts: readonly string[]): Promise<Constraint> {
+    return this.#constraint({ choices: texts });
   }
 
   /**
    * Text of a grammar in xgrammar's EBNF, whose first rule is `root`. A small one can take forever: its text ends then.
    * @throws InputError with xgrammar's reason.
    */
-  async grammar(ebnf: string): Promise<Constraint> {
-    return this.#constraint(ebnf, "grammar");
+  grammar(ebnf: string): Promise<Constraint> {
+    return this.#constraint({ ebnf });
   }
 
   /** Constraints go on without it. */
@@ -104,14 +98,9 @@ export class GrammarCompiler implements Disposable {
     this.#follower = undefined;
   }
 
-  async #constraint(ebnf: string, what: string): Promise<Constraint> {
-    if (ebnf.length > longestGrammar) {
-      throw InputError.at("format", `makes a grammar of ${ebnf.length} characters; ${longestGrammar} are the most`, {
-        shown: what,
-      });
-    }
+  async #constraint(source: GrammarSource): Promise<Constraint> {
     this.#follower ??= new GrammarFollower(this.#vocabulary());
-    return new FollowedConstraint(await this.#follower.begin(ebnf, what), this.#tokenizer, this.#masks);
+    return new FollowedConstraint(await this.#follower.begin(source), this.#tokenizer, this.#masks);
   }
 
   #vocabulary() {

@@ -125,11 +125,15 @@ function decode(part: string): string {
   }
 }
 
-/** Whether nothing fits both schemas, as far as types and required constants show it. */
-export function apart(one: unknown, other: unknown, find: (ref: string) => unknown, depth = 8): boolean {
+/**
+ * Whether nothing fits both schemas, as far as types and required constants show it.
+ * @param budget how many more pairs are looked at, for schemas that lead back to themselves have no end of them.
+ */
+export function apart(one: unknown, other: unknown, find: (ref: string) => unknown, budget = { pairs: 1000 }): boolean {
+  if (--budget.pairs < 0) return false;
   const [a, b] = [followed(one, find), followed(other, find)];
   if (a === false || b === false) return true;
-  if (!isSchema(a) || !isSchema(b) || depth === 0) return false;
+  if (!isSchema(a) || !isSchema(b)) return false;
   const [left, right] = [valuesOf(a), valuesOf(b)];
   if (left && right) return !left.some((value) => right.includes(value));
   const [types, others] = [kindsOf(a), kindsOf(b)];
@@ -143,7 +147,7 @@ export function apart(one: unknown, other: unknown, find: (ref: string) => unkno
       requiredOf(b).includes(name) &&
       Object.hasOwn(properties, name) &&
       Object.hasOwn(otherProperties, name) &&
-      apart(properties[name], otherProperties[name], find, depth - 1),
+      apart(properties[name], otherProperties[name], find, budget),
   );
 }
 

@@ -267,6 +267,26 @@ describe("tools", () => {
     expect(again.usage?.prompt_tokens).toBeGreaterThan(usage?.prompt_tokens as number);
   });
 
+  test.each([
+    ["[TOOL_CALLS] [", /^[0-9a-f]{9}$/],
+    ["<tool_call>\n<function=x>\n<parameter=y>", /^call_\w{24}$/],
+    ["<tool_call>x\n<arg_key>", /^call_\w{24}$/],
+    ["[func_name1(params_name1=params_value1)]", /^call_\w{24}$/],
+  ])("a template that spells calls %j: the stream says the same as the whole", async (spelling, id) => {
+    await using other = await serving({ template: `{# ${spelling} #}{{ tools | tojson }}{{ messages[0].content }}` });
+    const client = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: "sk-test", maxRetries: 0 });
+    const body = { ...asked, model: "unshared", tool_choice: "required" as const };
+    const whole = (await client.chat.completions.create(body)).choices[0];
+    const final = (await client.chat.completions.stream(body).finalChatCompletion()).choices[0];
+    const [call, streamed] = [whole, final].map((choice) => choice?.message.tool_calls?.[0]);
+    if (call?.type !== "function" || streamed?.type !== "function") throw new Error("no call");
+    expect(call.id).toMatch(id);
+    expect(JSON.parse(call.function.arguments)).toEqual(right);
+    expect(streamed.function).toMatchObject({ name: "weather", arguments: call.function.arguments });
+    expect([whole?.finish_reason, final?.finish_reason]).toEqual(["tool_calls", "tool_calls"]);
+    expect(whole?.message.content).toBeNull();
+  });
+
   test("what is not here says what to use instead", async () => {
     await expect(client().responses.create({ model: "shared", input: "hi" })).rejects.toThrow(
       /use POST \/v1\/chat\/completions/,
