@@ -39,7 +39,7 @@ export function hostCheck({ host, allowedHosts, corsOrigins }: HostCheckOptions)
 
 /** Whether a name or an address is this machine's own, for itself alone. */
 export function isLoopback(name: string): boolean {
-  return /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[?::1\]?|\[?::ffff:127(\.\d{1,3}){3}\]?)$/i.test(name);
+  return /^(([^.]+\.)*localhost|127(\.\d{1,3}){3}|\[?::1\]?|\[?::ffff:127(\.\d{1,3}){3}\]?)$/i.test(name);
 }
 
 function isAddress(name: string): boolean {

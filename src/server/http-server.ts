@@ -3,8 +3,9 @@
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { InputError } from "../error.ts";
+import { ApiError, apiError } from "./api-error.ts";
 import { type AppOptions, serverApp } from "./app.ts";
 import { askWhetherHeard } from "./half-closed.ts";
 import type { ServerLog } from "./server-log.ts";
@@ -27,13 +28,20 @@ export class HttpServer {
   readonly #app: Disposable;
   readonly #sockets = new Map<Socket, Set<ServerResponse>>(); // and what is open on each
 
-  private constructor(server: Server, app: Disposable, state: { draining: boolean }) {
+  private constructor(server: Server, app: Disposable, state: { draining: boolean }, logger: ServerLog) {
     const { address, port, family } = server.address() as AddressInfo;
     this.url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
     this.#server = server;
     this.#app = app;
     this.#state = state;
     server.on("connection", (socket) => this.#take(socket));
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      // What comes after whole requests waits for their answers, or would be taken for one of these.
+      const open = [...(this.#sockets.get(socket) ?? [])];
+      const last = open.every(({ req }) => req.complete) ? open.at(-1) : undefined;
+      if (last) last.once("close", () => refuse(error, socket, logger));
+      else refuse(error, socket, logger);
+    });
     server.on("request", ({ socket }, response) => {
       const open = this.#sockets.get(socket);
       open?.add(response);
@@ -46,10 +54,17 @@ export class HttpServer {
     const { host, logger } = options;
     const state = { draining: false };
     const app = serverApp({ ...options, draining: () => state.draining });
-    const listener = getRequestListener(app.fetch, { hostname: "localhost" }); // as HTTP/1.0 need not say
+    const errorHandler = (error: unknown) => {
+      if (!(error instanceof RequestError)) {
+        logger.error({ err: error }, "failed");
+        return apiError(error).response;
+      }
+      logger.info({ status: 400, problem: error.message }, "no request");
+      return new ApiError(400, `is no request: ${error.message}`).response;
+    };
+    const listener = getRequestListener(app.fetch, { hostname: "localhost", errorHandler }); // as HTTP/1.0 need not say
     const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, listener);
     Object.assign(server, { httpAllowHalfOpen: true }); // an option that Node's types lack
-    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, logger));
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => {
         app[Symbol.dispose]();
@@ -58,7 +73,7 @@ export class HttpServer {
       });
       server.listen(port, host, resolve);
     });
-    return new HttpServer(server, app, state);
+    return new HttpServer(server, app, state, logger);
   }
 
   /** Takes no more completions and waits for the open ones, at most `timeout` ms; true if all finished in time. */

@@ -31,6 +31,10 @@ export async function readBody(request: Request, mostBytes = usualBytes): Promis
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     throw new ApiError(415, `content-type: must be application/json, found ${type || "none"}`);
   }
+  const coding = request.headers.get("content-encoding") ?? "identity";
+  if (!/^identity$/i.test(coding)) throw new ApiError(415, `content-encoding: must be none, found ${coding}`);
+  const transfer = request.headers.get("transfer-encoding") ?? "chunked";
+  if (!/^chunked$/i.test(transfer)) throw new ApiError(400, `transfer-encoding: must be chunked, found ${transfer}`);
   if (Number(request.headers.get("content-length") ?? 0) > mostBytes) throw tooLarge(mostBytes);
   const whole = request.headers.has("transfer-encoding") ? readWithin(request, mostBytes) : request.arrayBuffer();
   const bytes = await whole.catch((cause) => {

@@ -51,6 +51,7 @@ describe("names", () => {
     ["localhost:8000", 200],
     ["LOCALHOST.", 200],
     ["my.localhost", 200],
+    ["a..localhost", 403],
     ["127.0.0.1:1", 200],
     ["127.9.9.9", 200],
     ["[::1]:8000", 200],
@@ -164,6 +165,33 @@ describe("connections", () => {
     ["large headers", `GET /health HTTP/1.1\r\nhost: localhost\r\nx: ${"x".repeat(40_000)}\r\n\r\n`, 431],
   ])("what is no HTTP is told so: %s", async (_, bytes, status) => {
     expect(await sent(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+
+  test.each(["[::ffff:127.0.0.1]", "localhost:99999", "localhost:abc", "user@localhost", "localhost/x", "x#localhost"])(
+    "a host that is none is told so: %s",
+    async (host) => {
+      const answer = await sent(`GET /health HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"is no request: /);
+    },
+  );
+
+  test.each([
+    ["content-encoding: gzip", 415],
+    ["content-encoding: identity", 200],
+    ["transfer-encoding: gzip, chunked", 400],
+  ])("bodies in another coding are refused: %s", async (header, status) => {
+    const text = body();
+    const isChunked = header.startsWith("transfer");
+    const length = isChunked ? [] : [`content-length: ${text.length}`];
+    const head = ["host: localhost", "content-type: application/json", "connection: close", header, ...length];
+    const sentBody = isChunked ? `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n` : text;
+    const answer = await sent(`POST /v1/completions HTTP/1.1\r\n${head.join("\r\n")}\r\n\r\n${sentBody}`);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+
+  test("what is no HTTP after whole requests is answered after them", async () => {
+    const answer = await sent(`${post(body())}${post(body())}BAD\r\n\r\n`);
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
   });
 
   test("leave nothing behind", async () => {
