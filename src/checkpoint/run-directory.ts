@@ -3,13 +3,13 @@
 // they were made with, so that one that was changed since is found, by name. Knows no training.
 
 import { existsSync, mkdirSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
 import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
+import { readWhole, readWholeText } from "../files/regular-file.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/tokenizer.ts";
@@ -134,9 +134,10 @@ export class RunDirectory {
     }
   }
 
-  /** How its model's chats are written, in Jinja; undefined where nobody said. */
+  /** How its model's chats are written, in Jinja; undefined where nobody said. @throws InputError if that is no text. */
   async chatTemplate(): Promise<string | undefined> {
-    return readFile(join(this.path, files.chatTemplate), "utf8").catch(() => undefined);
+    const path = join(this.path, files.chatTemplate);
+    return existsSync(path) ? readWholeText(path) : undefined;
   }
 
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */
@@ -284,12 +285,8 @@ interface TokenizerFile {
 }
 
 async function readTokenizerFile(path: string): Promise<TokenizerFile> {
-  try {
-    const bytes = await readFile(path);
-    return { json: parseJson(path, bytes.toString("utf8")), digest: digestOf(bytes) };
-  } catch (error) {
-    throw fileError("read", path, error);
-  }
+  const bytes = readWhole(path);
+  return { json: parseJson(path, bytes.toString("utf8")), digest: digestOf(bytes) };
 }
 
 /** How a run's tokenizer is read. */

@@ -1,11 +1,12 @@
 // `crosslayer generate`: a run writes on, one prompt as it comes or a file of prompts all at once.
 
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { bytesText, integerText } from "../charts/quantity.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
+import { readWholeText } from "../files/regular-file.ts";
 import { Engine, EngineCrash } from "../generate/engine.ts";
 import { engineOptions } from "../generate/engine-options.ts";
 import type { Chunk, GenerateOptions, TokenLogprob } from "../generate/request.ts";
@@ -91,7 +92,7 @@ function isSameFile(one: string, other: string): boolean {
 function formatOf(path: string | undefined): Pick<GenerateOptions, "format"> {
   if (path === undefined) return {};
   try {
-    const jsonSchema: unknown = JSON.parse(readFileSync(path, "utf8"));
+    const jsonSchema: unknown = JSON.parse(readWholeText(path));
     if (typeof jsonSchema !== "object" || jsonSchema === null) throw new TypeError("it holds no JSON object");
     return { format: { jsonSchema } };
   } catch (error) {

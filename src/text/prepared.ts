@@ -2,12 +2,13 @@
 // Whoever has the directory needs no text.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
 import { fileError } from "../files/file-error.ts";
+import { readWhole, readWholeText } from "../files/regular-file.ts";
 import { PieceCounts, trainBpe } from "./bpe-training.ts";
 import type { Corpus } from "./corpus.ts";
 import { openShard, type Shard } from "./shard.ts";
@@ -187,7 +188,7 @@ function sideOf(document: string, { validation, test, fraction }: PrepareOptions
 function readManifest(path: string): Manifest {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, "utf8"));
+    parsed = JSON.parse(readWholeText(path));
   } catch (error) {
     throw new InputError(`${path}: cannot be read: ${(error as Error).message}; prepare the text again`);
   }
@@ -199,7 +200,7 @@ function readManifest(path: string): Manifest {
 
 function fileDigest(path: string): string {
   try {
-    return createHash("sha256").update(readFileSync(path)).digest("hex");
+    return createHash("sha256").update(readWhole(path)).digest("hex");
   } catch (error) {
     throw new InputError(`${path}: cannot be read: ${(error as Error).message}; prepare the text again`);
   }
