@@ -2,11 +2,11 @@
 // is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
 // they were made with, so that one that was changed since is found, by name. Knows no training.
 
-import { existsSync, mkdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import { readWhole, readWholeText } from "../files/regular-file.ts";
@@ -84,11 +84,7 @@ export class RunDirectory {
     }
     const checked = checkRunConfig(config);
     const isNew = !existsSync(path);
-    try {
-      mkdirSync(path, { recursive: true });
-    } catch (error) {
-      throw fileError("create", path, error);
-    }
+    makeDirectory(path);
     try {
       await writeModel?.(join(path, files.model));
     } catch (error) {

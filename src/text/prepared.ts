@@ -2,12 +2,12 @@
 // Whoever has the directory needs no text.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { readWhole, readWholeText } from "../files/regular-file.ts";
 import { PieceCounts, trainBpe } from "./bpe-training.ts";
 import type { Corpus } from "./corpus.ts";
@@ -65,11 +65,7 @@ export async function prepareText(options: PrepareOptions): Promise<void> {
   const { source, directory } = options;
   if (isPrepared(directory))
     throw new InputError(`${directory}: holds prepared text already; choose another directory`);
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw fileError("create", directory, error);
-  }
+  makeDirectory(directory);
   removeLeftovers(directory);
   const tokenizer = options.tokenizer ?? (await trainedTokenizer(options));
   saveTokenizer(tokenizer, join(directory, "tokenizer.json"));

@@ -1,10 +1,9 @@
 // Tokenizers in files: tokenizer.json read and written. Knows no training and no sources.
 
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../error.ts";
 import { AtomicFile } from "../files/atomic-file.ts";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { readWholeText } from "../files/regular-file.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
@@ -25,11 +24,7 @@ export async function openTokenizer(path: string, options: TokenizerOptions = {}
 
 /** Writes a tokenizer as tokenizer.json, whole or not at all. @throws InputError if it cannot be written. */
 export function saveTokenizer(tokenizer: Tokenizer, path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw fileError("write", path, error);
-  }
+  makeDirectory(dirname(path));
   using file = new AtomicFile(path);
   file.write(new TextEncoder().encode(JSON.stringify(tokenizer.json, null, 1)), 0);
   file.finish();

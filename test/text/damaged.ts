@@ -52,7 +52,7 @@ export function growingTexts(rows: number): Uint8Array {
     page,
     Int32Array.from({ length: rows }, (_, i) => i),
   ); // what each shares with the one before
-  deltaBinaryPack(page, new Int32Array(rows).fill(1)); // and what follows
+  deltaBinaryPack(page, new Int32Array(rows).fill(1), "INT32"); // and what follows
   const texts = Buffer.concat([new Uint8Array(page.getBuffer()), Buffer.alloc(rows, "a")]);
   return onePage(rows, texts, { encoding: 7, repetition: "REQUIRED" });
 }
