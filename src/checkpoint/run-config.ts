@@ -5,7 +5,7 @@ import { InputError } from "../error.ts";
 import { isObject, parseJson } from "../files/json-file.ts";
 import { readWhole } from "../files/regular-file.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
-import { encodeSealed, type Seal, sealOf } from "./sealed-json.ts";
+import { encodeSealed, notAsWritten, type Seal, sealOf } from "./sealed-json.ts";
 
 /** What fixes a run. `recipe` and `data` are JSON that only the trainer understands. */
 export interface RunConfig {
@@ -70,9 +70,4 @@ export async function readStoredConfig(path: string): Promise<StoredConfig> {
   } catch (error) {
     throw error instanceof InputError ? fail(error.message) : error;
   }
-}
-
-/** What is wrong with a `config.json` that has another checksum than it says. */
-export function notAsWritten(path: string): InputError {
-  return new InputError(`${path}: is not as it was written (its checksum differs); restore it from a copy`);
 }

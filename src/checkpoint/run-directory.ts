@@ -16,10 +16,10 @@ import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/to
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
-import { checkRunConfig, encodeRunConfig, notAsWritten, type RunConfig, readStoredConfig } from "./run-config.ts";
+import { checkRunConfig, encodeRunConfig, type RunConfig, readStoredConfig } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { digestOf } from "./sealed-json.ts";
-import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
+import { digestOf, notAsWritten } from "./sealed-json.ts";
+import { encodeTextSettings, noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { isWeight, pickWeights, type Weights } from "./weights.ts";
 
 const files = {
@@ -94,7 +94,7 @@ export class RunDirectory {
     const bytes = encodeJson(tokenizer);
     const digest = digestOf(bytes);
     await writeAtomic(join(path, files.tokenizer), [bytes]);
-    if (texts) await writeAtomic(join(path, files.texts), [encodeJson(texts)]);
+    if (texts) await writeAtomic(join(path, files.texts), [encodeTextSettings(texts)]);
     if (chatTemplate !== undefined) await writeAtomic(join(path, files.chatTemplate), [Buffer.from(chatTemplate)]);
     await writeAtomic(join(path, files.config), [encodeRunConfig(checked, digest)]); // last: makes it a run
     return new RunDirectory(path, checked, { json: tokenizer, digest }, texts ?? noTextSettings);
@@ -108,7 +108,7 @@ export class RunDirectory {
     const [configPath, textsPath] = [files.config, files.texts].map((name) => join(path, name)) as [string, string];
     const { config, tokenizerDigest, seal } = await readStoredConfig(configPath);
     const tokenizer = await readTokenizerFile(join(path, files.tokenizer));
-    const texts = existsSync(textsPath) ? await readTextSettings(textsPath) : noTextSettings;
+    const texts = existsSync(textsPath) ? readTextSettings(textsPath) : noTextSettings;
     const run = new RunDirectory(path, config, tokenizer, texts);
     if (seal === "broken") {
       await run.checkCheckpoint(); // what was changed, if the weights can tell

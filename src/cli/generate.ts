@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { bytesText, integerText } from "../charts/quantity.ts";
+import { noTextSettings } from "../checkpoint/text-settings.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
 import { readWholeText } from "../files/regular-file.ts";
@@ -72,7 +73,7 @@ async function aboutRows(path: string, flags: Flags, options: GenerateOptions): 
   const run = await askedRun(path);
   const { kvDtype, weights, context, ropeScaling } = engineOptions(engineOptionsOf(flags));
   return {
-    run: { name: run.config.name, weights: await run.weightsMark() },
+    run: { name: run.config.name, weights: await run.weightsMark(), ...(run.texts !== noTextSettings && run.texts) },
     engine: { kvDtype, weights, context, ropeScaling },
     options,
   };

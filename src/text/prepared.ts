@@ -8,6 +8,7 @@ import { z } from "zod";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
 import { makeDirectory } from "../files/directory.ts";
+import { lockDirectory } from "../files/lock.ts";
 import { readWhole, readWholeText } from "../files/regular-file.ts";
 import { PieceCounts, trainBpe } from "./bpe-training.ts";
 import type { Corpus } from "./corpus.ts";
@@ -60,12 +61,13 @@ export function isPrepared(path: string): boolean {
   return existsSync(join(path, manifestName));
 }
 
-/** Writes a prepared text. @throws InputError where the directory holds one already, or a side would be empty. */
+/** Writes a prepared text. @throws InputError where the directory holds one or is in use, or a side would be empty. */
 export async function prepareText(options: PrepareOptions): Promise<void> {
   const { source, directory } = options;
   if (isPrepared(directory))
     throw new InputError(`${directory}: holds prepared text already; choose another directory`);
   makeDirectory(directory);
+  using _lock = lockDirectory(directory);
   removeLeftovers(directory);
   const tokenizer = options.tokenizer ?? (await trainedTokenizer(options));
   saveTokenizer(tokenizer, join(directory, "tokenizer.json"));

@@ -51,6 +51,7 @@ export function growingTexts(rows: number): Uint8Array {
   deltaBinaryPack(
     page,
     Int32Array.from({ length: rows }, (_, i) => i),
+    "INT32",
   ); // what each shares with the one before
   deltaBinaryPack(page, new Int32Array(rows).fill(1), "INT32"); // and what follows
   const texts = Buffer.concat([new Uint8Array(page.getBuffer()), Buffer.alloc(rows, "a")]);
