@@ -1,12 +1,11 @@
 // What fixes a run: its name, its model, how and on what it is trained. Only the model is understood here; recipe and
 // data are the trainer's JSON.
 
-import { readFile } from "node:fs/promises";
 import { InputError } from "../error.ts";
-import { fileError } from "../files/file-error.ts";
 import { isObject, parseJson } from "../files/json-file.ts";
+import { readWhole } from "../files/regular-file.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
-import { encodeSealed, type Seal, sealOf } from "./sealed-json.ts";
+import { encodeSealed, notAsWritten, type Seal, sealOf } from "./sealed-json.ts";
 
 /** What fixes a run. `recipe` and `data` are JSON that only the trainer understands. */
 export interface RunConfig {
@@ -51,12 +50,7 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
 
 /** As `readRunConfig`, for who can tell more of a file that is not as it was written. */
 export async function readStoredConfig(path: string): Promise<StoredConfig> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw fileError("read", path, error);
-  }
+  const bytes = readWhole(path);
   const json = parseJson(path, bytes.toString("utf8"));
   const fail = (problem: string) => new InputError(`${path}: ${problem}`);
   if (!isObject(json)) throw fail("must be a JSON object");
@@ -76,9 +70,4 @@ export async function readStoredConfig(path: string): Promise<StoredConfig> {
   } catch (error) {
     throw error instanceof InputError ? fail(error.message) : error;
   }
-}
-
-/** What is wrong with a `config.json` that has another checksum than it says. */
-export function notAsWritten(path: string): InputError {
-  return new InputError(`${path}: is not as it was written (its checksum differs); restore it from a copy`);
 }

@@ -2,24 +2,24 @@
 // is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
 // they were made with, so that one that was changed since is found, by name. Knows no training.
 
-import { existsSync, mkdirSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { existsSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
+import { readWhole, readWholeText } from "../files/regular-file.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
-import { checkRunConfig, encodeRunConfig, notAsWritten, type RunConfig, readStoredConfig } from "./run-config.ts";
+import { checkRunConfig, encodeRunConfig, type RunConfig, readStoredConfig } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { digestOf } from "./sealed-json.ts";
-import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
+import { digestOf, notAsWritten } from "./sealed-json.ts";
+import { encodeTextSettings, noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { isWeight, pickWeights, type Weights } from "./weights.ts";
 
 const files = {
@@ -84,11 +84,7 @@ export class RunDirectory {
     }
     const checked = checkRunConfig(config);
     const isNew = !existsSync(path);
-    try {
-      mkdirSync(path, { recursive: true });
-    } catch (error) {
-      throw fileError("create", path, error);
-    }
+    makeDirectory(path);
     try {
       await writeModel?.(join(path, files.model));
     } catch (error) {
@@ -98,7 +94,7 @@ export class RunDirectory {
     const bytes = encodeJson(tokenizer);
     const digest = digestOf(bytes);
     await writeAtomic(join(path, files.tokenizer), [bytes]);
-    if (texts) await writeAtomic(join(path, files.texts), [encodeJson(texts)]);
+    if (texts) await writeAtomic(join(path, files.texts), [encodeTextSettings(texts)]);
     if (chatTemplate !== undefined) await writeAtomic(join(path, files.chatTemplate), [Buffer.from(chatTemplate)]);
     await writeAtomic(join(path, files.config), [encodeRunConfig(checked, digest)]); // last: makes it a run
     return new RunDirectory(path, checked, { json: tokenizer, digest }, texts ?? noTextSettings);
@@ -112,7 +108,7 @@ export class RunDirectory {
     const [configPath, textsPath] = [files.config, files.texts].map((name) => join(path, name)) as [string, string];
     const { config, tokenizerDigest, seal } = await readStoredConfig(configPath);
     const tokenizer = await readTokenizerFile(join(path, files.tokenizer));
-    const texts = existsSync(textsPath) ? await readTextSettings(textsPath) : noTextSettings;
+    const texts = existsSync(textsPath) ? readTextSettings(textsPath) : noTextSettings;
     const run = new RunDirectory(path, config, tokenizer, texts);
     if (seal === "broken") {
       await run.checkCheckpoint(); // what was changed, if the weights can tell
@@ -134,9 +130,10 @@ export class RunDirectory {
     }
   }
 
-  /** How its model's chats are written, in Jinja; undefined where nobody said. */
+  /** How its model's chats are written, in Jinja; undefined where nobody said. @throws InputError if that is no text. */
   async chatTemplate(): Promise<string | undefined> {
-    return readFile(join(this.path, files.chatTemplate), "utf8").catch(() => undefined);
+    const path = join(this.path, files.chatTemplate);
+    return existsSync(path) ? readWholeText(path) : undefined;
   }
 
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */
@@ -284,12 +281,8 @@ interface TokenizerFile {
 }
 
 async function readTokenizerFile(path: string): Promise<TokenizerFile> {
-  try {
-    const bytes = await readFile(path);
-    return { json: parseJson(path, bytes.toString("utf8")), digest: digestOf(bytes) };
-  } catch (error) {
-    throw fileError("read", path, error);
-  }
+  const bytes = readWhole(path);
+  return { json: parseJson(path, bytes.toString("utf8")), digest: digestOf(bytes) };
 }
 
 /** How a run's tokenizer is read. */

@@ -2,6 +2,7 @@
 // digits as zeros. Knows not what the files are about.
 
 import { createHash } from "node:crypto";
+import { InputError } from "../error.ts";
 import { encodeJson } from "../files/json-file.ts";
 
 const blank = "0".repeat(64);
@@ -29,4 +30,9 @@ export function sealOf(bytes: Uint8Array): Seal {
   if (!found) return "absent";
   blanked.write(blank, found.index + found[0].length - blank.length - 1, "latin1");
   return digestOf(blanked) === found[1] ? "intact" : "broken";
+}
+
+/** What is wrong with a file that has another checksum than it says. */
+export function notAsWritten(path: string): InputError {
+  return new InputError(`${path}: is not as it was written (its checksum differs); restore it from a copy`);
 }

@@ -2,8 +2,10 @@
 // no such file; imported ones have what their makers said.
 
 import { z } from "zod";
-import { readJson } from "../files/json-file.ts";
+import { parseJson } from "../files/json-file.ts";
+import { readWhole } from "../files/regular-file.ts";
 import { checked } from "../options.ts";
+import { encodeSealed, notAsWritten, sealOf } from "./sealed-json.ts";
 
 const schema = z.strictObject({
   /** The texts that chat templates know by these names. */
@@ -21,7 +23,16 @@ export type TextSettings = Readonly<z.output<typeof schema>>;
 /** What holds where a run says nothing. */
 export const noTextSettings: TextSettings = { end_token_ids: [] };
 
-/** Reads the file at `path`. @throws InputError that names it and what is wrong in it. */
-export async function readTextSettings(path: string): Promise<TextSettings> {
-  return checked(schema, await readJson(path), path);
+/** The bytes of a file of settings, which knows its own checksum. */
+export function encodeTextSettings(texts: TextSettings): Uint8Array {
+  return encodeSealed(texts);
+}
+
+/** Reads the file at `path`. @throws InputError that names it and what is wrong in it, or that it is not as written. */
+export function readTextSettings(path: string): TextSettings {
+  const bytes = readWhole(path);
+  const sealed = schema.extend({ checksum: z.string().optional() }); // files from before, or by hand, have none
+  const { checksum, ...texts } = checked(sealed, parseJson(path, bytes.toString("utf8")), path);
+  if (checksum !== undefined && sealOf(bytes) !== "intact") throw notAsWritten(path);
+  return texts;
 }

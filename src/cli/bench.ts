@@ -1,11 +1,11 @@
 // `crosslayer bench`: the inference evaluation, of the same model with sharing and without, on random weights.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import pc from "picocolors";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { engineSchema, type ResolvedOptions } from "../generate/engine-options.ts";
 import { kvDtypes } from "../model/formats.ts";
 import { type Family, namedModel } from "../model/name.ts";
@@ -85,7 +85,7 @@ async function runBench(flags: Flags): Promise<void> {
       "inference.md": `${inferenceMarkdown(sheets)}\n`,
       "inference.json": `${JSON.stringify({ ...results, ...about }, undefined, 2)}\n`,
     };
-    mkdirSync(flags.out, { recursive: true });
+    makeDirectory(flags.out);
     for (const [name, content] of Object.entries(files)) {
       await writeAtomic(join(flags.out, name), [new TextEncoder().encode(content)]);
     }

@@ -1,11 +1,13 @@
 // `crosslayer generate`: a run writes on, one prompt as it comes or a file of prompts all at once.
 
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Command } from "commander";
 import pc from "picocolors";
 import { bytesText, integerText } from "../charts/quantity.ts";
+import { noTextSettings } from "../checkpoint/text-settings.ts";
 import type { EngineStats } from "../engine/stats.ts";
 import { InputError } from "../error.ts";
+import { readWholeText } from "../files/regular-file.ts";
 import { Engine, EngineCrash } from "../generate/engine.ts";
 import { engineOptions } from "../generate/engine-options.ts";
 import type { Chunk, GenerateOptions, TokenLogprob } from "../generate/request.ts";
@@ -71,7 +73,7 @@ async function aboutRows(path: string, flags: Flags, options: GenerateOptions): 
   const run = await askedRun(path);
   const { kvDtype, weights, context, ropeScaling } = engineOptions(engineOptionsOf(flags));
   return {
-    run: { name: run.config.name, weights: await run.weightsMark() },
+    run: { name: run.config.name, weights: await run.weightsMark(), ...(run.texts !== noTextSettings && run.texts) },
     engine: { kvDtype, weights, context, ropeScaling },
     options,
   };
@@ -91,7 +93,7 @@ function isSameFile(one: string, other: string): boolean {
 function formatOf(path: string | undefined): Pick<GenerateOptions, "format"> {
   if (path === undefined) return {};
   try {
-    const jsonSchema: unknown = JSON.parse(readFileSync(path, "utf8"));
+    const jsonSchema: unknown = JSON.parse(readWholeText(path));
     if (typeof jsonSchema !== "object" || jsonSchema === null) throw new TypeError("it holds no JSON object");
     return { format: { jsonSchema } };
   } catch (error) {

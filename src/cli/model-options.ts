@@ -1,9 +1,9 @@
 // The options by which a command is told a model, and the config they make: a name of the paper's scheme on a scale, a
 // depth or a config file, with another sharing if one is given.
 
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { InputError } from "../error.ts";
+import { readWholeText } from "../files/regular-file.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../model/config.ts";
 import { depthFamily, type Family, namedModel, parseSharing, type Scale, scales } from "../model/name.ts";
 import { nearest } from "../study/trials/nearest.ts";
@@ -62,7 +62,7 @@ function scaleFamily(scale: string): Family {
 function fileModel(path: string, { vocab, context }: DataSizes): ModelConfig {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(path, "utf8"));
+    json = JSON.parse(readWholeText(path));
   } catch (error) {
     throw new InputError(`--config: ${path} cannot be read: ${(error as Error).message}`);
   }

@@ -1,8 +1,8 @@
 // A file of prompts: JSON lines, each with options of its own.
 
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { InputError } from "../error.ts";
+import { readWholeText } from "../files/regular-file.ts";
 import { type GenerateOptions, generateSchema } from "../generate/request.ts";
 import { checked } from "../options.ts";
 
@@ -34,7 +34,7 @@ export interface FilePrompt {
 export async function openPrompts(path: string): Promise<FilePrompt[]> {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readWholeText(path);
   } catch (error) {
     throw new InputError(`--file: ${path} cannot be read: ${(error as Error).message}`);
   }

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { InputError } from "../error.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { fileError } from "../files/file-error.ts";
 import { ownMark } from "../files/process-mark.ts";
 
@@ -24,7 +25,7 @@ export async function newFolder<T>(path: string, fill: (folder: string) => Promi
   const place = resolve(path);
   const temporary = `${place}.${ownMark}.tmp`;
   try {
-    mkdirSync(dirname(place), { recursive: true });
+    makeDirectory(dirname(place));
     mkdirSync(temporary);
   } catch (error) {
     throw fileError("create", path, error);

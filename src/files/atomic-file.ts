@@ -6,6 +6,7 @@ import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileError } from "./file-error.ts";
 import { mayRun, ownMark } from "./process-mark.ts";
+import { checkEnds } from "./regular-file.ts";
 
 const temporary = /^\..+\.([^.]+)\.\d+\.tmp$/; // .<name>.<mark>.<count>.tmp
 const largestWrite = 2 ** 28; // bytes; the system takes less than 2 GiB at once
@@ -21,6 +22,7 @@ export async function writeAtomic(path: string, chunks: Iterable<Uint8Array>): P
   const directory = dirname(path);
   const temp = temporaryOf(path);
   try {
+    checkEnds(path); // what is there would be replaced
     const handle = await open(temp, "wx");
     try {
       for (const chunk of chunks) await writeAll(handle, chunk);
@@ -47,7 +49,10 @@ export class AtomicFile implements Disposable {
   constructor(path: string) {
     this.#path = path;
     this.#temporary = temporaryOf(path);
-    this.#file = this.#attempt(() => openSync(this.#temporary, "wx"));
+    this.#file = this.#attempt(() => {
+      checkEnds(path); // what is there would be replaced
+      return openSync(this.#temporary, "wx");
+    });
   }
 
   /** Writes `bytes` from byte `at` on. @throws InputError if the disk is full. */

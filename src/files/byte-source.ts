@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { InputError } from "../error.ts";
 import { fileError } from "./file-error.ts";
+import { checkEnds } from "./regular-file.ts";
 
 /** Bytes that are read in ranges, wherever they lie. */
 export interface ByteSource {
@@ -42,6 +43,7 @@ export function localFile(path: string, size: number): StoredFile {
 export async function openFile(path: string): Promise<OpenByteSource> {
   let handle: FileHandle;
   try {
+    checkEnds(path);
     handle = await open(path, "r");
   } catch (error) {
     throw fileError("read", path, error);

@@ -19,6 +19,8 @@ const advice: Readonly<Record<string, string>> = {
   ELOOP: "its symbolic links lead in a circle; choose another path",
   ERR_STRING_TOO_LONG: "the file is too long to be read at once; split it",
   ERR_FS_FILE_TOO_LARGE: "the file is too long to be read at once; split it",
+  ERR_FS_CP_FIFO_PIPE: "a pipe is among the files; remove it",
+  ERR_FS_CP_SOCKET: "a socket is among the files; remove it",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
   ENFILE: "too many files are open on this machine; end some programs",
   EIO: "the disk gives an error; copy the file from elsewhere, or choose another disk",

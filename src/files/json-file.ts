@@ -1,18 +1,13 @@
 // Small JSON files, and whether a file is there at all. Knows no layout.
 
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { InputError } from "../error.ts";
 import { errorCode, fileError } from "./file-error.ts";
+import { readWholeText } from "./regular-file.ts";
 
 /** A JSON file's value. @throws InputError if it cannot be read or is not JSON. */
 export async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw fileError("read", path, error);
-  }
-  return parseJson(path, text);
+  return parseJson(path, readWholeText(path));
 }
 
 /** The value of a JSON file's text. @throws InputError, which names the file, if it is not JSON. */

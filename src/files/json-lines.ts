@@ -1,10 +1,12 @@
 // Files of JSON lines that survive a kill: values are appended, and a kill can tear the last line only. Whoever reads
 // sees whole lines, whoever appends cuts the torn one off. Knows not what the values are.
 
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncDirectory, writeAtomic } from "./atomic-file.ts";
-import { errorCode, fileError } from "./file-error.ts";
+import { fileError } from "./file-error.ts";
+import { checkEnds, readWhole } from "./regular-file.ts";
 
 /** A line, counted from 1, and the value in it. */
 export interface JsonLine {
@@ -23,14 +25,10 @@ export interface JsonLines {
 
 /** Every line of the file at `path`, none if there is no file. @throws InputError if it cannot be read. */
 export async function readJsonLines(path: string): Promise<JsonLines> {
-  let content: string;
-  try {
-    content = await readFile(path, "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return { lines: [], torn: undefined };
-    throw fileError("read", path, error);
-  }
-  const lines = content.split("\n").map((text, i) => ({ number: i + 1, text, value: parsed(text) }));
+  if (!existsSync(path)) return { lines: [], torn: undefined };
+  const lines = content(path)
+    .split("\n")
+    .map((text, i) => ({ number: i + 1, text, value: parsed(text) }));
   const last = lines.pop() as JsonLine;
   if (last.text === "") return { lines, torn: undefined };
   return isTorn(last.text) ? { lines, torn: last } : { lines: [...lines, last], torn: undefined };
@@ -43,6 +41,7 @@ export async function readJsonLines(path: string): Promise<JsonLines> {
  */
 export async function appendJsonLine(path: string, value: unknown, { sync = false } = {}): Promise<void> {
   try {
+    checkEnds(path);
     const file = await open(path, "a+");
     try {
       const end = await mendEnd(file);
@@ -71,8 +70,8 @@ export async function filterJsonLines(path: string, wanted: (line: JsonLine) => 
   const { lines, torn } = await readJsonLines(path);
   const kept = lines.filter(wanted);
   if (!torn && kept.length === lines.length) return;
-  const content = kept.map(({ text }) => `${text}\n`).join("");
-  await writeAtomic(path, [new TextEncoder().encode(content)]);
+  const text = kept.map(({ text }) => `${text}\n`).join("");
+  await writeAtomic(path, [new TextEncoder().encode(text)]);
 }
 
 /** Cuts off a torn last line, and ends a whole one that has no end. @throws InputError if the file cannot be written. */
@@ -104,6 +103,16 @@ async function mendEnd(file: FileHandle): Promise<number> {
   }
   await file.write("\n", size);
   return size + 1;
+}
+
+/** A file's text; a torn line may end within a character. */
+function content(path: string): string {
+  const bytes = readWhole(path);
+  try {
+    return bytes.toString("utf8");
+  } catch (error) {
+    throw fileError("read", path, error); // longer than a string can be
+  }
 }
 
 /** Whether a last line without an end is torn. One that is JSON but for its end was damaged otherwise. */

@@ -2,10 +2,10 @@
 // in them. Everything is read into memory.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { InputError } from "../error.ts";
 import { errorCode, fileError } from "./file-error.ts";
+import { checkEnds, readWhole } from "./regular-file.ts";
 
 /** How names of packed files may end. */
 export const packings = ["", ".gz", ".xz"] as const;
@@ -17,7 +17,7 @@ const mostBytes = 2 ** 31 - 1;
 export function unpacked(path: string): Uint8Array {
   try {
     if (path.endsWith(".xz")) return fromXz(path);
-    const bytes = readFileSync(path);
+    const bytes = readWhole(path);
     return path.endsWith(".gz") ? gunzipSync(bytes, { maxOutputLength: mostBytes }) : bytes;
   } catch (error) {
     if (error instanceof InputError) throw error;
@@ -29,6 +29,7 @@ export function unpacked(path: string): Uint8Array {
 }
 
 function fromXz(path: string): Uint8Array {
+  checkEnds(path);
   try {
     return execFileSync("xz", ["-dc", "--", path], { maxBuffer: mostBytes, stdio: ["ignore", "pipe", "pipe"] });
   } catch (error) {

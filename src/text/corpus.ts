@@ -1,9 +1,9 @@
 // Text made ready for models: a tokenizer and token shards in one directory, made once and found the next time.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { type Dataset, prepareDataset, trainTokenizer } from "./dataset.ts";
 import { isPrepared, openPrepared } from "./prepared.ts";
 import { openSource } from "./source.ts";
@@ -48,11 +48,7 @@ export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   const { vocab, directory, validationFraction = 0.05, testFraction, onProgress } = options;
   if (isPrepared(options.source)) return openPrepared(options.source);
   const source = openSource(options.source, { field: options.field });
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw fileError("create", directory, error);
-  }
+  makeDirectory(directory);
   const told = (stage: "tokenizer" | "tokens") => {
     onProgress?.(stage, 0);
     return (documents: number) => onProgress?.(stage, documents);

@@ -4,6 +4,7 @@ import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { fileError } from "../files/file-error.ts";
+import { endless } from "../files/regular-file.ts";
 import { documentKinds, holdsDocuments } from "./documents.ts";
 
 /** A file as it was found. */
@@ -69,7 +70,7 @@ function statOf(path: string): Stats | undefined {
 
 function fileOf(path: string, stats: Stats): LocalFile {
   if (!stats.isFile()) {
-    throw new InputError(`source: "${path}": is a pipe, a socket or a device; save its text to a file`);
+    throw new InputError(`source: "${path}": ${endless}`);
   }
   return { path, size: stats.size, modified: stats.mtimeMs };
 }

@@ -2,12 +2,14 @@
 // Whoever has the directory needs no text.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
+import { lockDirectory } from "../files/lock.ts";
+import { readWhole, readWholeText } from "../files/regular-file.ts";
 import { PieceCounts, trainBpe } from "./bpe-training.ts";
 import type { Corpus } from "./corpus.ts";
 import { openShard, type Shard } from "./shard.ts";
@@ -55,16 +57,13 @@ export function isPrepared(path: string): boolean {
   return existsSync(join(path, manifestName));
 }
 
-/** Writes a prepared text. @throws InputError where the directory holds one already, or a side would be empty. */
+/** Writes a prepared text. @throws InputError where the directory holds one or is in use, or a side would be empty. */
 export async function prepareText(options: PrepareOptions): Promise<void> {
   const { source, directory } = options;
   if (isPrepared(directory))
     throw new InputError(`${directory}: holds prepared text already; choose another directory`);
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw fileError("create", directory, error);
-  }
+  makeDirectory(directory);
+  using _lock = lockDirectory(directory);
   removeLeftovers(directory);
   const tokenizer = options.tokenizer ?? (await trainedTokenizer(options));
   saveTokenizer(tokenizer, join(directory, "tokenizer.json"));
@@ -183,7 +182,7 @@ function sideOf(document: string, { validation, test, fraction }: PrepareOptions
 function readManifest(path: string): Manifest {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, "utf8"));
+    parsed = JSON.parse(readWholeText(path));
   } catch (error) {
     throw new InputError(`${path}: cannot be read: ${(error as Error).message}; prepare the text again`);
   }
@@ -195,7 +194,7 @@ function readManifest(path: string): Manifest {
 
 function fileDigest(path: string): string {
   try {
-    return createHash("sha256").update(readFileSync(path)).digest("hex");
+    return createHash("sha256").update(readWhole(path)).digest("hex");
   } catch (error) {
     throw new InputError(`${path}: cannot be read: ${(error as Error).message}; prepare the text again`);
   }

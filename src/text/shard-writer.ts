@@ -1,9 +1,10 @@
 // Writes a token shard document by document. The file appears under its name only when it is whole. Knows no text.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { AtomicFile, removeStale } from "../files/atomic-file.ts";
+import { makeDirectory } from "../files/directory.ts";
 import { fileError } from "../files/file-error.ts";
 import { bytesPerTokenOf, checkedHeaderBytes, encodeHeader, headerBytes, rowBytes } from "./shard-header.ts";
 
@@ -46,11 +47,7 @@ export class ShardWriter {
   constructor(path: string, vocab: number) {
     this.#vocab = vocab;
     this.#bytesPerToken = bytesPerTokenOf(vocab);
-    try {
-      mkdirSync(dirname(path), { recursive: true });
-    } catch (error) {
-      throw fileError("write", path, error);
-    }
+    makeDirectory(dirname(path));
     this.#file = new AtomicFile(path);
   }
 

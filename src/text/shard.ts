@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { InputError } from "../error.ts";
+import { checkEnds } from "../files/regular-file.ts";
 import { checkedHeaderBytes, decodeHeader, headerBytes, rowBytes, rowsAt, type ShardHeader } from "./shard-header.ts";
 import type { TextSize } from "./shard-writer.ts";
 
@@ -73,6 +74,7 @@ export async function openShard(path: string): Promise<Shard> {
 }
 
 async function checkedHeader(path: string): Promise<{ header: ShardHeader; digest: string }> {
+  checkEnds(path);
   const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw cause;
     throw new InputError(`${path}: no such token shard; prepare the data first`, { cause });

@@ -1,11 +1,10 @@
 // Tokenizers in files: tokenizer.json read and written. Knows no training and no sources.
 
-import { mkdirSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { InputError } from "../error.ts";
 import { AtomicFile } from "../files/atomic-file.ts";
-import { fileError } from "../files/file-error.ts";
+import { makeDirectory } from "../files/directory.ts";
+import { readWholeText } from "../files/regular-file.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
 /**
@@ -13,25 +12,19 @@ import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenize
  * @throws InputError where the file is missing, or not a byte-level BPE tokenizer.
  */
 export async function openTokenizer(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`tokenizer: "${path}" cannot be read (${cause.code}); give a tokenizer.json`, { cause });
-  });
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(readWholeText(path));
   } catch (cause) {
-    throw new InputError(`tokenizer: "${path}" is not JSON: ${(cause as Error).message}`, { cause });
+    const problem = cause instanceof InputError ? cause.message : `${path} is not JSON: ${(cause as Error).message}`;
+    throw new InputError(`tokenizer: ${problem}; give a tokenizer.json`, { cause });
   }
   return loadTokenizer(json, options);
 }
 
 /** Writes a tokenizer as tokenizer.json, whole or not at all. @throws InputError if it cannot be written. */
 export function saveTokenizer(tokenizer: Tokenizer, path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw fileError("write", path, error);
-  }
+  makeDirectory(dirname(path));
   using file = new AtomicFile(path);
   file.write(new TextEncoder().encode(JSON.stringify(tokenizer.json, null, 1)), 0);
   file.finish();

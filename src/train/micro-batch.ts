@@ -72,9 +72,14 @@ export function checkMicroBatch(
   if (needed > available) throw tooMuch(config, { microBatch, recompute, needed, available });
 }
 
-/** Bytes that a step takes at least, told without its graph: parameters, moments and gradients, and each layer's input. */
-function leastMemory(config: ModelConfig, microBatch: number): number {
-  return 4 * (4 * parameterCount(config).total + microBatch * config.context * config.width * config.layers);
+/**
+ * Bytes that a step takes at least, told without its graph, which itself grows with the context's square: parameters,
+ * moments and gradients, each layer's input, and the causal half of a mask and of one layer's attention.
+ */
+export function leastMemory(config: ModelConfig, microBatch: number): number {
+  const { context, width, layers, heads } = config;
+  const attention = ((1 + microBatch * heads) * context ** 2) / 2;
+  return 4 * (4 * parameterCount(config).total + microBatch * context * width * layers + attention);
 }
 
 function tooMuch(

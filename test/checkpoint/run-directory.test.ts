@@ -139,7 +139,8 @@ describe("what was changed since", () => {
     writeFileSync(path, text.replace(from, to));
   };
   const begunAndSaved = async () => {
-    const run = await begin();
+    const texts = { eos_token: "</s>", end_token_ids: [2] };
+    const run = await RunDirectory.create(join(scratch(), "tiny"), config, tokenizer, { texts });
     await run.saveCheckpoint({ ...weights, ...moments }, { step: 1 });
     return run;
   };
@@ -186,6 +187,7 @@ describe("what was changed since", () => {
     for (const [name, read] of [
       ["config.json", () => RunDirectory.open(run.path)],
       ["tokenizer.json", () => RunDirectory.open(run.path)],
+      ["tokenizer_config.json", () => RunDirectory.open(run.path)],
       ["metrics.jsonl", () => run.metrics()],
     ] as const) {
       const path = join(run.path, name);

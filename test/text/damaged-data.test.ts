@@ -1,10 +1,13 @@
 // Damaged and hostile data files are errors, soon, and never taken in part. `bench/damaged-data.ts` tries many more.
 
 import { gzipSync } from "node:zlib";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/error.ts";
+import { bytesInMemory } from "../../src/files/byte-source.ts";
 import { Random } from "../../src/tensor/random.ts";
-import { damaged, readAll, wholeFiles } from "./damaged.ts";
+import { parquetRows } from "../../src/text/parquet.ts";
+import { damaged, growingTexts, nothingBut, readAll, wholeFiles } from "./damaged.ts";
 
 const tries = 250;
 
@@ -72,6 +75,21 @@ describe("a file that claims too much", () => {
     );
   });
 
+  test("of texts that share more than memory holds is refused before they are made", async () => {
+    expect(await readAll("a.parquet", growingTexts(1000))).toBe(1000);
+    const file = growingTexts(20_000);
+    expect(file.length).toBeLessThan(30_000);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(String(await readAll("a.parquet", file))).toMatch(/claims 200010000 bytes/);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 25);
+  });
+
+  test("of rows that memory does not hold is refused, of others is read", async () => {
+    expect(await readAll("a.parquet", nothingBut(1000))).toBe(1000);
+    const message = String(await readAll("a.parquet", nothingBut(2 ** 27)));
+    expect(message).toMatch(/in 134217728 values may take more than the \d+ bytes of memory/);
+  });
+
   test("text that is no UTF-8 is refused", async () => {
     const file = with_(
       "parquet, uncompressed",
@@ -79,5 +97,28 @@ describe("a file that claims too much", () => {
       [...Buffer.from("Document 1 of \u00e9t"), 0xff, 0xfe],
     );
     expect(await readAll("a.parquet", file)).toBeInstanceOf(InputError);
+  });
+});
+
+describe("rows with all their columns, as of tasks", () => {
+  const lists = new Uint8Array(
+    parquetWriteBuffer({
+      columnData: [
+        { name: "label", data: [1, 0, 1], type: "INT32" },
+        { name: "choices", data: [{ text: ["a", "b"] }, { text: [] }, { text: ["été"] }], type: "JSON" },
+      ],
+    }),
+  );
+  const files = { ...wholeFiles, "parquet, JSON": { bytes: lists, name: "a.parquet", count: 3 } };
+  test.each(Object.entries(files).filter(([, { name }]) => name.endsWith(".parquet")))("%s", async (_, file) => {
+    expect(await parquetRows(bytesInMemory("a.parquet", file.bytes))).toHaveLength(file.count);
+    const random = new Random(3);
+    for (let i = 0; i < 60; i++) {
+      const source = bytesInMemory("a.parquet", damaged(file.bytes, random));
+      await parquetRows(source).then(
+        (rows) => expect(rows).toHaveLength(file.count),
+        (error) => expect(error).toBeInstanceOf(InputError),
+      );
+    }
   });
 });

@@ -8,7 +8,7 @@ import { InputError } from "../../error.ts";
 import { bytesInMemory } from "../../files/byte-source.ts";
 import { packings, tarMembers, unpacked } from "../../files/packed-file.ts";
 import { HubDataset } from "../../text/hub-dataset.ts";
-import { parquetRows } from "../../text/parquet-rows.ts";
+import { parquetRows } from "../../text/parquet.ts";
 import type { Item, Row, Task } from "./task.ts";
 import { MissingField, taskOf } from "./task-table.ts";
 

@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { InputError } from "../../error.ts";
+import { checkEnds } from "../../files/regular-file.ts";
 import { Args, type Handle } from "./args.ts";
 
 /** What went wrong inside a plugin. */
@@ -128,6 +129,7 @@ export class PjrtApi {
     const known = loaded.get(path);
     if (known) return known;
     if (!existsSync(path)) throw new InputError(`xla: no plugin at ${path}`);
+    checkEnds(path);
     const native = await loadKoffi();
     process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
     let table: bigint;

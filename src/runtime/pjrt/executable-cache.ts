@@ -2,10 +2,11 @@
 // Several processes may use one folder; what is damaged or another version's is compiled again.
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeAtomic } from "../../files/atomic-file.ts";
+import { makeDirectory } from "../../files/directory.ts";
 import type { PjrtClient, PjrtExecutable } from "./client.ts";
 import type { CompileTarget } from "./compile-options.ts";
 
@@ -78,7 +79,7 @@ export class ExecutableCache {
     try {
       const bytes = executable.serialize();
       digest = digestOf(bytes);
-      mkdirSync(this.#folder, { recursive: true });
+      makeDirectory(this.#folder);
       await writeAtomic(path, [createHash("sha256").update(bytes).digest(), bytes]);
       this.#shrink();
     } catch {}

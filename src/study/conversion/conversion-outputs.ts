@@ -1,12 +1,12 @@
 // What a study of conversion leaves for people: a page, pictures, a table, and the results as lines of JSON.
 
-import { mkdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { escaped, facts, figure, json, list, section } from "../../charts/markup.ts";
 import { durationText } from "../../charts/quantity.ts";
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
+import { makeDirectory } from "../../files/directory.ts";
 import { sharingName } from "../../model/sharing.ts";
 import { reportStyle } from "../report/report-style.ts";
 import { conversionChart } from "./conversion-chart.ts";
@@ -39,7 +39,7 @@ export async function writeConversionOutputs(
       sharings.map((sharing) => [`uptraining-${fileName(sharing)}.svg`, conversionChart(results, sharing)]),
     ),
   };
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   for (const [name, content] of Object.entries(files)) {
     await writeAtomic(join(directory, name), [new TextEncoder().encode(content)]);
   }

@@ -1,10 +1,11 @@
 // What a study of conversion asks: which teacher, converted to what and how, how much uptraining, on what text. Data: the
 // preset below, or a JSON file like it.
 
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { inits } from "../../convert/init.ts";
 import { InputError } from "../../error.ts";
+import { readWholeText } from "../../files/regular-file.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { type Family, namedModel, parseSharing } from "../../model/name.ts";
 import { checked } from "../../options.ts";
@@ -62,8 +63,8 @@ export const conversionPreset: z.input<typeof schema> = {
 /** The plan of the preset's name or of a JSON file; undefined for one that is no study of conversion. */
 export async function loadConversionPlan(nameOrPath: string): Promise<ConversionPlan | undefined> {
   if (nameOrPath === conversionPreset.name) return conversionPlan(conversionPreset);
-  if (!nameOrPath.endsWith(".json")) return undefined;
-  const text = await readFile(nameOrPath, "utf8").catch(() => "");
+  if (!nameOrPath.endsWith(".json") || !existsSync(nameOrPath)) return undefined;
+  const text = readWholeText(nameOrPath);
   let json: { kind?: unknown } | undefined;
   try {
     json = JSON.parse(text);

@@ -1,11 +1,11 @@
 // What a study leaves for people: the report and its pictures as files, each written whole.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { memoryPicture } from "../../charts/memory-picture.ts";
 import { modelColors } from "../../charts/palette.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import { contrasts } from "../numbers/contrasts.ts";
+import { makeDirectory } from "../../files/directory.ts";
 import type { Result } from "../numbers/result.ts";
 import { resultsCsv } from "../numbers/results-csv.ts";
 import { paperContrasts, type SizedContrast, sizedContrasts } from "../numbers/sized-contrasts.ts";
@@ -66,7 +66,7 @@ export async function writeOutputs(
     "summary.md": [markdownTable(summary), evaluationsMarkdown(summary)].filter(Boolean).join("\n\n").concat("\n"),
     "results.csv": resultsCsv(results),
   };
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   const paths = Object.keys(files).map((name) => join(directory, name));
   for (const [name, content] of Object.entries(files)) {
     await writeAtomic(join(directory, name), [new TextEncoder().encode(content)]);

@@ -1,10 +1,11 @@
 // One study from several: the same plan run in parts, on several machines or in several sittings. Runs are known by their
 // keys, which name model, recipe and text by content, so what one part has done counts in the whole.
 
-import { cp, mkdir, readdir, stat } from "node:fs/promises";
+import { cp, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../error.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
+import { makeDirectory } from "../../files/directory.ts";
 import { errorCode } from "../../files/file-error.ts";
 import { type Result, readResults } from "../numbers/result.ts";
 import { resultsPath, trialsPath } from "./sweep.ts";
@@ -48,7 +49,7 @@ export async function mergeStudies(directory: string, parts: readonly string[]):
     results.forEach(add);
     if (kind?.isDirectory()) directories.push(part);
   }
-  await mkdir(trialsPath(directory), { recursive: true });
+  makeDirectory(trialsPath(directory));
   const copied: string[] = [];
   for (const part of directories) copied.push(...(await copyTrials(part, directory, found)));
   const lines = [...found.values()].map((result) => `${JSON.stringify(result)}\n`);

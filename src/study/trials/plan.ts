@@ -1,9 +1,10 @@
 // What a study asks: which models, trained how, on what text, with which learning rates and seeds. A plan is data: a
 // preset, or a JSON file.
 
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { InputError } from "../../error.ts";
+import { readWholeText } from "../../files/regular-file.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
 import { type RecipeOptions, recipe, recipeSchema } from "../../train/recipe.ts";
@@ -122,12 +123,13 @@ function matched({ match: _, ...plan }: StudyPlan): StudyPlan {
 export async function loadPlan(nameOrPath: string): Promise<StudyPlan> {
   const preset = presets[nameOrPath];
   if (preset) return studyPlan(preset);
-  const text = await readFile(nameOrPath, "utf8").catch(() => {
+  if (!existsSync(nameOrPath)) {
     const names = Object.keys(presets);
     throw new InputError(
       `study: "${nameOrPath}" is no preset and no file; presets are ${names.join(", ")}${nearest(nameOrPath, names)}`,
     );
-  });
+  }
+  const text = readWholeText(nameOrPath);
   try {
     return studyPlan(JSON.parse(text) as StudyPlanInput);
   } catch (error) {
