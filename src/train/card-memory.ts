@@ -4,13 +4,14 @@
 import { bytesText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { parameterCount } from "../model/cost.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
 import type { Device } from "../runtime/device.ts";
 import type { StepTeacher } from "./step.ts";
 import { compileStep, type StepRecipe } from "./step-programs.ts";
 
-/** The part of a card's free memory that a step may take: transfers and a validation in between need some. */
-const usableFraction = 0.92;
+/** Of a card's free bytes, those that a step may take: transfers and a validation in between need some. */
+export const usableBytes = (free: number): number => 0.92 * free;
 
 /** What is to be trained, and how. */
 export interface CardStep {
@@ -27,7 +28,7 @@ export interface CardStep {
  * @throws InputError where not even one sequence a card fits, with what it would need.
  */
 export async function fittingOnCard(device: Device, step: CardStep): Promise<number> {
-  const { config, recipe, available = usableFraction * device.freeBytes() } = step;
+  const { config, recipe, available = usableBytes(device.freeBytes()) } = step;
   const { data } = device.traits.mesh;
   const sizes = divisors(recipe.batch).filter((size) => size % data === 0);
   let needed = Number.NaN;
@@ -48,9 +49,25 @@ export async function fittingOnCard(device: Device, step: CardStep): Promise<num
   );
 }
 
+/**
+ * Checks what is known without compiling anything: weights, moments and gradients of whatever vocabulary the text will have.
+ * @throws InputError where they do not fit.
+ */
+export function checkState(
+  device: Device,
+  { config, shard, available = usableBytes(device.freeBytes()) }: Omit<CardStep, "recipe">,
+): void {
+  const needed = (4 * 4 * parameterCount(config).total) / (shard ? device.traits.mesh.data : 1);
+  if (needed <= available) return;
+  throw new InputError(
+    `memory: weights, moments and gradients need ${bytesText(needed)} on ${device.name}, ${bytesText(available)} can be used; try a smaller model${device.traits.mesh.data > 1 && !shard ? ", --shard parameters" : ""}`,
+    { code: "out_of_memory" },
+  );
+}
+
 /** Checks a micro-batch that was asked for. @throws InputError where its step does not fit, with the largest that does. */
 export async function checkOnCard(device: Device, step: CardStep, microBatch: number): Promise<void> {
-  const { available = usableFraction * device.freeBytes() } = step;
+  const { available = usableBytes(device.freeBytes()) } = step;
   const bytes = await stepBytes(device, step, microBatch);
   if (bytes === undefined || bytes <= available) return;
   const most = await fittingOnCard(device, step);
