@@ -7,6 +7,7 @@ import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { type ModelConfig, modelConfig, withContext } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
+import type { Precision } from "../model/precision.ts";
 import { checked } from "../options.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Corpus, knownVocab, openCorpus } from "../text/corpus.ts";
@@ -40,6 +41,7 @@ export interface TrainFlags extends ModelFlags, DeviceFlags, OriginFlags {
   recompute?: boolean;
   checkpointEvery?: number;
   validateEvery?: number;
+  saveDtype?: Precision;
   resume?: boolean;
 }
 
@@ -74,10 +76,20 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
   const beginning = await origin?.beginning(before.context);
   const batch = recipeSchema.shape.batch.parse(flags.batch);
   const recompute = flags.recompute ?? false;
-  const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
+  const { learningRate, seed, threads, checkpointEvery, validateEvery, saveDtype } = flags;
   const isCard = device.traits.memory === "device";
   const recipeOf = async (model: ModelConfig) => {
-    const asked = { batch, recompute, precision, learningRate, seed, threads, checkpointEvery, validateEvery };
+    const asked = {
+      batch,
+      recompute,
+      precision,
+      learningRate,
+      seed,
+      threads,
+      checkpointEvery,
+      validateEvery,
+      saveDtype,
+    };
     const steps =
       flags.tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(flags.tokens / (batch * model.context));
     const whole = recipe({ steps, microBatch: flags.microBatch, ...asked });
@@ -191,7 +203,7 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
 
 /** The recipe with what may change from one part of a run to the next: it is the machine's, or changes no step. */
 function resumedRecipe(flags: TrainFlags, stored: Recipe): Recipe {
-  const { microBatch, recompute, threads, checkpointEvery, validateEvery } = { ...stored, ...flags };
+  const { microBatch, recompute, threads, checkpointEvery, validateEvery, saveDtype } = { ...stored, ...flags };
   for (const [name, was, is] of [
     ["micro-batch", stored.microBatch, microBatch],
     ["recompute", stored.recompute, recompute],
@@ -202,5 +214,5 @@ function resumedRecipe(flags: TrainFlags, stored: Recipe): Recipe {
       `warning: --${name}: the run was begun with ${was}, goes on with ${is}; sums are rounded otherwise, so bits differ`,
     );
   }
-  return recipe({ ...stored, microBatch, recompute, threads, checkpointEvery, validateEvery });
+  return recipe({ ...stored, microBatch, recompute, threads, checkpointEvery, validateEvery, saveDtype });
 }
