@@ -13,7 +13,6 @@ import type { Device } from "../runtime/device.ts";
 import { type Corpus, knownVocab, openCorpus } from "../text/corpus.ts";
 import { corpusRecord, corpusRecordSchema, reopenCorpus } from "../text/corpus-record.ts";
 import { openTokenizer } from "../text/tokenizer-file.ts";
-import { checkState } from "../train/card-memory.ts";
 import { fittingStep } from "../train/fitting-step.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
 import type { Beginning } from "../train/trainer.ts";
@@ -77,7 +76,6 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
   const batch = recipeSchema.shape.batch.parse(flags.batch);
   const recompute = flags.recompute ?? false;
   const { learningRate, seed, threads, checkpointEvery, validateEvery, saveDtype } = flags;
-  const isCard = device.traits.memory === "device";
   const recipeOf = async (model: ModelConfig) => {
     const asked = {
       batch,
@@ -99,9 +97,7 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
       microBatch: await fittingStep(device, model, whole, { microBatch, shard, teacher: beginning?.teacher }),
     };
   };
-  // A card's step is compiled to know what it takes, so not for a vocabulary that the text may have less of.
-  const early = isCard && known === undefined ? undefined : await recipeOf(before);
-  if (!early) checkState(device, { config: before, shard: flags.shard });
+  const early = await recipeOf(before); // too; on a card this compiles the step
   const corpus = await openCorpus({
     source,
     field: flags.field ?? own.field,
@@ -114,7 +110,7 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
   if (origin) checkTokenizer(origin, corpus.tokenizer.json, source);
   const { vocab } = corpus.tokenizer;
   const model = origin || vocab === before.vocab ? before : { ...before, vocab };
-  const resolved = model === before && early ? early : await recipeOf(model);
+  const resolved = model === before ? early : await recipeOf(model);
   const data = corpusRecord(corpus);
   const config = { name: modelName(model), model, recipe: resolved, data, origin: origin?.record };
   const run = await RunDirectory.create(flags.out, config, corpus.tokenizer.json, {

@@ -4,7 +4,6 @@
 import { bytesText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { parameterCount } from "../model/cost.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
 import type { Device } from "../runtime/device.ts";
 import type { StepTeacher } from "./step.ts";
@@ -45,22 +44,6 @@ export async function fittingOnCard(device: Device, step: CardStep): Promise<num
   throw new InputError(
     `memory: a training step with ${data === 1 ? "one sequence" : `one sequence a card`} of ${config.context} tokens needs ${bytesText(needed)} ` +
       `on ${device.name}, ${bytesText(available)} can be used; try ${[...advice.flat(), "a smaller model", "a shorter context"].join(", ")}`,
-    { code: "out_of_memory" },
-  );
-}
-
-/**
- * Checks what is known without compiling anything: weights, moments and gradients of whatever vocabulary the text will have.
- * @throws InputError where they do not fit.
- */
-export function checkState(
-  device: Device,
-  { config, shard, available = usableBytes(device.freeBytes()) }: Omit<CardStep, "recipe">,
-): void {
-  const needed = (4 * 4 * parameterCount(config).total) / (shard ? device.traits.mesh.data : 1);
-  if (needed <= available) return;
-  throw new InputError(
-    `memory: weights, moments and gradients need ${bytesText(needed)} on ${device.name}, ${bytesText(available)} can be used; try a smaller model${device.traits.mesh.data > 1 && !shard ? ", --shard parameters" : ""}`,
     { code: "out_of_memory" },
   );
 }

@@ -100,7 +100,7 @@ describe("crosslayer plan", () => {
 describe("a plan that cannot be", () => {
   const small = ["H64-MQA", "--depth", "4"];
   const mistakes: [string, string[], number, RegExp][] = [
-    ["no memory given", small, 2, /plan: --memory is missing, as in --memory 24GB/],
+    ["no memory given", small, 1, /plan: --memory is missing, as in --memory 24GB/],
     ["no amount", [...small, "--memory", "lots"], 2, /--memory <size>.*24GB, 256MB \(decimal\) or 1\.5GiB/],
     [
       "weights too large",
