@@ -11,6 +11,7 @@ import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import { readWhole, readWholeText } from "../files/regular-file.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { Precision } from "../model/precision.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/tokenizer.ts";
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
@@ -20,7 +21,7 @@ import { checkRunConfig, encodeRunConfig, type RunConfig, readStoredConfig } fro
 import { openSafetensors } from "./safetensors.ts";
 import { digestOf, notAsWritten } from "./sealed-json.ts";
 import { encodeTextSettings, noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
-import { isWeight, pickWeights, type Weights } from "./weights.ts";
+import { inBfloat16, isWeight, pickWeights, type Weights } from "./weights.ts";
 
 const files = {
   config: "config.json",
@@ -194,12 +195,10 @@ export class RunDirectory {
     rmSync(join(this.path, files.checkpoint), { force: true });
   }
 
-  /** Writes the final weights. */
-  async saveModel(weights: Tensors): Promise<void> {
-    await writeAtomic(
-      join(this.path, files.model),
-      encodeChecked(weights, { name: this.config.name, ...this.#origin() }),
-    );
+  /** Writes the final weights, float32 or rounded to bfloat16, which is read as float32 again. */
+  async saveModel(weights: Tensors, dtype: Precision = "float32"): Promise<void> {
+    const kept = dtype === "float32" ? weights : inBfloat16(weights);
+    await writeAtomic(join(this.path, files.model), encodeChecked(kept, { name: this.config.name, ...this.#origin() }));
   }
 
   /** What tells the run's weights from others: their checksum, or the size of a file that has none. Reads no tensors. */

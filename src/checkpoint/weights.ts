@@ -5,7 +5,8 @@ import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
 import { parameters, redundantNames } from "../model/parameters.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { toBfloat16 } from "../tensor/half.ts";
+import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { quote } from "./safetensors-header.ts";
 
 /** What the names of an optimizer's tensors begin with, in checkpoints. */
@@ -50,6 +51,15 @@ export function pickWeights<Known extends Pick<Tensor, "dtype" | "shape">>(
     return [name, found] as const;
   });
   return { tensors: Object.fromEntries(picked), ignored: others };
+}
+
+/** Float32 tensors rounded to bfloat16. */
+export function inBfloat16(tensors: Tensors): Tensors {
+  const rounded = Object.entries(tensors).map(([name, { shape, data }]) => {
+    const bits = Uint16Array.from(data as Float32Array, toBfloat16);
+    return [name, { dtype: "bfloat16", shape, data: bits } satisfies Tensor] as const;
+  });
+  return Object.fromEntries(rounded);
 }
 
 function list(names: readonly string[]): string {

@@ -7,15 +7,14 @@ import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { type ModelConfig, modelConfig, withContext } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
+import type { Precision } from "../model/precision.ts";
 import { checked } from "../options.ts";
 import type { Device } from "../runtime/device.ts";
-import { type Corpus, openCorpus } from "../text/corpus.ts";
+import { type Corpus, knownVocab, openCorpus } from "../text/corpus.ts";
 import { corpusRecord, corpusRecordSchema, reopenCorpus } from "../text/corpus-record.ts";
 import { openTokenizer } from "../text/tokenizer-file.ts";
-import { checkOnCard, fittingOnCard } from "../train/card-memory.ts";
-import { checkMicroBatch, fittingMicroBatch } from "../train/micro-batch.ts";
+import { fittingStep } from "../train/fitting-step.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
-import type { StepTeacher } from "../train/step.ts";
 import type { Beginning } from "../train/trainer.ts";
 import { type DeviceFlags, precisionOn } from "./device-options.ts";
 import { chosenModel, type ModelFlags } from "./model-options.ts";
@@ -41,6 +40,7 @@ export interface TrainFlags extends ModelFlags, DeviceFlags, OriginFlags {
   recompute?: boolean;
   checkpointEvery?: number;
   validateEvery?: number;
+  saveDtype?: Precision;
   resume?: boolean;
 }
 
@@ -70,19 +70,34 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
   if (source === undefined) throw new InputError("train: --data is missing; try --data sotu, or a file of your own");
   const own = source === origin?.data.source ? origin.data : {};
   const validationFraction = flags.validationFraction ?? own.validationFraction ?? standard.validationFraction;
-  const before = askedModel(flags, origin); // fails early
+  const known = origin?.vocab ?? (await knownVocab({ source, tokenizer: flags.tokenizer }));
+  const before = askedModel({ ...flags, ...(!origin && known !== undefined && { vocab: known }) }, origin); // fails early
   const beginning = await origin?.beginning(before.context);
   const batch = recipeSchema.shape.batch.parse(flags.batch);
   const recompute = flags.recompute ?? false;
-  const { learningRate, seed, threads, checkpointEvery, validateEvery } = flags;
+  const { learningRate, seed, threads, checkpointEvery, validateEvery, saveDtype } = flags;
   const recipeOf = async (model: ModelConfig) => {
-    const asked = { batch, recompute, precision, learningRate, seed, threads, checkpointEvery, validateEvery };
+    const asked = {
+      batch,
+      recompute,
+      precision,
+      learningRate,
+      seed,
+      threads,
+      checkpointEvery,
+      validateEvery,
+      saveDtype,
+    };
     const steps =
       flags.tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(flags.tokens / (batch * model.context));
     const whole = recipe({ steps, microBatch: flags.microBatch, ...asked });
-    return { ...whole, microBatch: await microBatchOn(device, model, whole, flags, beginning?.teacher) };
+    const { microBatch, shard } = flags;
+    return {
+      ...whole,
+      microBatch: await fittingStep(device, model, whole, { microBatch, shard, teacher: beginning?.teacher }),
+    };
   };
-  const early = await recipeOf(before); // too
+  const early = await recipeOf(before); // too; on a card this compiles the step
   const corpus = await openCorpus({
     source,
     field: flags.field ?? own.field,
@@ -170,7 +185,10 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
   }
   const resolved = resumedRecipe(flags, stored);
   const beginning = await (await storedOrigin(run))?.beginning(model.context);
-  if (flags.microBatch !== undefined) await microBatchOn(device, model, resolved, flags, beginning?.teacher);
+  if (flags.microBatch !== undefined) {
+    const { microBatch, shard } = flags;
+    await fittingStep(device, model, resolved, { microBatch, shard, teacher: beginning?.teacher });
+  }
   const corpus = await reopenCorpus(data, {
     tokenizer: join(flags.out, "tokenizer.json"),
     directory: join(flags.out, "data"),
@@ -179,29 +197,9 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
   return { run, corpus, model, resolved, beginning };
 }
 
-/** The micro-batch that was asked for, or the largest that fits. @throws InputError where it, or any, does not. */
-async function microBatchOn(
-  device: Device,
-  model: ModelConfig,
-  recipe: Recipe,
-  { microBatch, shard }: TrainFlags,
-  teacher: StepTeacher | undefined,
-): Promise<number> {
-  if (device.traits.memory === "device") {
-    const step = { config: model, recipe, shard, teacher };
-    if (microBatch === undefined) return fittingOnCard(device, step);
-    await checkOnCard(device, step, microBatch);
-    return microBatch;
-  }
-  const available = device.freeBytes();
-  if (microBatch === undefined) return fittingMicroBatch(model, { ...recipe, teacher, available });
-  checkMicroBatch(model, { ...recipe, teacher }, available);
-  return microBatch;
-}
-
 /** The recipe with what may change from one part of a run to the next: it is the machine's, or changes no step. */
 function resumedRecipe(flags: TrainFlags, stored: Recipe): Recipe {
-  const { microBatch, recompute, threads, checkpointEvery, validateEvery } = { ...stored, ...flags };
+  const { microBatch, recompute, threads, checkpointEvery, validateEvery, saveDtype } = { ...stored, ...flags };
   for (const [name, was, is] of [
     ["micro-batch", stored.microBatch, microBatch],
     ["recompute", stored.recompute, recompute],
@@ -212,5 +210,5 @@ function resumedRecipe(flags: TrainFlags, stored: Recipe): Recipe {
       `warning: --${name}: the run was begun with ${was}, goes on with ${is}; sums are rounded otherwise, so bits differ`,
     );
   }
-  return recipe({ ...stored, microBatch, recompute, threads, checkpointEvery, validateEvery });
+  return recipe({ ...stored, microBatch, recompute, threads, checkpointEvery, validateEvery, saveDtype });
 }

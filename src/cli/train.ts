@@ -4,12 +4,12 @@ import { Command } from "commander";
 import { bytesText, countText, integerText } from "../charts/quantity.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { Evaluation } from "../eval/evaluation.ts";
+import type { Perplexity } from "../eval/perplexity.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
-import { parameterLayouts } from "../model/parameter-layouts.ts";
 import type { Precision } from "../model/precision.ts";
-import { type Buffers, type Device, putAll } from "../runtime/device.ts";
+import type { Buffers, Device } from "../runtime/device.ts";
 import { peakFlops } from "../runtime/peak-flops.ts";
 import { Batches } from "../text/batches.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
@@ -47,6 +47,7 @@ export function trainCommand(): Command {
     .addOption(option(recipeSchema, "learningRate", "<peak>", { told: "standard" }))
     .addOption(option(recipeSchema, "seed", "<number>", { told: "standard" }))
     .addOption(option(recipeSchema, "recompute", "", { told: "" }))
+    .addOption(option(recipeSchema, "saveDtype", "<type>", { told: "float32" }))
     .addOption(option(recipeSchema, "threads", "<count>", { told: "all cores" }))
     .addOption(option(recipeSchema, "checkpointEvery", "<steps>", { told: "standard" }))
     .addOption(option(recipeSchema, "validateEvery", "<steps>", { told: "standard" }))
@@ -80,6 +81,10 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   await interruptible(async (signal) => {
     const onWarning = (text: string) => console.error(`warning: ${text}`);
     const validate = (weights: Buffers) => evaluation.quick(weights);
+    let found: Perplexity | undefined;
+    const finish = async (weights: Buffers) => {
+      found = await evaluation.full(weights);
+    };
     const steps = train({
       device,
       model,
@@ -89,6 +94,7 @@ async function runTrain(flags: TrainFlags): Promise<void> {
       beginning,
       directory: run,
       validate,
+      finish,
       onWarning,
       signal,
     });
@@ -105,9 +111,7 @@ async function runTrain(flags: TrainFlags): Promise<void> {
           console.error(`stopped; go on with: crosslayer train --out ${flags.out} --resume`);
           return;
         }
-        const { perplexity, bitsPerByte } = await evaluation.full(
-          putAll(device, next.value.weights, parameterLayouts(model, device.traits.mesh, shard)),
-        );
+        const { perplexity, bitsPerByte } = found as Perplexity;
         console.log(`validation perplexity ${perplexity.toFixed(2)}, ${bitsPerByte.toFixed(4)} bits per byte`);
         console.log(`written to ${flags.out}; try: crosslayer generate ${flags.out} "…"`);
         return;

@@ -22,6 +22,9 @@ export interface Parameter {
   readonly layer: number | undefined;
 }
 
+/** What a parameter's initial value depends on, beside the seed. */
+export type DrawnParameter = Pick<Parameter, "name" | "shape" | "init">;
+
 const names = Object.keys(sites) as SiteName[];
 const namesIn = (...places: Site["in"][]) => names.filter((name) => places.includes(sites[name].in));
 const entrySites = namesIn("entry");
@@ -105,10 +108,10 @@ export function initialize(config: DecoderConfig, random: Random): Tensors {
   return Object.fromEntries(parameters(config).map((parameter) => [parameter.name, initialValue(parameter, random)]));
 }
 
-function initialValue({ name, shape, init }: Parameter, random: Random): Tensor<"float32"> {
+/** A parameter's initial value, of the stream that `random` has by its name. */
+export function initialValue({ name, shape, init }: DrawnParameter, random: Random): Tensor<"float32"> {
   const data = new Float32Array(sizeOf(shape));
-  if ("value" in init) return { dtype: "float32", shape, data: data.fill(init.value) };
-  const stream = random.split(name);
-  for (let i = 0; i < data.length; i++) data[i] = init.std * stream.normal();
+  if ("value" in init) data.fill(init.value);
+  else random.split(name).fillNormal(data, init.std);
   return { dtype: "float32", shape, data };
 }

@@ -50,6 +50,37 @@ export class Random {
     return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
   }
 
+  /** Fills `data` with what `deviation · normal()` gives, sooner. */
+  fillNormal(data: Float32Array, deviation: number): void {
+    // The state in numbers of its own, and `uniform` twice in line: the engine keeps all of it in registers.
+    let [s0, s1, s2, s3] = Int32Array.from(this.#state) as unknown as [number, number, number, number];
+    for (let i = 0; i < data.length; i++) {
+      let radius = 0;
+      for (let part = 0; part < 2; part++) {
+        const high = Math.imul(rotl(Math.imul(s1, 5), 7), 9);
+        let t = s1 << 9;
+        s2 ^= s0;
+        s3 ^= s1;
+        s1 ^= s2;
+        s0 ^= s3;
+        s2 ^= t;
+        s3 = rotl(s3, 11);
+        const low = Math.imul(rotl(Math.imul(s1, 5), 7), 9);
+        t = s1 << 9;
+        s2 ^= s0;
+        s3 ^= s1;
+        s1 ^= s2;
+        s0 ^= s3;
+        s2 ^= t;
+        s3 = rotl(s3, 11);
+        const uniform = ((high >>> 5) * 67108864 + (low >>> 6)) / 9007199254740992;
+        if (part === 0) radius = Math.sqrt(-2 * Math.log(1 - uniform));
+        else data[i] = deviation * (radius * Math.cos(2 * Math.PI * uniform));
+      }
+    }
+    this.#state.set([s0, s1, s2, s3]);
+  }
+
   /** A random permutation of 0 … length − 1 (Fisher–Yates). */
   permutation(length: number): Uint32Array {
     const order = Uint32Array.from({ length }, (_, i) => i);

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory } from "../files/directory.ts";
 import { type Dataset, prepareDataset, trainTokenizer } from "./dataset.ts";
-import { isPrepared, openPrepared } from "./prepared.ts";
+import { isPrepared, openPrepared, preparedVocab } from "./prepared.ts";
 import { openSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { openTokenizer } from "./tokenizer-file.ts";
@@ -41,6 +41,15 @@ export interface Corpus {
   readonly identity: string;
   readonly tokenizer: Tokenizer;
   readonly data: Dataset;
+}
+
+/** The vocabulary that a corpus will have, where that is known before its text is read. */
+export async function knownVocab({
+  source,
+  tokenizer,
+}: Pick<CorpusOptions, "source" | "tokenizer">): Promise<number | undefined> {
+  if (isPrepared(source)) return preparedVocab(source);
+  return tokenizer === undefined ? undefined : (await openTokenizer(tokenizer)).vocab;
 }
 
 /** Opens a corpus, making what is not there yet. @throws InputError for a source or tokenizer that will not do. */

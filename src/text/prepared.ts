@@ -115,6 +115,11 @@ async function trainedTokenizer(options: PrepareOptions): Promise<Tokenizer> {
   return trainBpe(counts, { vocab: options.vocab });
 }
 
+/** The vocabulary of a prepared text. @throws InputError where what describes it cannot be read. */
+export function preparedVocab(directory: string): number {
+  return readManifest(join(directory, manifestName)).vocab;
+}
+
 /** Opens a prepared text. @throws InputError where a file is missing, damaged, or not the one that was prepared. */
 export async function openPrepared(directory: string): Promise<Corpus> {
   const manifest = readManifest(join(directory, manifestName));

@@ -9,8 +9,8 @@ import type { Device } from "../runtime/device.ts";
 import type { StepTeacher } from "./step.ts";
 import { compileStep, type StepRecipe } from "./step-programs.ts";
 
-/** The part of a card's free memory that a step may take: transfers and a validation in between need some. */
-const usableFraction = 0.92;
+/** Of a card's free bytes, those that a step may take: transfers and a validation in between need some. */
+export const usableBytes = (free: number): number => 0.92 * free;
 
 /** What is to be trained, and how. */
 export interface CardStep {
@@ -27,7 +27,7 @@ export interface CardStep {
  * @throws InputError where not even one sequence a card fits, with what it would need.
  */
 export async function fittingOnCard(device: Device, step: CardStep): Promise<number> {
-  const { config, recipe, available = usableFraction * device.freeBytes() } = step;
+  const { config, recipe, available = usableBytes(device.freeBytes()) } = step;
   const { data } = device.traits.mesh;
   const sizes = divisors(recipe.batch).filter((size) => size % data === 0);
   let needed = Number.NaN;
@@ -50,7 +50,7 @@ export async function fittingOnCard(device: Device, step: CardStep): Promise<num
 
 /** Checks a micro-batch that was asked for. @throws InputError where its step does not fit, with the largest that does. */
 export async function checkOnCard(device: Device, step: CardStep, microBatch: number): Promise<void> {
-  const { available = usableFraction * device.freeBytes() } = step;
+  const { available = usableBytes(device.freeBytes()) } = step;
   const bytes = await stepBytes(device, step, microBatch);
   if (bytes === undefined || bytes <= available) return;
   const most = await fittingOnCard(device, step);

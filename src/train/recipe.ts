@@ -36,6 +36,8 @@ export const recipeSchema = z.strictObject({
     .describe("compute activations again in the backward pass: less memory, more time"),
   /** What matrices are multiplied in; float32 if not said. */
   precision: z.enum(precisionNames).optional(),
+  /** What the final weights are kept in; float32 if not said. Checkpoints are float32 always. */
+  saveDtype: z.enum(precisionNames).optional().describe("what the final weights are kept in"),
   /** Threads of each operation; all cores if not given. */
   threads: count.max(1024).default(availableParallelism).describe("threads of each operation"),
   /** Steps between checkpoints; 0 for one at the end only. */

@@ -3,10 +3,10 @@
 
 import type { ModelConfig } from "../model/config.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
-import { initialize, parameters } from "../model/parameters.ts";
+import { parameters } from "../model/parameters.ts";
 import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
-import { Random } from "../tensor/random.ts";
 import { sizeOf, type Tensor, type Tensors, zeros } from "../tensor/tensor.ts";
+import { initialWeights } from "./initial-weights.ts";
 import { momentNames, stepScalars } from "./optimizer.ts";
 import { type Recipe, scheduleOf } from "./recipe.ts";
 import { learningRate } from "./schedule.ts";
@@ -93,10 +93,10 @@ export class Trainer implements Disposable {
     shard?: Shard,
     { weights: given, teacher }: Beginning = {},
   ): Promise<Trainer> {
-    const compiling = compileStep(device, config, recipe, shard, teacher);
-    // While the runtime compiles. Steps write over weights in place, so given ones are copied.
-    const weights = given ? copied(given) : initialize(config, new Random(recipe.seed).split("weights"));
-    const programs = await compiling;
+    const [programs, weights] = await Promise.all([
+      compileStep(device, config, recipe, shard, teacher),
+      given ? copied(given) : initialWeights(config, recipe.seed), // steps write over weights in place
+    ]);
     const trainer = new Trainer(device, config, recipe, weights, programs);
     if (teacher) trainer.#taught = putAll(device, taughtInputs(teacher), programs.layouts);
     return trainer;

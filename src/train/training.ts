@@ -37,6 +37,8 @@ export interface TrainOptions {
   directory?: RunDirectory;
   /** Mean loss in nats per token on held-out text; called every `recipe.validateEvery` steps and at the end. */
   validate?: (weights: Buffers) => Promise<number>;
+  /** Given the final weights where they lie, once they are kept; theirs no longer when it returns. */
+  finish?: (weights: Buffers) => Promise<void>;
   /** Told of what a user should know and nothing hangs on. */
   onWarning?: (text: string) => void;
   /** Stops the run after the step in hand, with a checkpoint. */
@@ -105,7 +107,10 @@ export async function* train(
   if (saved !== trainer.steps) await saver.save();
   await saver.written();
   const weights = await readAll(trainer.weights);
-  if (finished) await directory?.saveModel(weights);
+  if (finished) {
+    await directory?.saveModel(weights, recipe.saveDtype);
+    await options.finish?.(trainer.weights);
+  }
   return { weights, finished };
 }
 

@@ -100,7 +100,7 @@ describe("crosslayer plan", () => {
 describe("a plan that cannot be", () => {
   const small = ["H64-MQA", "--depth", "4"];
   const mistakes: [string, string[], number, RegExp][] = [
-    ["no memory given", small, 2, /required option '--memory <size>' not specified/],
+    ["no memory given", small, 1, /plan: --memory is missing, as in --memory 24GB/],
     ["no amount", [...small, "--memory", "lots"], 2, /--memory <size>.*24GB, 256MB \(decimal\) or 1\.5GiB/],
     [
       "weights too large",
@@ -138,5 +138,35 @@ describe("a plan that cannot be", () => {
     expect(outcome.err).toMatch(message);
     expect(outcome.status).toBe(status);
     expect(outcome.err).not.toMatch(/\n\s+at /); // a stack
+  });
+});
+
+describe("crosslayer plan --train", () => {
+  const tiny = ["--depth", "2", "--vocab", "300", "--context", "32", "--train"];
+
+  it("says what training takes before anything is begun: memory, micro-batch, time", async () => {
+    const { out, err, status } = await plan(...tiny, "--batch", "4", "--tokens", "12800");
+    expect([err, status]).toEqual(["", 0]);
+    expect(out).toContain("4 sequences of 32 tokens");
+    expect(out).toMatch(/micro-batch +4, the whole batch/);
+    expect(out).toMatch(/memory +[\d.]+ MiB, of it weights and moments 1.208 MiB; .* can be used/);
+    expect(out).toMatch(/a step +.*tokens\/s \(measured, the median of \d\)/);
+    expect(out).toMatch(/the run +100 steps, 12.8K tokens: /);
+  });
+
+  it("plans for other memory than there is, and says what does not fit", async () => {
+    const some = await json(...tiny, "--batch", "4", "--memory", "4MB");
+    expect(some).toMatchObject({ batch: 4, usableBytes: 4e6, measuredSteps: 5, stateBytes: 12 * some.parameters });
+    expect(some.microBatch).toBeLessThan(4);
+    const { err, status } = await plan(...tiny, "--memory", "1MB");
+    expect(err).toMatch(/memory: a training step with one sequence of 32 tokens needs about .*; try --recompute/);
+    expect(status).toBe(1);
+  });
+
+  it("tells what belongs to the other kind of plan, and what is missing", async () => {
+    expect((await plan(...tiny, "--tp", "2")).err).toContain("--tp is for plans of serving; leave out --train");
+    expect((await plan("--steps", "4")).err).toContain("--steps is for plans of training; add --train");
+    expect((await plan()).err).toContain("--memory is missing");
+    expect((await plan(...tiny, "--mfu", "0.4")).err).toContain("--mfu: no published peak is known of");
   });
 });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { begunRun, resumedRun, type TrainFlags } from "../../src/cli/train-run.ts";
 import { InputError } from "../../src/error.ts";
+import type { Device, Traits } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
 import { scratch } from "../files/scratch.ts";
 
@@ -143,4 +144,33 @@ test("a micro-batch that no memory holds is refused before anything is written",
     /micro-batches of 64 sequences .* needs about [\d.]+ GiB, .* try a smaller --micro-batch/,
   );
   expect(() => readFileSync(flags.out)).toThrow(/ENOENT/);
+});
+
+describe("a card's step", () => {
+  test("is compiled once, for the vocabulary of the tokenizer that was given", async () => {
+    const directory = scratch();
+    const data = join(directory, "text.jsonl");
+    writeFileSync(data, jsonl(lines));
+    await using host = await openDevice("host");
+    const compiled: unknown[] = [];
+    const traits: Traits = { ...host.traits, memory: "device" };
+    const card: Device = {
+      ...{ name: "card", kind: "card", runtime: "none", traits },
+      freeBytes: () => 1e9,
+      put: host.put.bind(host),
+      clear: host.clear.bind(host),
+      compile: (graph) => {
+        compiled.push(graph.outputs.embed?.shape);
+        return host.compile(graph);
+      },
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const flags = { depth: 2, context: 16, steps: 8, batch: 4, data };
+    const first = await begunRun({ ...flags, vocab: 280, out: join(directory, "a") }, card);
+    first.corpus.data[Symbol.dispose]();
+    expect(compiled.splice(0)).toEqual([[280, 64]]);
+    const again = { ...flags, tokenizer: join(directory, "a", "tokenizer.json"), out: join(directory, "b") };
+    (await begunRun(again, card)).corpus.data[Symbol.dispose]();
+    expect(compiled).toEqual([[280, 64]]);
+  });
 });

@@ -24,6 +24,16 @@ test("a seed gives the same numbers for ever", () => {
   `);
 });
 
+test("an array is filled with what numbers one by one are, to the bit", () => {
+  const [one, other] = [new Random(9), new Random(9)];
+  for (const length of [1, 1000, 0, 7]) {
+    const data = new Float32Array(length);
+    one.fillNormal(data, 0.02);
+    expect(data).toEqual(Float32Array.from({ length }, () => 0.02 * other.normal()));
+    expect(one.state).toEqual(other.state);
+  }
+});
+
 describe("streams", () => {
   test("that are split off do not depend on what was drawn from others", () => {
     const [a, b] = [new Random(1), new Random(1)];

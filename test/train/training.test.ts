@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { RunDirectory } from "../../src/checkpoint/run-directory.ts";
 import { namedModel } from "../../src/model/name.ts";
+import { type Buffers, readAll } from "../../src/runtime/device.ts";
+import { fromBfloat16, toBfloat16 } from "../../src/tensor/half.ts";
 import { Random } from "../../src/tensor/random.ts";
 import type { Tensors } from "../../src/tensor/tensor.ts";
 import { Batches } from "../../src/text/batches.ts";
@@ -109,6 +111,46 @@ describe("training", () => {
     expect(losses(rest.steps)).toEqual(losses(whole.steps).slice(4));
     const rows = await directory.metrics<TrainStep>();
     expect(rows.map(({ loss }) => loss)).toEqual(losses(whole.steps));
+  });
+
+  it("keeps the final weights in bfloat16 where it is asked to, and gives them as they are to who finishes", async () => {
+    const whole = await run({});
+    const { directory, weights } = await run({ saveDtype: "bfloat16" }, { at: "bfloat16" });
+    expect(bits(weights)).toEqual(bits(whole.weights));
+    const kept = await (directory as RunDirectory).loadModel();
+    for (const [name, { data }] of Object.entries(kept.tensors)) {
+      const wanted = Float32Array.from(whole.weights[name]?.data as Float32Array, (x) => fromBfloat16(toBfloat16(x)));
+      expect(data, name).toEqual(wanted);
+    }
+    const sizes = ["bfloat16", "resume-plain"].map((at) => statSync(join(scratch, at, "model.safetensors")).size);
+    expect(sizes[0]).toBeLessThan(0.75 * (sizes[1] as number));
+  });
+
+  it("reads a batch while a device that may run ahead computes the one before", async () => {
+    const ahead = new Proxy(cpu2, {
+      get(device, name) {
+        if (name === "traits") return { ...device.traits, runsAhead: 1 };
+        const found = Reflect.get(device, name);
+        return typeof found === "function" ? found.bind(device) : found;
+      },
+    });
+    const resolved = recipe({ steps: 5, batch: 4, validateEvery: 0, checkpointEvery: 0 });
+    const batches = new Batches(text(400), { batch: 4, context: model.context, seed: 3 });
+    const read: number[] = [];
+    let given: Tensors = {};
+    const finish = async (weights: Buffers) => {
+      given = await readAll(weights);
+    };
+    const steps = train({ device: ahead, model, recipe: resolved, batches, finish });
+    for (;;) {
+      const next = await steps.next();
+      if (next.done) {
+        expect(bits(given)).toEqual(bits(next.value.weights));
+        break;
+      }
+      read.push(batches.position / 4);
+    }
+    expect(read).toEqual([2, 3, 4, 5, 5]);
   });
 
   it("accumulates micro-batches to the step of the whole batch", async () => {

@@ -12,7 +12,7 @@ import type { ModelConfig } from "../../model/config.ts";
 import { flopsPerToken, kvBytesPerToken, parameterCount } from "../../model/cost.ts";
 import { checked } from "../../options.ts";
 import { blockSize, kvBlockBytes } from "../../plan/kv-blocks.ts";
-import { type Buffers, type Device, putAll } from "../../runtime/device.ts";
+import type { Buffers, Device } from "../../runtime/device.ts";
 import { cpuName, openDevice } from "../../runtime/open-device.ts";
 import type { Tensors } from "../../tensor/tensor.ts";
 import { Batches } from "../../text/batches.ts";
@@ -40,11 +40,11 @@ export interface Trial {
 }
 
 /**
- * A hash of all that a trial's numbers depend on. Threads, micro-batches and how often it saves are not among it; text that
+ * A hash of all that a trial's numbers depend on. Threads, micro-batches, how often it saves and in what are not among it; text that
  * was prepared is known by its content, on every machine.
  */
 export function trialKey({ model, recipe, corpus, evaluations }: Trial): string {
-  const { threads: _, checkpointEvery: __, microBatch: ___, ...fixed } = recipe;
+  const { threads: _, checkpointEvery: __, microBatch: ___, saveDtype: ____, ...fixed } = recipe;
   const isPrepared = corpus.validationFraction === undefined;
   const data = isPrepared
     ? corpus.identity
@@ -90,7 +90,17 @@ export async function* runTrial(
   using evaluation = await Evaluation.create(device, model, corpus.data.validation, { precision });
   const batches = new Batches(corpus.data.train, { batch: recipe.microBatch, context: model.context, seed });
   const validate = (weights: Buffers) => evaluation.quick(weights);
-  const steps = train({ device, model, recipe, batches, directory: run, validate, signal });
+  let measured = nothing(corpus);
+  // Where the weights lie: on a card they need not come home and go back.
+  const finish = async (weights: Buffers) => {
+    const asked = trial.evaluations;
+    measured = {
+      validation: await quality(evaluation, weights, corpus.data.validation),
+      ...(corpus.data.test && { test: await quality(evaluation, weights, corpus.data.test) }),
+      ...(asked && (await evaluateTrial(asked, device, { model, weights, corpus, precision }))),
+    };
+  };
+  const steps = train({ device, model, recipe, batches, directory: run, validate, finish, signal });
   let weights: Tensors | undefined;
   try {
     for (;;) {
@@ -108,11 +118,6 @@ export async function* runTrial(
   const rows = await run.metrics<CurvePoint & { seconds: number }>();
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   const tokens = recipe.steps * recipe.batch * model.context;
-  const placed = weights && putAll(device, weights);
-  const validation = await quality(evaluation, placed, corpus.data.validation);
-  const test = corpus.data.test && (await quality(evaluation, placed, corpus.data.test));
-  const asked = placed && trial.evaluations;
-  const evaluated = asked && (await evaluateTrial(asked, device, { model, weights: placed, corpus, precision }));
   const written = await write(device, weights, trial);
   const result: Result = {
     key: trialKey(trial),
@@ -125,9 +130,7 @@ export async function* runTrial(
     parameters: parameterCount(model),
     kvBytesPerToken: written.kvBytesPerToken,
     flopsPerToken: flopsPerToken(model, model.context / 2),
-    validation,
-    ...(test && { test }),
-    ...evaluated,
+    ...measured,
     ...(precision && { precision }),
     ...(trial.device && { device: device.kind }),
     curve: thinCurve(rows.map(({ step, loss, validation }) => ({ step, loss, validation }))),
@@ -155,10 +158,18 @@ async function begunTrial(path: string, corpus: Corpus): Promise<RunDirectory> {
   return run;
 }
 
-/** How well a model predicts a shard; NaN for one that diverged. */
-async function quality(evaluation: Evaluation, weights: Buffers | undefined, shard: Shard): Promise<Quality> {
-  const nothing = { loss: Number.NaN, perplexity: Number.NaN, bitsPerByte: Number.NaN, wordPerplexity: Number.NaN };
-  const { loss, perplexity, bitsPerByte, wordPerplexity } = weights ? await evaluation.full(weights, shard) : nothing;
+/** What a trial is measured to be. */
+type Measured = Pick<Result, "validation" | "test"> & Partial<Awaited<ReturnType<typeof evaluateTrial>>>;
+
+/** What is said of a model that diverged. */
+function nothing({ data }: Corpus): Measured {
+  const none = { loss: Number.NaN, perplexity: Number.NaN, bitsPerByte: Number.NaN, wordPerplexity: Number.NaN };
+  return { validation: none, ...(data.test && { test: none }) };
+}
+
+/** How well a model predicts a shard. */
+async function quality(evaluation: Evaluation, weights: Buffers, shard: Shard): Promise<Quality> {
+  const { loss, perplexity, bitsPerByte, wordPerplexity } = await evaluation.full(weights, shard);
   return { loss, perplexity, bitsPerByte, wordPerplexity };
 }
 
