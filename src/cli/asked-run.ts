@@ -1,4 +1,4 @@
-// The run that a command is asked about, opened; of a study, which is none, its runs are told.
+// Opens the run that a command is asked about. If the directory is a study, the error lists its runs.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

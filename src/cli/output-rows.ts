@@ -1,5 +1,5 @@
-// The file of what was written after prompts: JSON lines. A prompt whose row is there is not asked again, so a file beside
-// it says what the rows were made with: other weights or options do not go on with it. One process at a time writes.
+// The file of what was written after prompts, as JSON lines. A prompt that has a row is not asked again. A file beside it
+// says what the rows were made with, so that no other weights or options continue it. One process at a time writes.
 
 import { once } from "node:events";
 import { createWriteStream, existsSync, statSync } from "node:fs";

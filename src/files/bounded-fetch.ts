@@ -1,5 +1,5 @@
-// Fetching with an end: who does not answer, or stops in the middle, is given up, and an answer that is longer than it may
-// be is cut off with an error. Knows not what is fetched.
+// Fetches with limits: a server that does not answer, or stops in the middle, is given up, and an answer that is too long
+// becomes an error. Does not know what is fetched.
 
 import { InputError } from "../error.ts";
 

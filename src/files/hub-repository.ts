@@ -1,5 +1,5 @@
-// A repository on the Hugging Face hub, or on what stands in for it: which files it has, and their bytes, which are held to
-// what the hub announces of them. Knows not what is in them.
+// A repository on the Hugging Face hub, or on a server in its place: the files it has and their bytes, which are checked
+// against what the hub announces. Does not know what is in them.
 
 import { createHash } from "node:crypto";
 import { downloadFile, HubApiError, listFiles } from "@huggingface/hub";

@@ -1,5 +1,5 @@
 // Files of JSON lines that survive a kill: values are appended, and a kill can tear the last line only. Whoever reads
-// sees whole lines, whoever appends cuts the torn one off. Knows not what the values are.
+// sees whole lines, whoever appends cuts the torn one off. Does not know what the values are.
 
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";

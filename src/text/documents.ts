@@ -1,5 +1,5 @@
 // The documents in one file, by its kind: a .txt is one document, a .jsonl has one per line, a .parquet one per row.
-// Knows not where the file lies, nor which file comes next.
+// Does not know where the file lies, nor which file comes next.
 
 import { InputError } from "../error.ts";
 import type { StoredFile } from "../files/byte-source.ts";

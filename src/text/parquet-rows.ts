@@ -1,4 +1,4 @@
-// All rows of a small parquet file, with whatever columns it has. Knows not where the file lies.
+// All rows of a small parquet file, with whatever columns it has. Does not know where the file lies.
 
 import { parquetReadObjects } from "hyparquet";
 import { InputError } from "../error.ts";

@@ -1,5 +1,5 @@
 // One column of a parquet file, a row group at a time. What the file claims is checked before it is believed, and reading
-// has a time that the bytes bound. Knows not where the file lies.
+// has a time that the bytes bound. Does not know where the file lies.
 
 import zlib from "node:zlib";
 import {
