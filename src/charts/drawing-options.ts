@@ -1,5 +1,5 @@
-// How drawings sit on their page, and what they have in common. Apart from drawing.ts, so that who draws without Plot needs
-// none of its types.
+// How drawings sit on their page, and what they have in common. Drawings without Plot import this file and none of Plot's
+// types.
 
 /** How a drawing sits on its page. */
 export interface DrawingOptions {

@@ -1,5 +1,5 @@
-// Loss against steps as options of Observable Plot: scales and axes, and a line per run or model. Whoever draws it, report
-// or page, adds names, tips and titles.
+// Loss against steps as options of Observable Plot: scales and axes, and a line per run or model. Report and
+// page add names, tips and titles.
 
 import * as Plot from "@observablehq/plot";
 import { padded } from "./axis.ts";

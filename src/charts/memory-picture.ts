@@ -1,5 +1,5 @@
 // What the same memory holds, as a picture: every model's memory is the same rectangle, cut into blocks of the same number
-// of tokens. Who keeps fewer bytes per token has more of them. Arithmetic alone: it is so at any scale.
+// of tokens. A model that keeps fewer bytes per token has more blocks. The picture is arithmetic and holds at any scale.
 
 import { blockGrid, blockPath } from "./block-grid.ts";
 import { textWidth } from "./drawing.ts";

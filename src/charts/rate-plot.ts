@@ -1,5 +1,5 @@
-// Loss against learning rate (log) as options of Observable Plot: scales, axes, a line and error bars per model. Whoever
-// draws it, report or page, adds points, names and titles.
+// Loss against learning rate (log) as options of Observable Plot: scales, axes, a line and error bars per model. Report
+// and page add points, names and titles.
 
 import * as Plot from "@observablehq/plot";
 import type { Estimate } from "../tensor/estimate.ts";

@@ -1,5 +1,5 @@
 // Bytes per token (log₂) against perplexity as options of Observable Plot: scales, axes, error bars and the front as a
-// staircase. Whoever draws it, report or page, adds points, names and titles.
+// staircase. Report and page add points, names and titles.
 
 import * as Plot from "@observablehq/plot";
 import type { Estimate } from "../tensor/estimate.ts";

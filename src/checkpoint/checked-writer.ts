@@ -1,5 +1,5 @@
-// Writes a safetensors file that knows its checksum, in one pass, from tensors that come in pieces: what is larger than
-// memory can be written so. Knows no models.
+// Writes a safetensors file with its checksum in one pass, from tensors that come in pieces, so that a file may be larger
+// than memory. Knows no models.
 
 import { createHash } from "node:crypto";
 import { AtomicFile } from "../files/atomic-file.ts";

@@ -1,4 +1,4 @@
-// Where two JSON values differ, by name: for telling what was changed between two times. Knows not what they mean.
+// Where two JSON values differ, by name, to tell what changed between two times. Does not know what they mean.
 
 import { isObject } from "../files/json-file.ts";
 

@@ -1,5 +1,5 @@
 // JSON files that know their own SHA-256, as `checksum`, their last field: taken over the file's bytes with its own 64
-// digits as zeros. Knows not what the files are about.
+// digits as zeros. Does not know what the files are about.
 
 import { createHash } from "node:crypto";
 import { InputError } from "../error.ts";

@@ -1,4 +1,4 @@
-// The run that a command is asked about, opened; of a study, which is none, its runs are told.
+// Opens the run that a command is asked about. If the directory is a study, the error lists its runs.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { InputError } from "../error.ts";
 import { trialsPath } from "../study/trials/sweep.ts";
 
 /** The most runs of a study that are told. */
-const mostTold = 20;
+const mostToldRuns = 20;
 
 /** Opens the run at `path`. @throws InputError if there is none, with the runs of the study that is there. */
 export async function askedRun(path: string): Promise<RunDirectory> {
@@ -22,7 +22,7 @@ export function checkNoStudy(path: string): void {
     .map((name) => join(trialsPath(path), name))
     .filter((trial) => RunDirectory.exists(trial))
     .sort();
-  const more = runs.length > mostTold ? [`and ${runs.length - mostTold} more`] : [];
+  const more = runs.length > mostToldRuns ? [`and ${runs.length - mostToldRuns} more`] : [];
   const told = runs.length === 0 ? "it has no runs yet" : "name one of its runs:";
-  throw new InputError([`${path}: is a study; ${told}`, ...runs.slice(0, mostTold), ...more].join("\n  "));
+  throw new InputError([`${path}: is a study; ${told}`, ...runs.slice(0, mostToldRuns), ...more].join("\n  "));
 }

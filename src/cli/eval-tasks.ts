@@ -6,6 +6,7 @@ import { integerText } from "../charts/quantity.ts";
 import { evaluateTask, type Sample, type TaskScore } from "../eval/tasks/evaluate.ts";
 import { askedTasks, readTask } from "../eval/tasks/task-files.ts";
 import { fileError } from "../files/file-error.ts";
+import { jsonLines } from "../files/json-lines.ts";
 import type { EvaluatedModel } from "./evaluated-model.ts";
 import { progress } from "./progress.ts";
 
@@ -54,7 +55,7 @@ function sampleWriter(path: string): Disposable & { write(sample: Sample): void 
   };
   const file = guarded(() => openSync(path, "w"));
   return {
-    write: (sample) => guarded(() => writeSync(file, `${JSON.stringify(sample)}\n`)),
+    write: (sample) => guarded(() => writeSync(file, jsonLines([sample]))),
     [Symbol.dispose]: () => closeSync(file),
   };
 }

@@ -9,7 +9,7 @@ import { systemError } from "../files/file-error.ts";
 import { kebabCase } from "../options.ts";
 
 /** Files that may be open at a time where nothing is ever short of them. */
-const enoughFiles = 1024;
+const enoughOpenFiles = 1024;
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
@@ -33,8 +33,11 @@ function tooFewFiles(error: unknown): InputError | undefined {
   if (!["EMFILE", "ERR_MODULE_NOT_FOUND"].includes((error as NodeJS.ErrnoException | undefined)?.code ?? "")) return;
   const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
   const most = Number(report.userLimits?.open_files?.soft ?? Number.NaN);
-  if (!(most < enoughFiles)) return;
-  return new InputError(`too many files are open: ${most} are allowed; raise the limit (ulimit -n ${enoughFiles})`, {
-    cause: error,
-  });
+  if (!(most < enoughOpenFiles)) return;
+  return new InputError(
+    `too many files are open: ${most} are allowed; raise the limit (ulimit -n ${enoughOpenFiles})`,
+    {
+      cause: error,
+    },
+  );
 }

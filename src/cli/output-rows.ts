@@ -1,5 +1,5 @@
-// The file of what was written after prompts: JSON lines. A prompt whose row is there is not asked again, so a file beside
-// it says what the rows were made with: other weights or options do not go on with it. One process at a time writes.
+// The file of what was written after prompts, as JSON lines. A prompt that has a row is not asked again. A file beside it
+// says what the rows were made with, so that no other weights or options continue it. One process at a time writes.
 
 import { once } from "node:events";
 import { createWriteStream, existsSync, statSync } from "node:fs";
@@ -10,7 +10,7 @@ import { firstDifference, shown } from "../checkpoint/difference.ts";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
 import { encodeJson, readJson } from "../files/json-file.ts";
-import { mendJsonLines, readJsonLines } from "../files/json-lines.ts";
+import { jsonLines, mendJsonLines, readJsonLines } from "../files/json-lines.ts";
 import { lockFile } from "../files/lock.ts";
 import type { FilePrompt } from "./prompts.ts";
 
@@ -96,7 +96,7 @@ export class OutputRows implements AsyncDisposable {
 
   /** Adds a row. @throws InputError if it cannot be written. */
   async write(row: { readonly index: number; readonly [key: string]: unknown }): Promise<void> {
-    await new Promise<void>((resolve) => this.#stream.write(`${JSON.stringify(row)}\n`, () => resolve()));
+    await new Promise<void>((resolve) => this.#stream.write(jsonLines([row]), () => resolve()));
     this.#check();
   }
 

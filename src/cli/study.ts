@@ -7,8 +7,8 @@ import { durationText, integerText, rateText } from "../charts/quantity.ts";
 import { InputError } from "../error.ts";
 import { deviceNames } from "../runtime/open-device.ts";
 import { conversionPreset, loadConversionPlan } from "../study/conversion/conversion-plan.ts";
+import { conclude } from "../study/numbers/conclusions.ts";
 import type { Result } from "../study/numbers/result.ts";
-import { summarize } from "../study/numbers/summary.ts";
 import { evaluationsText } from "../study/report/evaluation-table.ts";
 import { finding } from "../study/report/finding.ts";
 import { writeOutputs } from "../study/report/outputs.ts";
@@ -121,10 +121,9 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
 }
 
 function show(results: readonly Result[], { contrasts }: StudyPlan, files: readonly string[]): void {
-  const summary = summarize(results);
-  console.log(
-    `\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(results, contrasts).join("\n")}\n`,
-  );
+  const concluded = conclude(results, contrasts);
+  const { summary } = concluded;
+  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(concluded).join("\n")}\n`);
   const evaluations = evaluationsText(summary);
   if (evaluations !== "") console.log(`${evaluations}\n`);
   for (const { name, sample } of summary) {

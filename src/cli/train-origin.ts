@@ -30,7 +30,7 @@ export function originOptions(command: Command): Command {
     );
 }
 
-const standardShare = 0.5;
+const standardTeacherFraction = 0.5;
 
 const runSchema = z.object({ path: z.string(), name: z.string(), weights: z.string().optional() });
 const originSchema = z.object({
@@ -73,7 +73,7 @@ export async function openOrigin({ init, teacher, distill }: OriginFlags): Promi
     record: {
       kind: "train",
       ...(begun && { init: await recordOf(begun) }),
-      ...(taught && { teacher: { ...(await recordOf(taught)), share: distill ?? standardShare } }),
+      ...(taught && { teacher: { ...(await recordOf(taught)), share: distill ?? standardTeacherFraction } }),
     },
     model: begun?.config.model,
     run: first,
@@ -86,7 +86,7 @@ export async function openOrigin({ init, teacher, distill }: OriginFlags): Promi
         weights: (await begun?.loadModel())?.tensors,
         ...(taught &&
           config && {
-            teacher: { config, weights: (await taught.loadModel()).tensors, share: distill ?? standardShare },
+            teacher: { config, weights: (await taught.loadModel()).tensors, share: distill ?? standardTeacherFraction },
           }),
       };
     },

@@ -1,5 +1,5 @@
-// The run that `crosslayer train` works on: begun in an empty directory, or resumed as it was left. What is asked of a
-// resumed run beside --resume must be what it was begun with, but for what is the machine's.
+// The run that `crosslayer train` works on: begun in an empty directory, or resumed as it was left. Options beside
+// --resume must be those that the run was begun with, except those of the machine.
 
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";

@@ -4,6 +4,7 @@
 
 import { InputError } from "../error.ts";
 import { add, concat, matmul, mul, reshape, sum } from "../graph/ops.ts";
+import { inputName } from "../graph/replaced.ts";
 import { constant, input, trace } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import { causalStore } from "../model/causal-store.ts";
@@ -57,12 +58,12 @@ export async function calibrate(
       `calibration: ${tokens} tokens are too few to fit ${config.width} dimensions; give ${8 * config.width} or more`,
     );
   }
-  const graph = momentsGraph(config, shape, needed);
+  const graph = momentsGraph(device, config, shape, needed);
   using program = await device.compile(graph);
-  const sums = graph.inputs.filter(({ node }) => isSum(nameOf(node.attributes)));
+  const sums = graph.inputs.filter((value) => isSum(inputName(value)));
   let state: Buffers = putAll(
     device,
-    Object.fromEntries(sums.map(({ node, shape }) => [nameOf(node.attributes), zeros("float32", shape as number[])])),
+    Object.fromEntries(sums.map((value) => [inputName(value), zeros("float32", value.shape as number[])])),
   );
   const placed = putAll(device, weights);
   try {
@@ -80,18 +81,22 @@ export async function calibrate(
 
 const sumPrefix = "moments.";
 const isSum = (name: string) => name.startsWith(sumPrefix);
-const nameOf = (attributes: unknown) => (attributes as { name: string }).name;
 const gramName = (owner: number) => `${sumPrefix}gram.${owner}`;
 const crossName = (owner: number, source: number) => `${sumPrefix}cross.${owner}.${source}`;
 const queriesName = (layer: number) => `${sumPrefix}queries.${layer}`;
 
-function momentsGraph(config: ModelConfig, [batch, length]: readonly [number, number], needed: readonly Merge[]) {
+function momentsGraph(
+  { traits }: Device,
+  config: ModelConfig,
+  [batch, length]: readonly [number, number],
+  needed: readonly Merge[],
+) {
   return trace(() => {
     const rows = batch * length;
     const heard = new Map<string, Heard>();
     const weights = listening(weightsOf(weightInputs(config)), heard);
     const tokens = reshape(input("tokens", "int32", [batch, length]), [rows]);
-    transformer(config, weights, tokens, causalStore(config, { batch, length }));
+    transformer(config, weights, tokens, causalStore(config, { batch, length, block: traits.attentionBlock }));
     const at = (site: SiteName, layer: number) => {
       const name = parameterName(site, layer);
       const { from, product } = heard.get(name) as Heard;

@@ -1,5 +1,5 @@
-// A model's weights made those of another: layers share keys and values, or heads do. What a merge does not touch is the
-// same tensor. Knows no files.
+// Makes a model's weights those of another, whose layers share keys and values, or whose heads do. Tensors that no merge
+// touches stay the same objects. Knows no files.
 
 import type { ModelConfig } from "../model/config.ts";
 import { parameters } from "../model/parameters.ts";

@@ -1,5 +1,5 @@
 // How far a converted model's predictions are from the original's: the mean over tokens of KL(original ‖ converted), in
-// nats. Never below 0, and of less variance than a difference of losses on as much text.
+// nats. It is never below 0 and varies less than a difference of losses on the same text.
 
 import { add, logSumExp, mul, reshape, slice, softmax, sub, sum } from "../graph/ops.ts";
 import { float, input, trace } from "../graph/trace.ts";

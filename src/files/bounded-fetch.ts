@@ -1,5 +1,5 @@
-// Fetching with an end: who does not answer, or stops in the middle, is given up, and an answer that is longer than it may
-// be is cut off with an error. Knows not what is fetched.
+// Fetches with limits: a server that does not answer, or stops in the middle, is given up, and an answer that is too long
+// becomes an error. Does not know what is fetched.
 
 import { InputError } from "../error.ts";
 
@@ -16,7 +16,7 @@ export interface FetchLimits {
 const standard = { answerMs: 30_000, stallMs: 30_000 };
 
 /** Bytes of a whole answer to a request for a range: what else it says must be short. */
-const insteadOfRange = 2 ** 24;
+const mostBytesInsteadOfRange = 2 ** 24;
 
 /** Whether an error means that somebody stopped it, as opposed to a failure. */
 export function isAbort(error: unknown): boolean {
@@ -49,7 +49,7 @@ export async function boundedFetch(
     const waiting = setTimeout(() => controller.abort(late(url, "does not answer", answerMs)), answerMs);
     const answer = await fetch(input, { ...init, signal: controller.signal }).finally(() => clearTimeout(waiting));
     const range = rangeOf(new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined)));
-    const most = range ? (answer.status === 206 ? range.end - range.start : insteadOfRange) : limits.mostBytes;
+    const most = range ? (answer.status === 206 ? range.end - range.start : mostBytesInsteadOfRange) : limits.mostBytes;
     if (!answer.body) {
       done();
       return answer;

@@ -1,5 +1,5 @@
-// A repository on the Hugging Face hub, or on what stands in for it: which files it has, and their bytes, which are held to
-// what the hub announces of them. Knows not what is in them.
+// A repository on the Hugging Face hub, or on a server in its place: the files it has and their bytes, which are checked
+// against what the hub announces. Does not know what is in them.
 
 import { createHash } from "node:crypto";
 import { downloadFile, HubApiError, listFiles } from "@huggingface/hub";
@@ -28,7 +28,7 @@ export interface HubFile {
 
 /** The most pages of a listing, and bytes of each. */
 const mostPages = 2000;
-const largestPage = 2 ** 26;
+const largestPageBytes = 2 ** 26;
 
 /** Where the library looks if it is not told. */
 const publicHub = "https://huggingface.co";
@@ -79,7 +79,7 @@ export class HubRepository {
         const isElsewhere = originOf(url) !== originOf(hubUrl ?? publicHub);
         if (isElsewhere && headers.get("authorization") === own) headers.delete("authorization");
         const isList = headers.get("accept") === "application/json";
-        const most = isList ? { mostBytes: largestPage } : {};
+        const most = isList ? { mostBytes: largestPageBytes } : {};
         return boundedFetch(url, { ...init, headers, signal }, { ...limits, ...most });
       },
     };

@@ -1,5 +1,5 @@
 // Files of JSON lines that survive a kill: values are appended, and a kill can tear the last line only. Whoever reads
-// sees whole lines, whoever appends cuts the torn one off. Knows not what the values are.
+// sees whole lines, whoever appends cuts the torn one off. Does not know what the values are.
 
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -34,6 +34,11 @@ export async function readJsonLines(path: string): Promise<JsonLines> {
   return isTorn(last.text) ? { lines, torn: last } : { lines: [...lines, last], torn: undefined };
 }
 
+/** Values as the lines of a file. */
+export function jsonLines(values: readonly unknown[]): string {
+  return values.map((value) => `${JSON.stringify(value)}\n`).join("");
+}
+
 /**
  * Adds a line, after cutting off a torn one. A write that fails, as on a full disk, leaves the file as it was.
  * @param options.sync also waits until the line is on the disk.
@@ -46,7 +51,7 @@ export async function appendJsonLine(path: string, value: unknown, { sync = fals
     try {
       const end = await mendEnd(file);
       try {
-        await file.appendFile(`${JSON.stringify(value)}\n`);
+        await file.appendFile(jsonLines([value]));
         if (sync) await file.sync();
       } catch (error) {
         await file.truncate(end).catch(() => {}); // the first error tells more

@@ -1,5 +1,5 @@
 // One process at a time in a directory, or at a file. Each announces itself by a file named after its mark, then looks for
-// others: of two that come at once at least one sees the other, and a dead one's file is never mistaken for a living
+// others. Of two that come at once at least one sees the other, and a dead process's file is never taken for a living
 // one's.
 
 import { closeSync, existsSync, openSync, readdirSync, realpathSync, unlinkSync } from "node:fs";

@@ -1,5 +1,5 @@
-// Files as their contents, packed or not: .gz by Node, .xz by the system's `xz`, and the members of a tar. Knows not what is
-// in them. Everything is read into memory.
+// Files as their contents, packed or not: .gz by Node, .xz by the system's `xz`, and the members of a tar. Does not know
+// what is in them. Everything is read into memory.
 
 import { execFileSync } from "node:child_process";
 import { gunzipSync } from "node:zlib";

@@ -11,7 +11,7 @@ import { layouts } from "./layouts.ts";
 import { type Piece, tokenizerOfPieces } from "./sentence-pieces.ts";
 
 const headerBytes = 28;
-const largestVocabulary = 1 << 22; // bytes of its file
+const largestVocabularyBytes = 1 << 22;
 
 /** Opens a model with the vocabulary at `tokenizer`. @throws InputError naming the file that is damaged or something else. */
 export async function openLlama2c(path: string, tokenizer: string): Promise<ForeignCheckpoint> {
@@ -103,7 +103,7 @@ function tensorsOf(source: ByteSource, model: ModelConfig): Map<string, ForeignT
 async function readVocabulary(path: string, vocab: number): Promise<object> {
   await using source = await openFile(path);
   const fail = (problem: string) => new InputError(`${path}: ${problem}; is it a tokenizer of llama2.c?`);
-  if (source.size > largestVocabulary) throw fail(`has ${source.size} bytes`);
+  if (source.size > largestVocabularyBytes) throw fail(`has ${source.size} bytes`);
   const view = new DataView(await source.read(0, source.size));
   const pieces: Piece[] = [];
   let at = 4;

@@ -9,7 +9,7 @@ import { fileError } from "../files/file-error.ts";
 import { type HubOptions, HubRepository } from "../files/hub-repository.ts";
 
 /** The most bytes of a file that is read whole: of a tokenizer.json of 256,000 tokens, several times over. */
-const largestText = 2 ** 28;
+const largestTextBytes = 2 ** 28;
 
 /** Files by name. */
 export interface ModelFolder {
@@ -53,7 +53,7 @@ export async function openModelFolder(spec: string, options: HubOptions = {}): P
 export async function readText(folder: ModelFolder, file: string): Promise<string | undefined> {
   if (!folder.files.includes(file)) return undefined;
   await using source = await folder.open(file);
-  if (source.size > largestText) {
+  if (source.size > largestTextBytes) {
     throw new InputError(`${folder.nameOf(file)}: ${source.size} bytes are too many for a text file`);
   }
   try {

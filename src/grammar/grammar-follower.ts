@@ -1,5 +1,5 @@
-// Grammars followed on a thread of their own (grammar-thread.ts), so that one that takes long makes nobody else wait. Where
-// one takes too long its text ends with an error, and the thread with it; the others' texts go on with a new thread.
+// Follows grammars on a thread of their own (grammar-thread.ts), so that a slow grammar makes nobody else wait. If one takes
+// too long, its text ends with an error and the thread is ended; the other texts go on with a new thread.
 
 import { Worker } from "node:worker_threads";
 import { errorOf, InputError } from "../error.ts";

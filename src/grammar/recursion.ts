@@ -1,5 +1,5 @@
-// Recursion in JSON schemas: which lead back to themselves whatever is chosen, so that no text that ends has them. Knows
-// no grammars, but that they write all items of a tuple.
+// Recursion in JSON schemas: finds schemas that lead back to themselves whatever is chosen, so that no finite text has them.
+// Of grammars it knows only that they write all items of a tuple.
 
 import { isSchema, type Schema } from "./schema.ts";
 

@@ -1,4 +1,4 @@
-// Which inputs a graph gives new contents to: the rule by which a runtime may write an output over an input.
+// The inputs that a graph gives new contents to. A runtime may write an output over the input that it replaces.
 
 import type { Graph } from "./trace.ts";
 import { type Input, sameShape } from "./value.ts";

@@ -1,7 +1,6 @@
-// The memory that sharing saves: keys and values of all sequences in blocks, one pool per owner layer and none for
-// borrowers, as arrays of JavaScript. Blocks are known by number; at which place a block's content lies is this file's
-// secret, so that the blocks which one decoding token each reads can lie together at the front, where the graph reads them
-// in place.
+// Keys and values of all sequences in blocks, as arrays of JavaScript: one pool per layer that keeps keys, one per layer
+// that keeps values, none for borrowers. Others know blocks by number; only this file knows the place where a block lies.
+// It moves blocks that a single decoding token reads to the front, where the graph reads them in place.
 
 import type { DecoderConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";

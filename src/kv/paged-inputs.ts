@@ -1,5 +1,5 @@
-// All that crosses between the paged graph and the memory that feeds it, named once: the inputs that say which token reads
-// what, and the arrays of the owners' pools with the new rows that belong in them.
+// The names of everything that passes between the paged graph and the memory that feeds it: inputs that say which token
+// reads what, the arrays of the owners' pools, and the new rows that go into them.
 
 import { times } from "../graph/dim.ts";
 import { input } from "../graph/trace.ts";

@@ -1,5 +1,5 @@
-// The KvMemory of processors whose memory is JavaScript's: the paged graph over pools that are read in place. How its blocks
-// are laid out for a step is tuned for the CPU, here.
+// The KvMemory of devices whose memory is JavaScript's: the paged graph reads the pools in place. This file tunes the
+// layout of a step's blocks for the CPU.
 
 import type { DecoderConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";

@@ -1,5 +1,5 @@
-// Who reads which block: a block that one token alone reads is its own, those with several readers are read once by the
-// party of their readers. Knows no graph, and no cost but the one it is given.
+// Which token reads which block. A block with one reader is that token's own; a party of readers reads a block of several
+// once. Knows no graph, and no cost but the one it is given.
 
 import type { Tensor } from "../tensor/tensor.ts";
 import type { HostPools } from "./host-pools.ts";

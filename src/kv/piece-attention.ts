@@ -1,7 +1,7 @@
-// Attention to 8-bit keys and values in pieces: a piece is the positions of one block, whether they lie in a pool or were
-// computed in this step. Whole numbers are multiplied, and a piece has one scale, so what a token gets from a piece is the
-// same bits however its text came here: read at once, found in the cache, or written token by token. Pieces merge by their
-// softmax denominators (arXiv 2205.14135 §3.1), in the order of their positions.
+// Attention to 8-bit keys and values in pieces. A piece holds the positions of one block, which lie in a pool or were
+// computed in this step. Products are of whole numbers and a piece has one scale, so a piece gives a token the same bits
+// whether its text was read at once, found in the cache, or written token by token. Pieces merge by their softmax
+// denominators (arXiv 2205.14135 §3.1), in the order of their positions.
 
 import { type Dim, times } from "../graph/dim.ts";
 import {

@@ -1,5 +1,5 @@
-// Which token of a step reads which block, as the index inputs of a paged graph (see paged-inputs.ts). What is laid out holds
-// for the next step, too, where its tokens read the same blocks. Knows neither graph nor how keys and values are kept.
+// Which token of a step reads which block, as the index inputs of a paged graph (see paged-inputs.ts). The next
+// step uses the same layout if its tokens read the same blocks. Knows neither graph nor how keys and values are kept.
 
 import type { Tensors } from "../tensor/tensor.ts";
 import type { HostPools } from "./host-pools.ts";

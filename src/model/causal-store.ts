@@ -10,13 +10,11 @@ import { type KvStore, Written } from "./kv.ts";
 import { type Precision, precisions } from "./precision.ts";
 import { rotaryTables } from "./rotary.ts";
 
-/** Queries are attended in blocks of this many tokens, each to the keys before its end: half the work, in the limit. */
-const defaultBlock = 128;
-
 /** Where the tokens of a graph sit: row b·length + t is token t of sequence b. */
 export interface CausalOptions {
   batch: number;
   length: number;
+  /** Queries are attended in blocks of this many tokens, each to the keys before its end; all at once if not said. */
   block?: number;
   /** "blocks", the default, writes attention out; "fused" leaves it one operation, for devices with a kernel for it. */
   attention?: "blocks" | "fused";
@@ -59,7 +57,7 @@ interface Attention {
   attend(queries: Value, keys: Value, values: Value): Value;
 }
 
-function blockAttention(config: DecoderConfig, { length, block = defaultBlock }: CausalOptions): Attention {
+function blockAttention(config: DecoderConfig, { length, block = length }: CausalOptions): Attention {
   const ends = Array.from({ length: Math.ceil(length / block) }, (_, i) => Math.min(length, (i + 1) * block));
   const masks = ends.map((end, i) => constant(causalMask(i * block, end)));
   const perToken = config.heads / config.kvHeads;

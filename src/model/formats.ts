@@ -1,5 +1,5 @@
-// How numbers are kept, a row a format. From here come bytes, types, choices and the engine's packing; which parameters
-// are rounded is `usesOf`'s to say. How keys and values are written and read is the cache's business (see kv/).
+// How numbers are kept, a row a format. Bytes, types, choices and the engine's packing follow from these rows. `usesOf`
+// says which parameters are rounded; `kv/` writes and reads keys and values.
 
 import { quantizedBlock } from "../graph/ops.ts";
 import { bytesPer } from "../tensor/dtype.ts";

@@ -1,5 +1,5 @@
-// Where keys and values live while a graph is built. The transformer writes those of their owners and lets every layer
-// attend to those it uses; what a store is made of turns one model definition into a training or a decoding graph.
+// Where keys and values live while a graph is built. The transformer writes what each owner computes, and every layer
+// attends to what it uses. The store decides whether one model definition becomes a training or a decoding graph.
 
 import type { Value } from "../graph/value.ts";
 import type { Source } from "./sharing.ts";

@@ -7,9 +7,6 @@ import type { ModelConfig } from "./config.ts";
 import type { Weights } from "./layers.ts";
 import { logits } from "./transformer.ts";
 
-/** Logits of more elements than this are computed and forgotten in pieces, unless a device is better with others. */
-const defaultElements = 4 << 20;
-
 /** What a model says of given tokens, in nats: `scores [N]` is log p(label), `best [N]` log p of the likeliest token. */
 export interface LogLikelihoods {
   readonly scores: Value;
@@ -22,7 +19,7 @@ export function logLikelihoods(
   weights: Weights,
   hidden: Value,
   labels: Value,
-  logitElements = defaultElements,
+  logitElements = Number.POSITIVE_INFINITY,
 ): LogLikelihoods {
   const found = pieces(config, weights, { hidden, labels, logitElements }).map(({ logits, norm, score }) => {
     return { score, best: sub(max(logits, [-1]), norm) };
@@ -45,7 +42,7 @@ export function crossEntropy(
   weights: Weights,
   hidden: Value,
   labels: Value,
-  logitElements = defaultElements,
+  logitElements = Number.POSITIVE_INFINITY,
 ): Value {
   const total = pieces(config, weights, { hidden, labels, logitElements })
     .map(({ score }) => sum(score, [0]))
@@ -73,7 +70,7 @@ export function distillationLoss(
   hidden: Value,
   labels: Value,
   { share, ...teacher }: Taught,
-  logitElements = defaultElements,
+  logitElements = Number.POSITIVE_INFINITY,
 ): Value {
   const rows = labels.shape[0] as number;
   const total = rowPieces(config, rows, logitElements / 2) // two models' logits are there at once
@@ -113,6 +110,6 @@ function pieces(config: ModelConfig, weights: Weights, { hidden, labels, logitEl
 
 /** Ranges of `rows`, as even as can be, so that no piece has more logits than asked but for rounding. */
 export function rowPieces({ vocab }: ModelConfig, rows: number, logitElements: number): [start: number, end: number][] {
-  const size = Math.ceil(rows / Math.ceil((rows * vocab) / logitElements));
+  const size = Math.ceil(rows / Math.max(1, Math.ceil((rows * vocab) / logitElements)));
   return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
 }

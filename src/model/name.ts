@@ -1,6 +1,5 @@
 // Models by name: the paper's scheme `H<head dim>-<MHA|GQA<n>|MQA>[-CLA<n>[-<pattern>]]` on a family of sizes, and
-// `-MLP<width>` after it where the MLP is not the family's.
-// A family is one of the paper's scales, or the one dial `depth`.
+// `-MLP<width>` after it where the MLP is not the family's. A family is one of the paper's scales, or the one dial `depth`.
 
 import { InputError } from "../error.ts";
 import { checkLayers, type ModelConfig, type ModelOptions, modelConfig } from "./config.ts";

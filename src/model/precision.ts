@@ -1,4 +1,4 @@
-// In what numbers a model is computed, a row a precision.
+// The dtypes that a model is computed in, a row a precision.
 
 import type { DType } from "../tensor/dtype.ts";
 

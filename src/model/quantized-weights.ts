@@ -1,5 +1,5 @@
-// A model's weights in 8 or 4 bits, for inference: every matrix that something is multiplied by. What is used in another
-// way stays float32; where the table that embeds tokens is the head too, the head is a rounded copy of it.
+// A model's weights in 8 or 4 bits, for inference. Matrices that rows are multiplied by are rounded; everything else stays
+// float32. A tied embedding table is kept twice: in float32 for looking tokens up, and rounded as the head.
 
 import { InputError } from "../error.ts";
 import { quantizedBlock } from "../graph/ops.ts";

@@ -1,5 +1,5 @@
-// The heart: which layer's keys and values each layer attends to. `sharing[layer] === layer` makes an owner, anything
-// else a borrower. Parameters, cache, cost and pictures are derived from this one array; nothing else asks for CLA.
+// Which layer's keys and values each layer attends to. A layer with `sharing[layer] === layer` is an owner, every other a
+// borrower. Parameters, cache, cost and pictures follow from this one array; no other file asks whether a model is CLA.
 
 import { InputError } from "../error.ts";
 

@@ -1,5 +1,5 @@
-// The operations that ONNX Runtime has operators of its own for, written in those of the standard (opset 21): for files
-// that any runtime may be given. ONNX Runtime fuses most of these patterns back when it loads them.
+// Operations for which ONNX Runtime has its own operators, written in operators of the standard (opset 21), so that any
+// runtime can read the file. ONNX Runtime fuses most of these patterns again when it loads them.
 
 import type { Value } from "../graph/value.ts";
 import type { Emitter, Lowerings } from "./lowering.ts";

@@ -1,4 +1,4 @@
-// Amounts of memory as options take them. Apart from memory-size.ts, which the page has without what checks options.
+// Amounts of memory as options take them. The page uses memory-size.ts alone, so that it need not load the schemas.
 
 import { z } from "zod";
 import { InputError } from "../error.ts";

@@ -1,4 +1,4 @@
-// What cards are sold with: dense operations a second in bfloat16, from their makers' data sheets. The denominator of MFU.
+// Peak speeds of cards: dense bfloat16 operations per second, from their makers' data sheets. They are MFU's denominator.
 
 import { processors } from "../tensor/layout.ts";
 import type { Device } from "./device.ts";

@@ -1,6 +1,6 @@
 // One row of logits [V] as probabilities, and a draw from what min-p, top-k and top-p leave of them. Nothing is sorted:
-// top-k finds its candidates by block maxima and quickselect; top-p and the draw find the token at which probabilities,
-// the likeliest token's first, reach a sum, by a histogram and quickselect in one of its cells. Knows no sequences.
+// top-k finds its candidates by block maxima and quickselect. Top-p and the draw add probabilities up from the likeliest
+// token and find the token that reaches a sum, by a histogram and quickselect in one of its cells. Knows no sequences.
 
 import { select } from "./quickselect.ts";
 import type { Sampling } from "./sampling.ts";

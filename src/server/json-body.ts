@@ -22,16 +22,16 @@ export class BodyError extends Error {
 export type ThreadAnswer = { readonly body: Body } | { readonly problem: string; readonly field?: string };
 
 /** Bytes from which on a body is read in the thread. */
-const largeBytes = 1 << 16;
+const largeBodyBytes = 1 << 16;
 
 /** The fewest numbers of a list that crosses threads as one array. */
-const packedNumbers = 256;
+const fewestPackedNumbers = 256;
 
 const thread = new Thread<ArrayBuffer, ThreadAnswer>(new URL("./json-thread.js", import.meta.url));
 
 /** Reads a body. @throws BodyError for what is no JSON object, or too much. */
 export async function jsonBody(bytes: ArrayBuffer): Promise<Body> {
-  if (bytes.byteLength < largeBytes) return parsedBody(new Uint8Array(bytes));
+  if (bytes.byteLength < largeBodyBytes) return parsedBody(new Uint8Array(bytes));
   const answer = await thread.ask(bytes, [bytes]);
   if ("body" in answer) return answer.body;
   throw new BodyError(answer.problem, answer.field);
@@ -71,7 +71,7 @@ export function packed(body: Body): Body {
 }
 
 function packedList(list: unknown): unknown {
-  if (!Array.isArray(list) || list.length < packedNumbers || typeof list[0] !== "number") return list;
+  if (!Array.isArray(list) || list.length < fewestPackedNumbers || typeof list[0] !== "number") return list;
   const wrong = list.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < 2 ** 32));
   return wrong < 0 ? Uint32Array.from(list) : [list[wrong]];
 }

@@ -5,9 +5,10 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
+import { conclude } from "../study/numbers/conclusions.ts";
 import { thinCurve } from "../study/numbers/curve.ts";
 import { type CurvePoint, type Result, readResults } from "../study/numbers/result.ts";
-import { learningRateSweep, summarize } from "../study/numbers/summary.ts";
+import { learningRateSweep } from "../study/numbers/summary.ts";
 import { finding } from "../study/report/finding.ts";
 import { resultsPath, trialsPath } from "../study/trials/sweep.ts";
 import { keyOfTrial } from "../study/trials/trial.ts";
@@ -78,15 +79,15 @@ export class ServedStudy {
     const done = new Set(results.map(({ key }) => key));
     const open = trials.filter((trial) => !done.has(keyOfTrial(trial)));
     const live = await Promise.all(open.map((trial) => liveRun(join(trialsPath(this.directory), trial))));
-    const summary = results.length === 0 ? [] : summarize(results);
+    const concluded = conclude(results);
     return {
       title: basename(this.directory),
-      finding: results.length === 0 ? [] : finding(results),
+      finding: results.length === 0 ? [] : finding(concluded),
       results: results.map((result): Result & { id?: string } => {
         const id = this.#ids.get(result.key);
         return { ...result, ...(id !== undefined && { id }) };
       }),
-      summary: summary.map(({ runs: _, ...row }) => row),
+      summary: concluded.summary.map(({ runs: _, ...row }) => row),
       sweep: learningRateSweep(results),
       live: live.filter((run) => run !== undefined),
     };

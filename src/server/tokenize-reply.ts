@@ -19,7 +19,7 @@ export interface TokenizeQuestion {
 export type ThreadQuestion = TokenizeQuestion & { readonly run: string };
 
 /** UTF-16 units of a text that is not worth a thread. */
-const shortText = 1 << 13;
+const shortTextUnits = 1 << 13;
 
 const thread = new Thread<ThreadQuestion, Uint8Array<ArrayBuffer>>(new URL("./tokenize-thread.js", import.meta.url));
 
@@ -28,7 +28,7 @@ export async function tokenizeReply(
   { tokenizer, run }: { readonly tokenizer: Tokenizer; readonly run: string },
   question: TokenizeQuestion,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (question.prompt.length <= shortText) return tokenized(tokenizer, question);
+  if (question.prompt.length <= shortTextUnits) return tokenized(tokenizer, question);
   return thread.ask({ ...question, run });
 }
 

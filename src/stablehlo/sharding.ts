@@ -1,4 +1,4 @@
-// How tensors lie on several devices, as Shardy's attributes. The partitioner makes of them what each device does.
+// How tensors lie on several devices, as Shardy's attributes. XLA's partitioner derives each device's work from them.
 
 import type { Ref } from "./body.ts";
 import { type Type, typeText } from "./text.ts";

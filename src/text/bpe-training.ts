@@ -11,7 +11,7 @@ import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 /** The text of the one special token that training adds; its id is 0, byte b's is b + 1, then merges in order. */
 export const endOfTextContent = "<|endoftext|>";
 
-const smallest = 257; // 256 bytes and the end of text
+const smallestVocabulary = 257; // 256 bytes and the end of text
 
 /** How often each piece of the texts added occurs: all that training needs of them. */
 export class PieceCounts {
@@ -44,9 +44,9 @@ export interface BpeTrainingOptions {
  * @throws InputError for a vocabulary below 257, or one larger than the texts have pairs for.
  */
 export function trainBpe(texts: Iterable<string> | PieceCounts, { vocab, onProgress }: BpeTrainingOptions): Tokenizer {
-  if (!Number.isInteger(vocab) || vocab < smallest) {
+  if (!Number.isInteger(vocab) || vocab < smallestVocabulary) {
     throw new InputError(
-      `vocab: ${vocab} asked; 256 bytes and the end of text need an integer of at least ${smallest}`,
+      `vocab: ${vocab} asked; 256 bytes and the end of text need an integer of at least ${smallestVocabulary}`,
     );
   }
   const counts = texts instanceof PieceCounts ? texts : new PieceCounts();

@@ -22,9 +22,9 @@ export interface BpeOptions {
   readonly whole?: (piece: string) => number | undefined;
 }
 
-const longestCached = 64; // UTF-16 code units
-const mostCached = 1 << 17;
-const positions = 2 ** 32;
+const longestCachedUnits = 64; // of UTF-16
+const mostCachedPieces = 1 << 17;
+const positionsPerRank = 2 ** 32;
 
 /** Turns pieces into token ids. */
 export class Bpe {
@@ -44,8 +44,8 @@ export class Bpe {
     let ids = this.#cache.get(piece);
     if (ids === undefined) {
       ids = this.#encode(piece);
-      if (piece.length <= longestCached) {
-        if (this.#cache.size >= mostCached) this.#cache.clear();
+      if (piece.length <= longestCachedUnits) {
+        if (this.#cache.size >= mostCachedPieces) this.#cache.clear();
         this.#cache.set(detached(piece), ids);
       }
     }
@@ -69,14 +69,14 @@ export class Bpe {
     const heap = new Heap<number>((a, b) => a < b);
     const offer = (at: number) => {
       const rank = rankAt(at);
-      if (rank !== undefined) heap.push(rank * positions + at);
+      if (rank !== undefined) heap.push(rank * positionsPerRank + at);
     };
     for (let i = 0; i + 1 < length; i++) offer(i);
 
     const gone = new Uint8Array(length);
     for (let entry = heap.pop(); entry !== undefined; entry = heap.pop()) {
-      const at = entry % positions;
-      const rank = (entry - at) / positions;
+      const at = entry % positionsPerRank;
+      const rank = (entry - at) / positionsPerRank;
       if (gone[at] || rankAt(at) !== rank) continue; // the pair was merged away after it was offered
       const taken = next[at] as number;
       const after = next[taken] as number;

@@ -1,5 +1,5 @@
 // The documents in one file, by its kind: a .txt is one document, a .jsonl has one per line, a .parquet one per row.
-// Knows not where the file lies, nor which file comes next.
+// Does not know where the file lies, nor which file comes next.
 
 import { InputError } from "../error.ts";
 import type { StoredFile } from "../files/byte-source.ts";
@@ -33,10 +33,10 @@ function kindOf(name: string): string | undefined {
   return documentKinds.find((kind) => name.toLowerCase().endsWith(kind));
 }
 
-const longestText = 2 ** 29 - 25; // V8's longest string
+const longestTextUnits = 2 ** 29 - 25; // of UTF-16: V8's longest string
 
 async function* wholeText(file: StoredFile): AsyncGenerator<string> {
-  if (file.size > longestText) {
+  if (file.size > longestTextUnits) {
     throw new InputError(
       `${file.name}: one document of ${file.size} bytes is too long; split it into files or lines of a .jsonl`,
     );
@@ -68,8 +68,8 @@ async function* linesOfJson(file: StoredFile, field: string): AsyncGenerator<str
 }
 
 function checkLength(length: number, where: string): void {
-  if (length <= longestText) return;
-  throw new InputError(`${where}: a line of more than ${longestText} characters is too long; split its text`);
+  if (length <= longestTextUnits) return;
+  throw new InputError(`${where}: a line of more than ${longestTextUnits} characters is too long; split its text`);
 }
 
 function* lineOfJson(line: string, field: string, where: string): Generator<string> {

@@ -1,5 +1,5 @@
-// Patterns that somebody else wrote into a tokenizer.json: read with a word on what is wrong, and run in a time that the
-// text's length bounds. Knows not what they are for.
+// Patterns that somebody else wrote into a tokenizer.json. Reading one says what is wrong with it; running one takes no
+// longer than the text's length allows. Does not know what they are for.
 
 import { InputError } from "../error.ts";
 import { withinTime } from "./time-limit.ts";

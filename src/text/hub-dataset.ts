@@ -1,4 +1,4 @@
-// A dataset on the Hugging Face hub: its files of documents. Knows not what is in them.
+// A dataset on the Hugging Face hub: its files of documents. Does not know what is in them.
 
 import { InputError } from "../error.ts";
 import type { StoredFile } from "../files/byte-source.ts";

@@ -1,4 +1,4 @@
-// Files of documents on disk: one file, or all in a directory and below it, by path. Knows not what is in them.
+// Files of documents on disk: one file, or all in a directory and below it, by path. Does not know what is in them.
 
 import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";

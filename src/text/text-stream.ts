@@ -1,4 +1,4 @@
-// The text of a generation as it comes, up to the first stop text. What is given out depends on the text alone, not on
+// The text of a generation as it comes, up to the first stop text. The output depends on the text alone, not on
 // where its tokens begin. Knows no sampling.
 
 import { InputError } from "../error.ts";

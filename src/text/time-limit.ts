@@ -1,5 +1,5 @@
-// Work that may not come to an end, such as somebody else's pattern on some text, stopped when its time is up: V8 ends it,
-// within a regular expression too. Knows not what the work is.
+// Stops work when its time is up, such as somebody else's pattern on some text: V8 ends it, within a regular expression
+// too. Does not know what the work is.
 
 import { createContext, Script } from "node:vm";
 

@@ -1,5 +1,5 @@
-// Tools for templates that know none: what there is to call becomes a part of the system's message, calls and answers become
-// text, in the words of the Hermes form.
+// Tools for templates that know none: the system's message lists what can be called; calls and answers become text, in the
+// words of the Hermes form.
 
 import type { ChatMessage, Tool } from "./chat-message.ts";
 import { toolForms } from "./tool-form.ts";

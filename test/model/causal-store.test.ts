@@ -139,7 +139,7 @@ test("a layer cannot attend to what was never written", () => {
   expect(() =>
     trace(() => {
       const kv = causalStore(config, layout);
-      return { x: kv.attend(ownedBy(0), input("q", "float32", [6, 16])) };
+      return { x: kv.attend(ownedBy(0), input("q", "float32", [10, 16])) };
     }),
   ).toThrow("attend: layer 0 has written no keys");
 });

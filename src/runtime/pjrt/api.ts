@@ -90,13 +90,13 @@ async function loadKoffi(): Promise<Koffi> {
 }
 
 /** dlopen's RTLD_NOW, and RTLD_NODELETE of Linux and of macOS. */
-const now = 2;
+const resolveNow = 2;
 const noDelete = process.platform === "darwin" ? 0x80 : 0x1000;
 
 /** Keeps a library to the end of the process: its threads outlive koffi, which would unload it under them. */
 function keepLoaded(native: Koffi, path: string): void {
   if (process.platform === "win32") return;
-  native.load(null).func("uintptr_t dlopen(const char *path, int flags)")(path, now | noDelete);
+  native.load(null).func("uintptr_t dlopen(const char *path, int flags)")(path, resolveNow | noDelete);
 }
 
 /** @throws InputError where a plugin's API is of another major version than the one that is known here. */

@@ -1,5 +1,5 @@
 // Compiled programs kept on disk, by what they were compiled from: a minute of compilation becomes a second of loading.
-// Several processes may use one folder; what is damaged or another version's is compiled again.
+// Several processes may use one folder; a program that is damaged or of another version is compiled again.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";

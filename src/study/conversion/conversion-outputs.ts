@@ -7,6 +7,7 @@ import { durationText } from "../../charts/quantity.ts";
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import { makeDirectory } from "../../files/directory.ts";
+import { jsonLines } from "../../files/json-lines.ts";
 import { sharingName } from "../../model/sharing.ts";
 import { reportStyle } from "../report/report-style.ts";
 import { conversionChart } from "./conversion-chart.ts";
@@ -34,7 +35,7 @@ export async function writeConversionOutputs(
     "summary.md": `${conversionMarkdown(results)}\n\n${conversionFindings(results)
       .map((line) => `- ${line}`)
       .join("\n")}\n`,
-    "results.jsonl": results.map((result) => `${JSON.stringify(result)}\n`).join(""),
+    "results.jsonl": jsonLines(results),
     ...Object.fromEntries(
       sharings.map((sharing) => [`uptraining-${fileName(sharing)}.svg`, conversionChart(results, sharing)]),
     ),

@@ -1,5 +1,5 @@
-// A runner that reads no prompt: where its keys and values would be it puts random rows, so that decoding after a long past
-// is measured without computing that past. Tokens that decode are computed.
+// A runner that reads no prompt: it puts random rows in place of the prompt's keys and values, so that decoding after a
+// long past is measured without computing that past. It computes the tokens that decode.
 
 import { type Runner, type StepRunner, servingGraph, spansOf } from "../../engine/runner.ts";
 import type { Slice } from "../../engine/scheduler.ts";

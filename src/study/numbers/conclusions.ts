@@ -24,6 +24,8 @@ export interface Comparison {
 
 /** What a study supports, and what it does not. */
 export interface Conclusions {
+  /** What they are drawn from, a row a model. */
+  readonly summary: readonly SummaryRow[];
   /** What the plan asks. */
   readonly contrasts: readonly Contrast[];
   /** Every pair of models: equal bytes first, then by how many times fewer. */
@@ -41,6 +43,7 @@ export function conclude(results: readonly Result[], planned: readonly PlannedCo
     )
     .sort((a, b) => ratio(a) - ratio(b));
   return {
+    summary,
     contrasts: contrasts(planned, summary),
     comparisons,
     supports: supports(summary, comparisons),

@@ -4,6 +4,7 @@
 import { InputError } from "../../error.ts";
 import { type Estimate, estimate, mean } from "../../tensor/estimate.ts";
 import { type Result, reported } from "./result.ts";
+import { tQuantile } from "./student.ts";
 
 /**
  * `of(a) − of(b)` over the seeds that both have, and its standard error. `n` is 0 and the mean NaN if they share none.
@@ -22,13 +23,10 @@ export function pairedDifference(
   return estimate(pairs);
 }
 
-// Student's t at 97.5 % for n − 1 = 1, 2, … degrees of freedom; between listed values the larger one holds.
-const quantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
-
 /** How many standard errors a mean of `n` must lie from zero: Student's t at 95 %, and never under 2. */
 export function separatingErrors(n: number): number {
   if (n < 2) return Number.POSITIVE_INFINITY;
-  return quantiles[n - 2] ?? (n <= 15 ? 2.228 : n <= 30 ? 2.131 : 2.042);
+  return Math.max(2, tQuantile(0.975, n - 1));
 }
 
 /**

@@ -24,7 +24,7 @@ import { tradeOffPlace, tradeOffPlot } from "../../charts/trade-off-plot.ts";
 import { mean } from "../../tensor/estimate.ts";
 import { paretoFront, staircase } from "../numbers/pareto.ts";
 import { type Result, reportedText } from "../numbers/result.ts";
-import { learningRateSweep, type SummaryRow, summarize } from "../numbers/summary.ts";
+import { learningRateSweep, type SummaryRow } from "../numbers/summary.ts";
 import { parabolaBest, type RateLoss } from "../trials/rate-search.ts";
 
 /** Models' colours by their names; a drawing that stands alone has its own. */
@@ -97,10 +97,10 @@ export function paretoChart(
  */
 export function learningRateChart(
   results: readonly Result[],
+  summary: readonly SummaryRow[],
   drawing: DrawingOptions = {},
   colors: ModelColors = modelColors(results),
 ): string {
-  const summary = summarize(results);
   const points = learningRateSweep(results).filter(({ loss }) => Number.isFinite(loss.mean));
   const lines = summary.map((row) => ({
     ...{ name: row.name, color: colors.get(row.name) as string, best: row.learningRate },

@@ -5,16 +5,13 @@ import { isDeepStrictEqual } from "node:util";
 import { differenceText, estimateText, integerText, intervalText, signedText } from "../../charts/quantity.ts";
 import { unsharedTwin } from "../../model/cost.ts";
 import { isShared } from "../../model/sharing.ts";
-import { type Comparison, conclude } from "../numbers/conclusions.ts";
-import type { Contrast, PlannedContrast } from "../numbers/contrasts.ts";
-import type { Result } from "../numbers/result.ts";
-import { type SummaryRow, summarize } from "../numbers/summary.ts";
+import type { Comparison, Conclusions } from "../numbers/conclusions.ts";
+import type { Contrast } from "../numbers/contrasts.ts";
+import type { SummaryRow } from "../numbers/summary.ts";
 
-/** The sentences, the most certain first. A comparison that was `planned` is told as such: corrected for how many were. */
-export function finding(results: readonly Result[], planned: readonly PlannedContrast[] = []): string[] {
-  const summary = summarize(results);
+/** The sentences, the most certain first. A comparison that was planned is told as such: corrected for how many were. */
+export function finding({ summary, contrasts, comparisons, supports }: Conclusions): string[] {
   if (summary.length === 0) return ["There are no results yet."];
-  const { contrasts, comparisons, supports } = conclude(results, planned);
   const asked = contrasts.map(({ sentence }) => sentence);
   const planOf = (a: SummaryRow, b: SummaryRow) =>
     contrasts.find(({ model, against }) => model === a.name && against === b.name);

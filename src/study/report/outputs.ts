@@ -5,11 +5,10 @@ import { memoryPicture } from "../../charts/memory-picture.ts";
 import { modelColors } from "../../charts/palette.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import { makeDirectory } from "../../files/directory.ts";
-import { contrasts } from "../numbers/contrasts.ts";
+import { conclude } from "../numbers/conclusions.ts";
 import type { Result } from "../numbers/result.ts";
 import { resultsCsv } from "../numbers/results-csv.ts";
 import { paperContrasts, type SizedContrast, sizedContrasts } from "../numbers/sized-contrasts.ts";
-import { summarize } from "../numbers/summary.ts";
 import type { StudyPlan } from "../trials/plan.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { evaluationsMarkdown } from "./evaluation-table.ts";
@@ -38,13 +37,14 @@ export async function writeOutputs(
   results: readonly Result[],
   { plan, command, duration, otherSizes = [] }: OutputOptions,
 ): Promise<string[]> {
-  const summary = summarize(results);
+  const concluded = conclude(results, plan.contrasts);
+  const { summary } = concluded;
   const colors = modelColors(results);
   const { cpu: _cpu, platform: _platform, ...software } = results.at(-1)?.versions ?? {};
   const page = report({
     title: plan.title ?? plan.name,
     results,
-    contrasts: plan.contrasts,
+    ...{ contrasts: plan.contrasts, concluded },
     preset: plan,
     command,
     versions: software,
@@ -52,14 +52,14 @@ export async function writeOutputs(
     duration,
     otherSizes,
   });
-  const sizes = sizedContrasts(contrasts(plan.contrasts ?? [], summary), summary);
+  const sizes = sizedContrasts(concluded.contrasts, summary);
   const files: Record<string, string> = {
     "report.html": page,
     "pareto.svg": paretoChart(summary, {}, colors),
     "memory.svg": memoryPicture(summary, colors),
     "loss.svg": lossChart(summary, {}, colors),
     ...(summary.some(({ learningRates }) => learningRates.length > 1)
-      ? { "learning-rates.svg": learningRateChart(results, {}, colors) }
+      ? { "learning-rates.svg": learningRateChart(results, summary, {}, colors) }
       : {}),
     ...(sizes.length > 0 ? { "sizes.svg": sizeChart([...sizes, ...otherSizes, ...paperContrasts]) } : {}),
     ...Object.fromEntries(probeCharts(summary, {}, colors).map(({ name, svg }) => [`${name}.svg`, svg])),

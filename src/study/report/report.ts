@@ -7,11 +7,11 @@ import { modelColors } from "../../charts/palette.ts";
 import { bytesText, countText, durationText, estimateText, integerText, rateText } from "../../charts/quantity.ts";
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { owners } from "../../model/sharing.ts";
-import { type Comparison, conclude } from "../numbers/conclusions.ts";
+import { type Comparison, type Conclusions, conclude } from "../numbers/conclusions.ts";
 import type { PlannedContrast } from "../numbers/contrasts.ts";
 import { type Result, reported, reportedText } from "../numbers/result.ts";
 import { paperContrasts, type SizedContrast, sizedContrasts } from "../numbers/sized-contrasts.ts";
-import { type SummaryRow, summarize } from "../numbers/summary.ts";
+import type { SummaryRow } from "../numbers/summary.ts";
 import { learningRateChart, lossChart, paretoChart } from "./chart.ts";
 import { evaluationSections } from "./evaluation-table.ts";
 import { finding } from "./finding.ts";
@@ -28,6 +28,8 @@ export interface ReportOptions {
   contrasts?: readonly PlannedContrast[];
   /** What studies of other sizes found. */
   otherSizes?: readonly SizedContrast[] | undefined;
+  /** What the results say of it, where that is known already. */
+  concluded?: Conclusions;
   /** The settings that the study ran with, shown as JSON. */
   preset: { readonly name: string };
   /** The command that does the study again. */
@@ -42,14 +44,14 @@ export interface ReportOptions {
 /** A self-contained page. Throws an InputError if the results cannot be compared (see `summarize`). */
 export function report(options: ReportOptions): string {
   const { title, results } = options;
-  const summary = summarize(results);
-  const { contrasts, comparisons, supports, limits } = conclude(results, options.contrasts);
+  const concluded = options.concluded ?? conclude(results, options.contrasts);
+  const { summary, contrasts, comparisons, supports, limits } = concluded;
   const asked = contrasts.map(({ sentence }) => sentence);
   const sweeps = summary.some(({ learningRates }) => learningRates.length > 1);
   const inline = { transparent: true };
   const colors = modelColors(results);
   const body = [
-    opening(title, options, paretoChart(summary, inline, colors)),
+    opening(title, concluded, paretoChart(summary, inline, colors)),
     extent(summary, options),
     memory(summary, colors),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
@@ -62,7 +64,7 @@ export function report(options: ReportOptions): string {
     sweeps
       ? section("Learning rates", [
           figure(
-            learningRateChart(results, inline, colors),
+            learningRateChart(results, summary, inline, colors),
             "Every model was trained at each rate and is shown elsewhere at its best, for one rate does not suit all models.",
           ),
         ])
@@ -84,11 +86,11 @@ export function report(options: ReportOptions): string {
 }
 
 /** What the study found, with the picture that it rests on: all of it on the first screen. */
-function opening(title: string, { results, contrasts }: ReportOptions, chart: string): string {
-  const [first, ...others] = finding(results, contrasts);
+function opening(title: string, concluded: Conclusions, chart: string): string {
+  const [first, ...others] = finding(concluded);
   const more = others.length > 0 ? ` ${escaped(others.join(" "))}` : "";
   const sentences = `<p class="finding"><strong>${escaped(first as string)}</strong>${more}</p>`;
-  if (results.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;
+  if (concluded.summary.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;
   const caption =
     "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.";
   return `<h1>${escaped(title)}</h1>${sentences}${figure(chart, caption)}`;

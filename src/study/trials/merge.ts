@@ -7,6 +7,7 @@ import { InputError } from "../../error.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import { makeDirectory } from "../../files/directory.ts";
 import { errorCode } from "../../files/file-error.ts";
+import { jsonLines } from "../../files/json-lines.ts";
 import { type Result, readResults } from "../numbers/result.ts";
 import { resultsPath, trialsPath } from "./sweep.ts";
 import { keyOfTrial } from "./trial.ts";
@@ -52,8 +53,7 @@ export async function mergeStudies(directory: string, parts: readonly string[]):
   makeDirectory(trialsPath(directory));
   const copied: string[] = [];
   for (const part of directories) copied.push(...(await copyTrials(part, directory, found)));
-  const lines = [...found.values()].map((result) => `${JSON.stringify(result)}\n`);
-  await writeAtomic(resultsPath(directory), [new TextEncoder().encode(lines.join(""))]);
+  await writeAtomic(resultsPath(directory), [new TextEncoder().encode(jsonLines([...found.values()]))]);
   return { results: [...found.values()], added: found.size - before, differing, copied };
 }
 

@@ -1,4 +1,4 @@
-// The search for a model's learning rate: which rates are to be tried, and which is best once they are. Pure: it is told
+// The search for a model's learning rate: which rates are to be tried, and which is best once they are. It is given
 // losses and knows no runs.
 
 import { InputError } from "../../error.ts";

@@ -1,4 +1,5 @@
-// A study's runs: what is due is run, and what is done is kept. Yields what happens; knows no printing and no charts.
+// Runs a study: it starts the runs that are due, keeps their results, and yields what happens. Knows no printing and no
+// charts.
 
 import { join } from "node:path";
 import { InputError } from "../../error.ts";

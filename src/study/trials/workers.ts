@@ -1,5 +1,5 @@
-// Where a study's runs are computed: one after another in this process, or on several devices at a time, each run in a
-// process of its own, so that a fault in native code ends one run and a card's memory is free when it is over.
+// Where a study's runs are computed: one after another in this process, or on several devices at a time. There each run
+// has a process of its own: a fault in native code ends one run, and a card's memory is free when the run is over.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { InputError } from "../../error.ts";

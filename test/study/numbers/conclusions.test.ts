@@ -79,6 +79,7 @@ test("pairs are every two models, equal bytes first", () => {
 
 test("no results, no conclusions", () => {
   expect(conclude([])).toEqual({
+    summary: [],
     contrasts: [],
     comparisons: [],
     supports: ["Nothing was measured."],

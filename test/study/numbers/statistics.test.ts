@@ -60,9 +60,9 @@ test("the bar falls with the number of runs, to two standard errors and no lower
   const bars = Array.from({ length: 100 }, (_, i) => separatingErrors(i));
   for (let n = 1; n < bars.length; n++) expect(bars[n]).toBeLessThanOrEqual(bars[n - 1] as number);
   expect(bars[1]).toBe(Number.POSITIVE_INFINITY);
-  expect(bars[2]).toBe(12.706);
-  expect(bars[11]).toBe(2.228);
-  expect(bars[99]).toBeGreaterThan(2);
+  expect(bars[2]).toBeCloseTo(12.706, 3);
+  expect(bars[11]).toBeCloseTo(2.228, 3);
+  expect(bars[99]).toBe(2);
 });
 
 test("the best learning rate has the lowest mean loss", () => {

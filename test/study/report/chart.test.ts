@@ -49,7 +49,7 @@ describe.each([
   ["copying", probeChart(1)],
   ["retrieval", probeChart(2)],
   ["pareto", (transparent: boolean) => paretoChart(summary, { transparent })],
-  ["learning rate", (transparent: boolean) => learningRateChart(results, { transparent })],
+  ["learning rate", (transparent: boolean) => learningRateChart(results, summarize(results), { transparent })],
   ["loss", (transparent: boolean) => lossChart(summary, { transparent })],
 ] as const)("the %s chart", (_, drawn) => {
   test("stands on its own, names every model once, and draws numbers only", () => {
@@ -100,7 +100,9 @@ test("filled points of the Pareto chart are the front's", () => {
 
 test("bytes are on the axis, rates under their points", () => {
   expect(textsOf(paretoChart(summary))).toEqual(expect.arrayContaining([2048, 4096, 8192, 16384].map(bytesText)));
-  expect(textsOf(learningRateChart(results))).toEqual(expect.arrayContaining(["0.001", "0.002", "0.004"]));
+  expect(textsOf(learningRateChart(results, summarize(results)))).toEqual(
+    expect.arrayContaining(["0.001", "0.002", "0.004"]),
+  );
 });
 
 test("runs that diverged are left out of every chart, one model or none is drawn", () => {
@@ -112,7 +114,7 @@ test("runs that diverged are left out of every chart, one model or none is drawn
     [diverged, madeResult({ name: "H32-MQA", loss: 4 })],
   ]) {
     const rows = summarize(few);
-    for (const svg of [paretoChart(rows), lossChart(rows), learningRateChart(few)]) {
+    for (const svg of [paretoChart(rows), lossChart(rows), learningRateChart(few, summarize(few))]) {
       expect(svg).not.toMatch(/NaN|undefined|Infinity/);
       expect(textsOf(svg)).not.toContain("H64-MQA");
     }
@@ -138,7 +140,7 @@ test("another renderer takes them, where it is installed", ({ skip }) => {
   } catch {
     skip();
   }
-  for (const svg of [paretoChart(summary), learningRateChart(results), lossChart(summary)]) {
+  for (const svg of [paretoChart(summary), learningRateChart(results, summarize(results)), lossChart(summary)]) {
     expect(execFileSync("rsvg-convert", ["-f", "png"], { input: svg }).subarray(1, 4).toString()).toBe("PNG");
   }
 });
@@ -150,7 +152,8 @@ describe("the rate chart's chosen rates", () => {
   });
   const tried = [tuned(0.001, 4.1), tuned(0.002, 4), tuned(0.004, 4.04)];
   const filled = (chosen: number) => {
-    const svg = learningRateChart([...tried, madeResult({ name: "H64-MQA", loss: 4, learningRate: chosen })]);
+    const runs = [...tried, madeResult({ name: "H64-MQA", loss: 4, learningRate: chosen })];
+    const svg = learningRateChart(runs, summarize(runs));
     return [...svg.matchAll(/<circle(?=[^>]* cx="([\d.]+)")(?=[^>]* fill="#(?!ffffff))/g)].map(([, x]) => Number(x));
   };
 

@@ -2,6 +2,7 @@ import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
 import { modelColors } from "../../../src/charts/palette.ts";
 import { estimateText, integerText } from "../../../src/charts/quantity.ts";
+import { conclude } from "../../../src/study/numbers/conclusions.ts";
 import { summarize } from "../../../src/study/numbers/summary.ts";
 import { finding } from "../../../src/study/report/finding.ts";
 import { type ReportOptions, report } from "../../../src/study/report/report.ts";
@@ -71,7 +72,7 @@ test("the cache's arithmetic is right", () => {
 test("begins with what it found and the picture that this rests on", () => {
   const [heading, sentences, picture] = [...(document.querySelector("main") as Element).children];
   expect(heading?.tagName).toBe("H1");
-  expect(sentences?.textContent).toBe(finding(results).join(" "));
+  expect(sentences?.textContent).toBe(finding(conclude(results)).join(" "));
   expect(picture?.querySelector("svg")?.getAttribute("aria-label")).toMatch(/^Validation perplexity against KV cache/);
 });
 
