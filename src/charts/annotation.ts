@@ -8,18 +8,36 @@ import { type Box, distance, spread } from "./label-placement.ts";
 /** Size of text on charts, in pixels. */
 export const fontSize = 12;
 
+const usualWidth = 720;
+
 const faint = { "fill-opacity": 0.7 };
 
 /** A kind of mark and what it means. */
 export type LegendEntry = readonly [text: string, color: string, filled: boolean];
 
-/** Entries in a row from `left` on, their middle at `y`. */
+/** Entries in rows from `left` on as wide as the drawing, the middle of the first at `y`, rows `legendRow` apart. */
 export function legend(entries: readonly LegendEntry[], left: number, y: number, drawing: DrawingOptions): Shape[] {
-  let x = left;
-  return entries.flatMap(([text, color, filled]): Shape[] => {
-    const at = x;
-    x += 30 + textWidth(text, fontSize);
-    return [dot(at + 5, y, color, filled, drawing), textAt(at + 16, y, text, drawing)];
+  return placed(entries, left, drawing).flatMap(({ entry: [text, color, filled], x, row }): Shape[] => {
+    const level = y + row * legendRow;
+    return [dot(x + 5, level, color, filled, drawing), textAt(x + 16, level, text, drawing)];
+  });
+}
+
+/** Pixels that the rows of a legend after its first take. */
+export function moreLegend(entries: readonly LegendEntry[], left: number, drawing: DrawingOptions): number {
+  return (placed(entries, left, drawing).at(-1)?.row ?? 0) * legendRow;
+}
+
+const legendRow = 20;
+
+function placed(entries: readonly LegendEntry[], left: number, { width = usualWidth }: DrawingOptions) {
+  let [x, row] = [left, 0];
+  return entries.map((entry) => {
+    const long = 30 + textWidth(entry[0], fontSize);
+    if (x > left && x + long - 14 > width) [x, row] = [left, row + 1];
+    const place = { entry, x, row };
+    x += long;
+    return place;
   });
 }
 
@@ -83,7 +101,7 @@ export type Size = ReturnType<typeof layout>["size"];
 
 /** A chart's size, and the frame within its margins. */
 export function layout(
-  { width = 720 }: DrawingOptions,
+  { width = usualWidth }: DrawingOptions,
   sizes: { height?: number; marginTop?: number; marginRight?: number },
 ) {
   const size = { width, height: 360, marginLeft: 56, marginRight: 16, marginTop: 40, marginBottom: 52, ...sizes };

@@ -73,7 +73,7 @@ export function ParetoChart(props: {
       <figcaption>
         <h2>Cache against perplexity</h2>
         <p class="note">
-          Validation perplexity, ± one standard error over seeds. Lower and further left is better; models of the same
+          Held-out perplexity, ± one standard error over seeds. Lower and further left is better; models of the same
           bytes stand side by side.
         </p>
         <ul class="legend">
@@ -95,7 +95,7 @@ export function ParetoChart(props: {
         draw={draw}
         height={height}
         onSelect={choose}
-        label={`Validation perplexity against KV cache bytes per token of ${rows.length} models; the table below has the numbers`}
+        label={`Held-out perplexity against KV cache bytes per token of ${rows.length} models; the table below has the numbers`}
       />
       <fieldset class="chips">
         <legend class="hidden-text">Models: choose one for its details</legend>

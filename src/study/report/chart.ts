@@ -10,6 +10,7 @@ import {
   layout,
   leader,
   legend,
+  moreLegend,
   nameIn,
   titles,
 } from "../../charts/annotation.ts";
@@ -37,7 +38,13 @@ export function paretoChart(
   colors: ModelColors = modelColors(summary),
 ): string {
   const color = ({ name }: SummaryRow) => colors.get(name) as string;
-  const { size, frame } = layout(drawing, { height: 440, marginTop: 60 });
+  const entries: LegendEntry[] = [
+    ["every layer keeps its own KV", ownColor, true],
+    ["layers share KV", sharedColor, true],
+    ["another model is as small and as good", "currentColor", false],
+  ];
+  const marginTop = 60 + moreLegend(entries, 14, drawing);
+  const { size, frame } = layout(drawing, { height: 380 + marginTop, marginTop });
   const rows = summary.filter(({ perplexity }) => Number.isFinite(perplexity.mean));
   const front = paretoFront(rows.map((row) => ({ bytes: row.kvBytesPerToken, loss: row.perplexity.mean })));
   const stairs = staircase(front);
@@ -48,11 +55,6 @@ export function paretoChart(
   const place = tradeOffPlace(rows);
   const text = reportedText(rows.flatMap(({ runs }) => runs));
   const spreads = rows.some(({ perplexity }) => perplexity.standardError !== undefined);
-  const entries: LegendEntry[] = [
-    ["every layer keeps its own KV", ownColor, true],
-    ["layers share KV", sharedColor, true],
-    ["another model is as small and as good", "currentColor", false],
-  ];
   const named = overlay(({ x, y }) => {
     const points = rows.map((row) => ({
       ...{ x: x(place(row)), y: y(row.perplexity.mean) },
@@ -80,7 +82,7 @@ export function paretoChart(
         overlay(() => legend(entries, 14, 18, drawing)),
         titles(
           size,
-          `↑ ${text} perplexity${spreads ? ", ± standard error over seeds" : ""}`,
+          `↑ ${text} perplexity${spreads ? " ± standard error" : ""}`,
           "KV cache, bytes per token (float32) →",
           drawing,
         ),

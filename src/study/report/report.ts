@@ -51,7 +51,10 @@ export function report(options: ReportOptions): string {
   const inline = { transparent: true };
   const colors = modelColors(results);
   const body = [
-    opening(title, concluded, paretoChart(summary, inline, colors)),
+    opening(title, concluded, {
+      wide: paretoChart(summary, inline, colors),
+      narrow: paretoChart(summary, { ...inline, width: 350 }, colors),
+    }),
     extent(summary, options),
     memory(summary, colors),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
@@ -85,15 +88,15 @@ export function report(options: ReportOptions): string {
   ].join("\n");
 }
 
-/** What the study found, with the picture that it rests on: all of it on the first screen. */
-function opening(title: string, concluded: Conclusions, chart: string): string {
+/** What the study found, with the picture that it rests on: all of it on the first screen, also of a phone. */
+function opening(title: string, concluded: Conclusions, { wide, narrow }: { wide: string; narrow: string }): string {
   const [first, ...others] = finding(concluded);
   const more = others.length > 0 ? ` ${escaped(others.join(" "))}` : "";
   const sentences = `<p class="finding"><strong>${escaped(first as string)}</strong>${more}</p>`;
   if (concluded.summary.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;
   const caption =
     "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.";
-  return `<h1>${escaped(title)}</h1>${sentences}${figure(chart, caption)}`;
+  return `<h1>${escaped(title)}</h1>${sentences}<div class="wide">${figure(wide, caption)}</div><div class="narrow">${figure(narrow, caption)}</div>`;
 }
 
 function extent(summary: readonly SummaryRow[], { results, duration }: ReportOptions): string {

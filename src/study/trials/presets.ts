@@ -19,7 +19,7 @@ export const presets: Readonly<Record<string, StudyPlanInput>> = {
     models: ["H64-MQA", "H64-MQA-CLA2", "H32-MQA"],
     seeds: [1, 2, 3],
     learningRates: [6e-3],
-    recipe: { steps: 340, batch: 4, validateEvery: 170, checkpointEvery: 170 },
+    recipe: { steps: 260, batch: 4, validateEvery: 130, checkpointEvery: 130 },
     contrasts: [
       { model: "H64-MQA-CLA2", against: "H32-MQA" },
       { model: "H64-MQA-CLA2", against: "H64-MQA" },

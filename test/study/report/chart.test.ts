@@ -49,6 +49,7 @@ describe.each([
   ["copying", probeChart(1)],
   ["retrieval", probeChart(2)],
   ["pareto", (transparent: boolean) => paretoChart(summary, { transparent })],
+  ["narrow pareto", (transparent: boolean) => paretoChart(summary, { transparent, width: 350 })],
   ["learning rate", (transparent: boolean) => learningRateChart(results, summarize(results), { transparent })],
   ["loss", (transparent: boolean) => lossChart(summary, { transparent })],
 ] as const)("the %s chart", (_, drawn) => {
