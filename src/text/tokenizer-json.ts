@@ -6,13 +6,16 @@ import { InputError } from "../error.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import type { Merge } from "./bpe.ts";
 import { characterOf, unspell } from "./byte-alphabet.ts";
-import { normalizerSchema } from "./normalizer.ts";
+import { checkedGrowth, normalizerSchema } from "./normalizer.ts";
 import { pretokenizerSchema } from "./pretokenizer.ts";
+
+/** The most characters of an added token, which a pattern looks for in every text. */
+const longestAdded = 4096;
 
 const flag = z.boolean().default(false);
 const addedToken = z.looseObject({
   id: z.int().min(0),
-  content: z.string().min(1),
+  content: z.string().min(1).max(longestAdded),
   special: flag,
   single_word: flag,
   lstrip: flag,
@@ -153,14 +156,29 @@ function characterSpelling(decoders: readonly Decoder[], byteFallback: boolean):
   return (token) => {
     const byte = byteFallback ? bytes.get(token) : undefined;
     if (byte !== undefined) return Uint8Array.of(byte);
-    return new TextEncoder().encode(replaced.reduce((text, [from, to]) => text.replaceAll(from, to), token));
+    const spelled = replaced.reduce(
+      (text, [from, to]) =>
+        checkedGrowth(
+          "decoder",
+          token,
+          text.replaceAll(from, () => to),
+        ),
+      token,
+    );
+    return new TextEncoder().encode(spelled);
   };
 }
 
+/** How deep post-processors are nested at most: real ones are a sequence of some, once. */
+const deepestProcessor = 8;
+
 /** What the template of a post-processor, or of one of a sequence of them, puts before the text; others put nothing. */
-function prefixOf(processor: unknown, vocab: number): number[] {
+function prefixOf(processor: unknown, vocab: number, depth = 0): number[] {
+  if (depth > deepestProcessor) throw new InputError("tokenizer: post_processor: is nested too deep; is it damaged?");
   const { type, processors } = (processor ?? {}) as { type?: unknown; processors?: unknown };
-  if (type === "Sequence" && Array.isArray(processors)) return processors.flatMap((one) => prefixOf(one, vocab));
+  if (type === "Sequence" && Array.isArray(processors)) {
+    return processors.flatMap((one) => prefixOf(one, vocab, depth + 1));
+  }
   if (type !== "TemplateProcessing") return [];
   const parsed = template.safeParse(processor);
   if (!parsed.success) {

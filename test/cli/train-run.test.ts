@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { encodeSealed } from "../../src/checkpoint/sealed-json.ts";
 import { begunRun, resumedRun, type TrainFlags } from "../../src/cli/train-run.ts";
 import { InputError } from "../../src/error.ts";
 import type { Device, Traits } from "../../src/runtime/device.ts";
@@ -173,4 +174,41 @@ describe("a card's step", () => {
     (await begunRun(again, card)).corpus.data[Symbol.dispose]();
     expect(compiled).toEqual([[280, 64]]);
   });
+});
+
+/** The paths of all values in an object that are none themselves. */
+function leaves(value: object, before: readonly string[] = []): string[][] {
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const path = [...before, key];
+    return typeof inner === "object" && !Array.isArray(inner) && inner !== null ? leaves(inner, path) : [path];
+  });
+}
+
+/** Another value of the same kind. */
+function other(value: unknown): unknown {
+  if (typeof value === "number") return Number.isInteger(value) ? 2 * value + 2 : 1.5 * value;
+  if (typeof value === "boolean") return !value;
+  return Array.isArray(value)
+    ? value.map((_, i) => i)
+    : `${value}`.replace(/^./, (first) => (first === "a" ? "b" : "a"));
+}
+
+test("each field of config.json, changed alone and sealed anew, is refused by who goes on", async () => {
+  const { out } = await begun({ validationFraction: 0.1, learningRate: 0.01, seed: 3 });
+  const path = join(out, "config.json");
+  const whole = readFileSync(path, "utf8");
+  const fields = leaves(JSON.parse(whole)).filter(([field]) => field !== "checksum");
+  expect(fields.length).toBeGreaterThan(30);
+  for (const field of fields) {
+    const { checksum: _, ...config } = JSON.parse(whole);
+    const place = field.slice(0, -1).reduce((object, key) => object[key], config);
+    const key = field.at(-1) as string;
+    place[key] = other(place[key]);
+    writeFileSync(path, encodeSealed(config));
+    const found = await resume({ out }).then(
+      () => "was taken",
+      (error) => error,
+    );
+    expect(found, field.join(".")).toBeInstanceOf(InputError);
+  }
 });

@@ -166,8 +166,36 @@ describe("loadTokenizer", () => {
       /<x>/,
     ],
     ["an added token past a gap", (json) => json.added_tokens.push({ ...special, id: 900, content: "<x>" }), /<x>/],
+    [
+      "post-processors nested without end",
+      (json) => {
+        json.post_processor = { type: "ByteLevel" };
+        for (let i = 0; i < 20_000; i++) json.post_processor = { type: "Sequence", processors: [json.post_processor] };
+      },
+      /post_processor: is nested too deep/,
+    ],
+    [
+      "an added token that is too long to look for",
+      (json) => json.added_tokens.push({ ...special, id: 420, content: "x".repeat(10_000) }),
+      /added_tokens\.\d+\.content/,
+    ],
     ["no end of text", (json) => json.added_tokens.pop(), /no token <\|endoftext\|>|not byte-level/],
   ];
+  const doubling = Array.from({ length: 40 }, () => ({ type: "Replace", pattern: { String: "a" }, content: "aa" }));
+
+  it("refuses steps that make far more of a text than there was", () => {
+    const tokenizer = loadTokenizer(
+      changed((json) => Object.assign(json, { normalizer: { type: "Sequence", normalizers: doubling } })),
+    );
+    expect(() => tokenizer.encode("a".repeat(100))).toThrow(/normalizer: makes 12800 characters of 100;/);
+    const characters = {
+      added_tokens: [{ ...special, id: 1, content: "</s>" }],
+      decoder: { type: "Sequence", decoders: doubling },
+      model: { vocab: { a: 0, "</s>": 1 }, merges: [] },
+    };
+    expect(() => loadTokenizer(characters)).toThrow(/decoder: makes 8192 characters of 1;/);
+  });
+
   it.each(mistakes)("refuses %s", (_, change, message) => {
     const load = () => loadTokenizer(changed(change));
     expect(load).toThrow(InputError);
