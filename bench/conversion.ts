@@ -89,7 +89,7 @@ function uptrain(path: string, teacher: string): string {
 
 /** What a run's loss is on the held-out text, measured once. */
 function lossOf(run: string): { loss: number; tokens: number } {
-  const file = join(out, `${fileName(run)}.loss.json`);
+  const file = join(out, `${fileName(`${run} ${values.window ?? ""}`)}.loss.json`);
   if (!existsSync(file)) {
     const text = values.data ? ["--data", values.data] : [];
     const window = values.window ? ["--window", values.window] : [];
