@@ -38,9 +38,9 @@ export class RandomInputs {
     return this.#fill(dtype, shape, sizes, () => this.#random.below(below));
   }
 
-  /** Whole numbers in [0, 256). */
-  bytes(shape: Shape, sizes: Record<string, number> = {}): Value {
-    return this.#fill("uint8", shape, sizes, () => this.#random.below(256));
+  /** Whole numbers in [0, 256), or of fewer bits. */
+  bytes(shape: Shape, { bits = 8, ...sizes }: Record<string, number> = {}): Value {
+    return this.#fill("uint8", shape, sizes, () => this.#random.below(2 ** bits));
   }
 
   /** Whole numbers in [−127, 128). */

@@ -130,6 +130,21 @@ const reductions = (op: (x: Value, axes: readonly number[], keepDims?: boolean) 
   "a named axis": (g) => op(g.normal(["N", 3], { N: 6 }), [0]),
 });
 
+/** Begins the names of cases whose sums of two products go beyond 16 bits. */
+export const wholeBytes = "whole bytes, ";
+
+function integerProducts(name: string, bits: number): Record<string, Case> {
+  return {
+    [`${name}a batch`]: (g) =>
+      integerMatmul(g.bytes([2, 3, 5, 8], { bits }), g.signed([2, 3, 8, 7]), zero(2 ** (bits - 1))),
+    [`${name}no zero point`]: (g) => integerMatmul(g.bytes([5, 64], { bits }), g.signed([64, 33]), zero(0)),
+    [`${name}a named count`]: (g) =>
+      integerMatmul(g.bytes(["N", 1, 8], { bits, N: 3 }), g.signed(["N", 8, 4], { N: 3 }), zero(2 ** (bits - 1))),
+    [`${name}nothing`]: (g) =>
+      integerMatmul(g.bytes(["N", 1, 8], { bits, N: 0 }), g.signed(["N", 8, 4], { N: 0 }), zero(2 ** (bits - 1))),
+  };
+}
+
 /** The uses, by operation and by what they try. */
 export const cases: Cases = {
   input: {
@@ -215,10 +230,8 @@ export const cases: Cases = {
   },
 
   integerMatmul: {
-    "a batch": (g) => integerMatmul(g.bytes([2, 3, 5, 8]), g.signed([2, 3, 8, 7]), zero(128)),
-    "no zero point": (g) => integerMatmul(g.bytes([5, 64]), g.signed([64, 33]), zero(0)),
-    "a named count": (g) => integerMatmul(g.bytes(["N", 1, 8], { N: 3 }), g.signed(["N", 8, 4], { N: 3 }), zero(128)),
-    nothing: (g) => integerMatmul(g.bytes(["N", 1, 8], { N: 0 }), g.signed(["N", 8, 4], { N: 0 }), zero(128)),
+    ...integerProducts("", 7),
+    ...integerProducts(wholeBytes, 8),
   },
   quantizedMatmul: {
     ...quantizedProducts(8),
