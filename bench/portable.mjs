@@ -18,7 +18,9 @@ const code = join(folder, "crosslayer", "dist", "cli");
 mkdirSync(code, { recursive: true });
 await build({
   entryPoints: [
-    ...["cli/main.js", "study/trials/trial-process.js", "train/draw-thread.js"].map((name) => at("dist", name)),
+    ...["cli/main.js", "study/trials/trial-process.js", "train/draw-thread.js", "runtime/pjrt/survey-process.js"].map(
+      (name) => at("dist", name),
+    ),
     ...["device_step.mjs", "device_attention.mjs"].map((name) => at("bench", name)),
   ],
   ...{ outdir: code, entryNames: "[name]", bundle: true, splitting: true, platform: "node", format: "esm" },

@@ -5,8 +5,8 @@ import { Command } from "commander";
 import { bytesText } from "../charts/quantity.ts";
 import { freeHostBytes } from "../runtime/host-memory.ts";
 import { openDevice } from "../runtime/open-device.ts";
-import { PjrtClient } from "../runtime/pjrt/client.ts";
-import { allPlugins, type Plugin, prepareEnvironment } from "../runtime/pjrt/plugins.ts";
+import { allPlugins, type Plugin } from "../runtime/pjrt/plugins.ts";
+import { survey } from "../runtime/pjrt/survey.ts";
 
 interface Row {
   readonly device: string;
@@ -57,14 +57,9 @@ async function cpu(): Promise<Row> {
 }
 
 async function cards(plugin: Plugin): Promise<Row[]> {
-  prepareEnvironment(plugin);
   try {
-    using client = await PjrtClient.open(plugin.path, plugin.name === "cuda" ? { preallocate: false } : {});
-    const runtime = `xla-${client.platform}, PJRT ${client.api.version}`;
-    return client.devices.map((card, i) => ({
-      ...{ device: `${plugin.name}:${i}`, kind: card.kind, runtime },
-      memory: client.memory(card).limit,
-    }));
+    const { runtime, cards } = await survey(plugin);
+    return cards.map(({ kind, memory }, i) => ({ device: `${plugin.name}:${i}`, kind, runtime, memory }));
   } catch (error) {
     return [{ device: plugin.name, missing: `${plugin.path} does not start: ${(error as Error).message}` }];
   }
