@@ -5,8 +5,8 @@ import { dirname } from "node:path";
 import { errorCode, fileError } from "./file-error.ts";
 
 /**
- * Makes a directory and those above it, as far as they are not there. Node's own `recursive` does not end below a link
- * that leads nowhere or in /proc, and says of a read-only disk that there is no such file.
+ * Makes a directory and those above it, as far as they are not there. Node's own `recursive` does not end in /proc,
+ * and says of a read-only disk, and of a link that leads nowhere, that there is no such file.
  * @throws InputError if it cannot be made.
  */
 export function makeDirectory(path: string): void {

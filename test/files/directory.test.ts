@@ -21,7 +21,7 @@ test("a file in the way is told", () => {
   expect(() => makeDirectory(join(directory, "file", "a", "b"))).toThrow(/is a file, not a directory.*\(ENOTDIR\)/);
 });
 
-test("a link that leads nowhere is told, not followed for ever", () => {
+test("a link that leads nowhere is told as what is in the way", () => {
   const directory = scratch();
   symlinkSync(join(directory, "none"), join(directory, "link"));
   expect(() => makeDirectory(join(directory, "link"))).toThrow(/is in the way.*\(EEXIST\)/);
