@@ -191,7 +191,8 @@ test("rounding to 7 bits, for processors without VNNI, is as good as it must be"
   const config = tinyConfig(share(6, 2), "GQA", { context: length });
   const reduced = await compare(config, lively(config, 1), "int8", { rounding: "reduced" });
   const { relative } = await compare(config, lively(config, 1), "int8");
-  expect(reduced.relative).toBeGreaterThan(relative);
+  if (cpu1.traits.exactIntegerSums) expect(reduced.relative).toBeGreaterThan(relative);
+  else expect(reduced.relative).toBe(relative);
   expect(reduced.relative).toBeLessThan(0.06);
 });
 
