@@ -8,6 +8,7 @@ import type { ModelCard } from "../../src/server/page-api.ts";
 import { useColor } from "../models.ts";
 import { type BlockCounts, Blocks, blockStates } from "../parts/blocks.tsx";
 import { Figures } from "../parts/heading.tsx";
+import type { Standing } from "./standing.ts";
 
 /** What the states of blocks mean. */
 const meanings = {
@@ -30,15 +31,19 @@ function countsOf({ used, shared, cached, free }: EngineStats["blocks"]): BlockC
   return { shared, used: used - shared, cached, free };
 }
 
-/** The card; `context` is the length of the sequences that are to fit, in tokens; `alone` if no twin stands beside it. */
+/**
+ * The card; `loaded` if the model is in memory; `context` is the length of the sequences that are to fit, in tokens;
+ * `alone` if no twin stands beside it.
+ */
 export function EngineCard(props: {
   card: ModelCard;
-  stats: EngineStats;
+  stats: Standing;
+  loaded: boolean;
   context: number;
   scale: Scale;
   alone: boolean;
 }) {
-  const { card, stats, context, scale, alone } = props;
+  const { card, stats, loaded, context, scale, alone } = props;
   const { blocks, blockSize, kvBytes, kvBytesUsed } = stats;
   const more = sequencesThatFit(blocks.free + blocks.cached, context, blockSize);
   const counts = countsOf(blocks);
@@ -50,7 +55,10 @@ export function EngineCard(props: {
       <div class="engine-head">
         <h2>{card.name}</h2>
         <p class="note">
-          {bytesText(kvBytesUsed)} of {bytesText(kvBytes)} in use, {card.kvDtype}
+          {loaded
+            ? `${bytesText(kvBytesUsed)} of ${bytesText(kvBytes)} in use`
+            : `${bytesText(kvBytes)}, not loaded yet`}
+          , {card.kvDtype}
         </p>
       </div>
       <p class="holds">
@@ -91,7 +99,7 @@ export function EngineCard(props: {
 }
 
 /** The same memory if no layer shared. */
-function Without(props: { card: ModelCard; stats: EngineStats; height: number; perCell: number }) {
+function Without(props: { card: ModelCard; stats: Standing; height: number; perCell: number }) {
   const { card, stats, height, perCell } = props;
   const { blocks, blockSize, kvBytes } = stats;
   const total = Math.floor(kvBytes / (card.unsharedKvBytesPerToken * blockSize));

@@ -38,7 +38,7 @@ export function ratesOf(history: readonly StatsSample[]): Rate[] {
   });
 }
 
-/** The chart, with its legend. */
+/** The chart, with its legend; nothing while no model has read or written a token. */
 export function Throughput(props: { history: readonly StatsSample[]; now: number; models: readonly ModelCard[] }) {
   const { history, now, models } = props;
   const colors = useContext(Colors);
@@ -83,6 +83,7 @@ export function Throughput(props: { history: readonly StatsSample[]; now: number
     },
     [history, now, colors, nameOf],
   );
+  if (!ratesOf(history).some(({ rate }) => rate > 0)) return null;
   return (
     <figure class="card">
       <figcaption>

@@ -3,7 +3,6 @@
 
 import { useState } from "preact/hooks";
 import { bytesText, integerText } from "../../src/charts/quantity.ts";
-import type { EngineStats } from "../../src/engine/stats.ts";
 import type { ModelCard, StatsReply } from "../../src/server/page-api.ts";
 import { pairOf, shares, twinOf } from "../models.ts";
 import { blocksPerCell } from "../parts/blocks.tsx";
@@ -12,6 +11,7 @@ import { Heading } from "../parts/heading.tsx";
 import { usePolled } from "../server/polled.ts";
 import { request, requestJson } from "../server/request.ts";
 import { EngineCard } from "./engine-card.tsx";
+import { idleStanding, type Standing } from "./standing.ts";
 import { Throughput } from "./throughput.tsx";
 
 /** How far back the chart goes, in milliseconds. */
@@ -26,16 +26,19 @@ export function CacheView({ models }: { models: readonly ModelCard[] }) {
   const [context, setContext] = useState(String(models[0]?.config.context ?? 2048));
   const tokens = Number(context);
   const valid = Number.isInteger(tokens) && tokens >= 1;
-  const loaded = ordered(models).flatMap((card) => {
+  const loaded = models.filter(({ id }) => reply?.models[id]);
+  const missing = reply ? missingOf(models, loaded) : [];
+  const memory = largestOf(reply) ?? (reply?.kvMemory ?? 0) / missing.length;
+  const shown = ordered([...loaded, ...missing]).map((card): Shown => {
     const stats = reply?.models[card.id];
-    return stats ? [{ card, stats }] : [];
+    return { card, stats: stats ?? idleStanding(card, memory), loaded: stats !== undefined };
   });
-  const idle = models.filter(({ id }) => reply && !reply.models[id]);
+  const cards = shown.map(({ card }) => card);
+  const idle = models.filter((card) => reply && !cards.includes(card));
   const scale = {
-    pixelsPerByte: highest / Math.max(1, ...loaded.map(({ stats }) => stats.kvBytes)),
-    perCell: blocksPerCell(Math.max(1, ...loaded.map(({ stats }) => stats.blocks.total))),
+    pixelsPerByte: highest / Math.max(1, ...shown.map(({ stats }) => stats.kvBytes)),
+    perCell: blocksPerCell(Math.max(1, ...shown.map(({ stats }) => stats.blocks.total))),
   };
-  const there = loaded.map(({ card }) => card);
   return (
     <>
       <Heading
@@ -57,29 +60,49 @@ export function CacheView({ models }: { models: readonly ModelCard[] }) {
           {error.message}
         </p>
       )}
-      {reply && <Missing models={models} loaded={there} />}
-      {loaded.length > 0 && <p class="point">{pointOf(loaded)}</p>}
+      {shown.length > 0 && <p class="point">{pointOf(cards)}</p>}
+      {missing.length > 0 && <Missing cards={missing} />}
       <div class="engines">
-        {loaded.map(({ card, stats }) => (
+        {shown.map(({ card, stats, loaded }) => (
           <EngineCard
             key={card.id}
-            {...{ card, stats, scale }}
+            {...{ card, stats, loaded, scale }}
             context={valid ? tokens : card.config.context}
-            alone={twinOf(card, there) === undefined}
+            alone={twinOf(card, cards) === undefined}
           />
         ))}
       </div>
-      {reply && <Throughput history={reply.history} now={reply.time} models={models} />}
       {reply && (
         <p class="note">
           {bytesText(reply.kvMemory)} for keys and values in all; it moves to the models whose requests wait for it. The
           same area is the same memory
           {scale.perCell > 1 && `, a square is ${integerText(scale.perCell)} blocks`}.
-          {loaded.length > 0 && idle.length > 0 && ` Not in memory: ${idle.map(({ id }) => id).join(", ")}.`}
+          {idle.length > 0 && ` Loaded when first asked: ${idle.map(({ id }) => id).join(", ")}.`}
         </p>
       )}
+      {reply && <Throughput history={reply.history} now={reply.time} models={models} />}
     </>
   );
+}
+
+/** A model, how its engine stands or would stand, and whether it is in memory. */
+interface Shown {
+  readonly card: ModelCard;
+  readonly stats: Standing;
+  readonly loaded: boolean;
+}
+
+/** Bytes of the largest cache; undefined if there is none. */
+function largestOf(reply: StatsReply | undefined): number | undefined {
+  const sizes = Object.values(reply?.models ?? {}).map(({ kvBytes }) => kvBytes);
+  return sizes.length > 0 ? Math.max(...sizes) : undefined;
+}
+
+/** Which of the two models that make the point are not in memory; none if a pair that makes it is. */
+function missingOf(models: readonly ModelCard[], loaded: readonly ModelCard[]): ModelCard[] {
+  const first = loaded.find((card) => twinOf(card, loaded)) ?? loaded.find(shares) ?? loaded[0];
+  const pair = new Set(pairOf(models, first));
+  return [...pair].filter((card) => !loaded.some(({ name }) => name === card.name));
 }
 
 /** Models that share, each followed by its twin that does not; then all others. */
@@ -92,8 +115,7 @@ function ordered(models: readonly ModelCard[]): ModelCard[] {
 }
 
 /** What the caches show, in a sentence. */
-function pointOf(loaded: readonly { card: ModelCard; stats: EngineStats }[]): string {
-  const cards = loaded.map(({ card }) => card);
+function pointOf(cards: readonly ModelCard[]): string {
   const card = cards.find((one) => twinOf(one, cards)) ?? cards.find(shares) ?? cards[0];
   if (!card) return "";
   const times = Number((card.unsharedKvBytesPerToken / card.kvBytesPerToken).toPrecision(3));
@@ -104,31 +126,30 @@ function pointOf(loaded: readonly { card: ModelCard; stats: EngineStats }[]): st
   return `${block}, ${other}: the same memory holds ${times}× the tokens.`;
 }
 
-/** A button that loads the two models that make the point, where they are not there. */
-function Missing({ models, loaded }: { models: readonly ModelCard[]; loaded: readonly ModelCard[] }) {
+/** Says what is drawn without being in memory, with a button that loads it. */
+function Missing({ cards }: { cards: readonly ModelCard[] }) {
   const [loading, setLoading] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const pair = pairOf(models);
-  const missing = [...new Set(pair)].filter((card) => !loaded.some(({ name }) => name === card.name));
-  if (missing.length === 0) return null;
+  const names = cards.map(({ name }) => name).join(" and ");
   const load = async () => {
     setLoading(true);
     setProblem(undefined);
     try {
-      for (const { id } of missing) await request(`/api/models/${id}/load`, { method: "POST" });
+      for (const { id } of cards) await request(`/api/models/${id}/load`, { method: "POST" });
     } catch (error) {
       setProblem((error as Error).message);
     }
     setLoading(false);
   };
   return (
-    <div class="card empty">
-      <p>
-        {loaded.length === 0 ? "No model is in memory: each is loaded when it is first asked." : "One side is missing."}{" "}
-        <button type="button" onClick={load} disabled={loading}>
-          {loading ? "Loading …" : `Load ${missing.map(({ name }) => name).join(" and ")}`}
-        </button>
+    <div class="missing">
+      <p class="note">
+        {names} {cards.length === 1 ? "is" : "are"} not in memory: drawn from {cards.length === 1 ? "its" : "their"}{" "}
+        config, live once loaded.
       </p>
+      <button type="button" onClick={load} disabled={loading}>
+        {loading ? "Loading …" : cards.length === 1 ? "Load it" : "Load both"}
+      </button>
       {problem !== undefined && (
         <p class="error" role="alert">
           {problem}
