@@ -198,7 +198,7 @@ describe.skipIf(!browserPath)("the page", () => {
       page.getByRole("region", { name: `Cache of ${name}`, exact: true }).first(),
     ) as [Locator, Locator];
     const seen = async (region: Locator) => {
-      const [, bytes] = / of ([\d.]+) [KM]iB in use/.exec(await region.innerText()) ?? [];
+      const [, bytes] = /([\d.]+) [KM]iB(?: in use|, not loaded yet)/.exec(await region.innerText()) ?? [];
       const svg = region.locator("svg.blocks").first();
       const { width, height } = (await svg.boundingBox()) as { width: number; height: number };
       const cells = Number(await svg.getAttribute("data-cells"));
@@ -209,6 +209,24 @@ describe.skipIf(!browserPath)("the page", () => {
     expect(one.area / other.area).toBeCloseTo(1, 1);
     expect(other.cell / one.cell).toBeCloseTo(2, 1);
     await page.getByText("the same memory holds 2× the tokens").waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it("draws a cache that is not loaded from its config, and live once it is", async () => {
+    await using fresh = await serving();
+    await using window = await watched(browser, new URL("/#cache", fresh.url).href);
+    const { page, problems } = window;
+    await page.getByText("the same memory holds 2× the tokens").waitFor();
+    const cells = () =>
+      page.locator("svg.blocks").evaluateAll((svgs) => svgs.map((svg) => Number((svg as SVGElement).dataset.cells)));
+    const before = await cells();
+    expect(before).toHaveLength(2);
+    expect((before[0] as number) / (before[1] as number)).toBeCloseTo(2, 1);
+    expect(await page.getByText(/not loaded yet/).count()).toBe(2);
+    await page.getByRole("button", { name: "Load both" }).click();
+    await expect.poll(() => page.getByText(/ in use, /).count(), { timeout: 30_000 }).toBe(2);
+    expect(await page.getByText(/not loaded yet/).count()).toBe(0);
+    expect(await page.getByRole("button", { name: /^Load/ }).count()).toBe(0);
     expect(problems).toEqual([]);
   });
 

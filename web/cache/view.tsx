@@ -60,8 +60,12 @@ export function CacheView({ models }: { models: readonly ModelCard[] }) {
           {error.message}
         </p>
       )}
-      {shown.length > 0 && <p class="point">{pointOf(cards)}</p>}
-      {missing.length > 0 && <Missing cards={missing} />}
+      {shown.length > 0 && (
+        <div class="cache-point">
+          <p class="point">{pointOf(cards)}</p>
+          {missing.length > 0 && <Missing cards={missing} />}
+        </div>
+      )}
       <div class="engines">
         {shown.map(({ card, stats, loaded }) => (
           <EngineCard
@@ -77,6 +81,7 @@ export function CacheView({ models }: { models: readonly ModelCard[] }) {
           {bytesText(reply.kvMemory)} for keys and values in all; it moves to the models whose requests wait for it. The
           same area is the same memory
           {scale.perCell > 1 && `, a square is ${integerText(scale.perCell)} blocks`}.
+          {missing.length > 0 && " What is not loaded is drawn from its config, and live once it is."}
           {idle.length > 0 && ` Loaded when first asked: ${idle.map(({ id }) => id).join(", ")}.`}
         </p>
       )}
@@ -126,11 +131,10 @@ function pointOf(cards: readonly ModelCard[]): string {
   return `${block}, ${other}: the same memory holds ${times}× the tokens.`;
 }
 
-/** Says what is drawn without being in memory, with a button that loads it. */
+/** A button that loads what is drawn without being in memory. */
 function Missing({ cards }: { cards: readonly ModelCard[] }) {
   const [loading, setLoading] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const names = cards.map(({ name }) => name).join(" and ");
   const load = async () => {
     setLoading(true);
     setProblem(undefined);
@@ -143,18 +147,14 @@ function Missing({ cards }: { cards: readonly ModelCard[] }) {
   };
   return (
     <div class="missing">
-      <p class="note">
-        {names} {cards.length === 1 ? "is" : "are"} not in memory: drawn from {cards.length === 1 ? "its" : "their"}{" "}
-        config, live once loaded.
-      </p>
-      <button type="button" onClick={load} disabled={loading}>
-        {loading ? "Loading …" : cards.length === 1 ? "Load it" : "Load both"}
-      </button>
       {problem !== undefined && (
         <p class="error" role="alert">
           {problem}
         </p>
       )}
+      <button type="button" onClick={load} disabled={loading}>
+        {loading ? "Loading …" : `Load ${cards.length === 2 ? "both" : cards.map(({ name }) => name).join(" and ")}`}
+      </button>
     </div>
   );
 }

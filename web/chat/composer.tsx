@@ -1,4 +1,4 @@
-// Where a question is written: below what was said, as wide as it. Enter sends in a chat; a text to continue has lines.
+// Where a question is written: below what was said, as wide as it. Enter sends; Shift+Enter breaks the line.
 
 import type { Mode } from "./turn.ts";
 
@@ -17,7 +17,7 @@ export function Composer(props: {
   const { mode, prompt, busy, ready, empty, onPrompt, onSend, onStop, onClear } = props;
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || event.isComposing) return;
-    if (!(event.ctrlKey || event.metaKey) && (mode !== "chat" || event.shiftKey)) return;
+    if (event.shiftKey && !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     onSend();
   };
@@ -47,9 +47,7 @@ export function Composer(props: {
         <button type="button" onClick={onClear} disabled={empty}>
           Clear
         </button>
-        <span class="note">
-          {busy ? "Escape stops" : mode === "chat" ? "Enter sends, Shift+Enter breaks the line" : "Ctrl+Enter sends"}
-        </span>
+        <span class="note">{busy ? "Escape stops" : "Enter sends, Shift+Enter breaks the line"}</span>
       </div>
     </form>
   );

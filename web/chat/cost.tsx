@@ -75,9 +75,11 @@ function Held(props: { holder: Holder; most: number; perCell: number; alone: boo
         </p>
       )}
       <p class="note">
-        {integerText(tokens)} of {integerText(card.config.context)} tokens ({integerText(usage.prompt)} read
-        {usage.cached > 0 ? `, ${integerText(usage.cached)} of them found in the cache` : ""},{" "}
-        {integerText(usage.completion)} written)
+        {tokens === 0
+          ? `${integerText(card.config.context)} tokens, nothing held yet`
+          : `${integerText(tokens)} of ${integerText(card.config.context)} tokens (${integerText(usage.prompt)} read${
+              usage.cached > 0 ? `, ${integerText(usage.cached)} of them found in the cache` : ""
+            }, ${integerText(usage.completion)} written)`}
       </p>
     </div>
   );

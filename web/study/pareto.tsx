@@ -17,8 +17,9 @@ export type Row = StudyReply["summary"][number];
 
 const height = 380;
 
-/** Pixels from a chosen point to the ring around it; names keep off it. */
+/** Pixels from a chosen point to the ring around it, and to what keeps off the ring. */
 const ringRadius = 11;
+const clearRadius = 16;
 
 const margin = { marginLeft: 48, marginRight: 16, marginTop: 16, marginBottom: 44 };
 
@@ -123,7 +124,7 @@ function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number)
     const place = tradeOffPlace(rows);
     const points = rows.map((row) => ({
       ...{ x: x(place(row)), y: y(row.perplexity.mean) },
-      ...{ width: row.name.length * size * 0.6, height: size + 3 },
+      ...{ width: row.name.length * size * 0.64, height: size + 3 },
     }));
     const frame = {
       x: margin.marginLeft,
@@ -135,7 +136,7 @@ function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number)
       boxesAlong(ends(row.perplexity).map((end) => ({ x: x(place(row)), y: y(end) }))),
     );
     const line = boxesAlong(stairs.map(({ bytes, loss }) => ({ x: x(bytes), y: y(loss) })));
-    const boxes = placeLabels(points, { frame, hard: bars, soft: line, radius: ringRadius + 2 });
+    const boxes = placeLabels(points, { frame, hard: bars, soft: line, radius: clearRadius });
     const add = (parent: Element, name: string, attributes: Readonly<Record<string, string | number>>) => {
       const element = document.createElementNS("http://www.w3.org/2000/svg", name);
       for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
@@ -146,12 +147,14 @@ function names(rows: readonly Row[], stairs: readonly TradeOff[], width: number)
     for (const [i, box] of boxes.entries()) {
       const point = points[i] as { x: number; y: number };
       const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-      if (distance(point, box) > ringRadius + 10) {
+      if (distance(point, box) > clearRadius + 6) {
         const x2 = Math.min(Math.max(point.x, box.x), box.x + box.width);
         add(group, "line", { x1: point.x, y1: point.y, x2, y2: middle.y, stroke: "currentColor", opacity: 0.45 });
       }
-      const place = { ...middle, dy: "0.35em", "text-anchor": "middle", "font-size": size, class: "point-name" };
-      add(group, "text", place).textContent = rows[i]?.name ?? "";
+      const anchor = box.x >= point.x ? "start" : box.x + box.width <= point.x ? "end" : "middle";
+      const at = { start: box.x, end: box.x + box.width, middle: middle.x }[anchor];
+      const text = { x: at, y: middle.y, dy: "0.35em", "text-anchor": anchor, "font-size": size, class: "point-name" };
+      add(group, "text", text).textContent = rows[i]?.name ?? "";
     }
     return group as SVGElement;
   };
