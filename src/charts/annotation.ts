@@ -2,7 +2,7 @@
 // in pixels.
 
 import { overlay, type Shape, textAt, textWidth } from "./drawing.ts";
-import { type DrawingOptions, paper } from "./drawing-options.ts";
+import { type DrawingOptions, isNarrow, paper } from "./drawing-options.ts";
 import { type Box, distance, spread } from "./label-placement.ts";
 
 /** Size of text on charts, in pixels. */
@@ -69,8 +69,12 @@ export interface LineEnd {
   readonly color: string;
 }
 
-/** Names right of the frame, level with their lines' ends as far as they do not meet, and leaders to them. */
+/**
+ * Names right of the frame, level with their lines' ends as far as they do not meet, and leaders to them; a legend above
+ * the frame where the drawing is narrow.
+ */
 export function endLabels(lines: readonly LineEnd[], frame: Box, drawing: DrawingOptions): Shape[] {
+  if (isNarrow(drawing)) return legend(lines.map(entryOf), 14, 18, drawing);
   const levels = spread(
     lines.map(({ y }) => y),
     16,
@@ -88,23 +92,32 @@ export function endLabels(lines: readonly LineEnd[], frame: Box, drawing: Drawin
   });
 }
 
-/** Room right of the frame for the names of lines, and height for all of them. */
-export function endRoom(lines: readonly { readonly name: string }[]) {
+/** Room for the names of lines (see `endLabels`), and height for all of them. */
+export function endRoom(lines: readonly { readonly name: string; readonly color: string }[], drawing: DrawingOptions) {
+  if (isNarrow(drawing)) {
+    const marginTop = 60 + moreLegend(lines.map(entryOf), 14, drawing);
+    return { marginTop, height: 280 + marginTop };
+  }
   return {
     marginRight: 34 + Math.max(0, ...lines.map(({ name }) => textWidth(name, fontSize))),
     height: Math.max(360, 16 * lines.length + 96),
   };
 }
 
+const entryOf = ({ name, color }: { name: string; color: string }): LegendEntry => [name, color, true];
+
 /** A chart's size and margins. */
 export type Size = ReturnType<typeof layout>["size"];
 
-/** A chart's size, and the frame within its margins. */
+/** A chart's size, and the frame within its margins; `above` is y's title, which may take several lines. */
 export function layout(
   { width = usualWidth }: DrawingOptions,
   sizes: { height?: number; marginTop?: number; marginRight?: number },
+  above = "",
 ) {
-  const size = { width, height: 360, marginLeft: 56, marginRight: 16, marginTop: 40, marginBottom: 52, ...sizes };
+  const asked = { width, height: 360, marginLeft: 56, marginRight: 16, marginTop: 40, marginBottom: 52, ...sizes };
+  const more = titleRow * (titleLines(above, width).length - 1);
+  const size = { ...asked, height: asked.height + more, marginTop: asked.marginTop + more };
   const frame = {
     x: size.marginLeft,
     y: size.marginTop,
@@ -118,9 +131,24 @@ export function layout(
 export function titles({ width, height, marginTop, marginRight }: Size, y: string, x: string, drawing: DrawingOptions) {
   const end = { ...faint, "text-anchor": "end" };
   return overlay(() => [
-    textAt(14, marginTop - 18, y, drawing, faint),
+    ...titleLines(y, width).map((text, i, { length }) =>
+      textAt(14, marginTop - 18 - titleRow * (length - 1 - i), text, drawing, faint),
+    ),
     textAt(width - marginRight, height - 14, x, drawing, end),
   ]);
+}
+
+const titleRow = 16;
+
+/** A title in lines that fit. */
+function titleLines(title: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of title.split(" ")) {
+    const longer = [...lines.slice(-1), word].join(" ");
+    if (lines.length > 0 && textWidth(longer, fontSize) <= width - 20) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function line(x1: number, y1: number, x2: number, y2: number, stroke: string): Shape {

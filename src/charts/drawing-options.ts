@@ -9,6 +9,12 @@ export interface DrawingOptions {
   transparent?: boolean;
 }
 
+/** Pixels of a drawing for a phone; names stand above marks there, for beside them is no room. */
+export const narrowWidth = 350;
+
+/** Whether a drawing is for a phone. */
+export const isNarrow = ({ width }: DrawingOptions) => width !== undefined && width < 500;
+
 /** Type in every drawing: fonts that are there already. */
 export const fontFamily = "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif";
 

@@ -1,5 +1,7 @@
 // Pieces of HTML. All text that comes in is escaped here; only SVG and pieces made here go in as they are.
 
+import { type DrawingOptions, narrowWidth } from "./drawing-options.ts";
+
 /** Text made safe to stand in HTML and SVG, attributes included. */
 export function escaped(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
@@ -14,6 +16,13 @@ export function section(title: string, parts: readonly string[]): string {
 /** A drawing and what it shows. */
 export function figure(svg: string, caption?: string): string {
   return `<figure>${svg}${caption ? `<figcaption>${escaped(caption)}</figcaption>` : ""}</figure>`;
+}
+
+/** A drawing as screens and as phones have room for it; the page's style shows the one that fits. */
+export function figures(drawn: (drawing: DrawingOptions) => string, caption?: string): string {
+  const wide = drawn({ transparent: true });
+  const narrow = drawn({ transparent: true, width: narrowWidth });
+  return figure(`<div class="wide">${wide}</div><div class="narrow">${narrow}</div>`, caption);
 }
 
 /** Sentences as a list. */

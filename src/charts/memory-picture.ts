@@ -3,7 +3,7 @@
 
 import { blockGrid, blockPath } from "./block-grid.ts";
 import { textWidth } from "./drawing.ts";
-import { type DrawingOptions, fontFamily } from "./drawing-options.ts";
+import { type DrawingOptions, fontFamily, isNarrow } from "./drawing-options.ts";
 import { escaped } from "./markup.ts";
 import { bytesText, integerText } from "./quantity.ts";
 import { blocksOf, commonMemory, type MemoryRow } from "./same-memory.ts";
@@ -16,9 +16,10 @@ export function memoryPicture(
 ): string {
   const { width = 720, transparent = false } = drawing;
   const memory = commonMemory(rows);
-  const [top, pitch, height] = [34, 66, 48];
-  const left = 24 + Math.max(0, ...rows.map(({ name }) => textWidth(name, 12)));
-  const right = 24 + textWidth("1,000,000 tokens", 12);
+  const narrow = isNarrow(drawing); // names and tokens stand above their blocks
+  const [top, pitch, height] = narrow ? [50, 80, 44] : [34, 66, 48];
+  const left = narrow ? 14 : 24 + Math.max(0, ...rows.map(({ name }) => textWidth(name, 12)));
+  const right = narrow ? 14 : 24 + textWidth("1,000,000 tokens", 12);
   const strip = width - left - right;
   const text = (x: number, y: number, content: string, attributes = "") =>
     `<text x="${x}" y="${y}" dy="0.35em" font-size="12" fill="currentColor" ${attributes}>${escaped(content)}</text>`;
@@ -28,9 +29,13 @@ export function memoryPicture(
     const grid = blockGrid(count, strip, height);
     const y = top + i * pitch;
     return [
-      text(left - 12, y + height / 2, name, 'text-anchor="end" font-weight="600"'),
+      narrow
+        ? text(left, y - 12, name, 'font-weight="600"')
+        : text(left - 12, y + height / 2, name, 'text-anchor="end" font-weight="600"'),
       `<path transform="translate(${left} ${y})" d="${blockPath(grid, 0, count)}" fill="${colors.get(name) ?? "currentColor"}"/>`,
-      text(left + strip + 12, y + height / 2, `${integerText(tokens)} tokens`, 'font-weight="600"'),
+      narrow
+        ? text(left + strip, y - 12, `${integerText(tokens)} tokens`, 'text-anchor="end" font-weight="600"')
+        : text(left + strip + 12, y + height / 2, `${integerText(tokens)} tokens`, 'font-weight="600"'),
     ].join("");
   });
   const total = top + pitch * rows.length;
@@ -40,7 +45,12 @@ export function memoryPicture(
     ` aria-label="${escaped(label)}" font-family="${fontFamily}" style="display:block;max-width:100%;height:auto"`,
     `${transparent ? "" : ' color="#1f2328"'}>`,
     transparent ? "" : '<rect width="100%" height="100%" fill="#ffffff" rx="6"/>',
-    text(left, 14, `${bytesText(memory)} of cache in each row, every block of as many tokens`, 'fill-opacity="0.75"'),
+    text(
+      left,
+      14,
+      `${bytesText(memory)} of cache in each row${narrow ? "" : ", every block of as many tokens"}`,
+      'fill-opacity="0.75"',
+    ),
     ...pieces,
     "</svg>",
   ].join("");

@@ -3,7 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { endLabels, endRoom, fontSize, layout, titles } from "../../charts/annotation.ts";
 import { draw, overlay } from "../../charts/drawing.ts";
-import type { DrawingOptions } from "../../charts/drawing-options.ts";
+import { type DrawingOptions, isNarrow } from "../../charts/drawing-options.ts";
 import { modelColors } from "../../charts/palette.ts";
 import { countText } from "../../charts/quantity.ts";
 import type { ConversionResult } from "./conversion-study.ts";
@@ -38,7 +38,7 @@ export function conversionChart(
     points: [0, most].map((tokens) => ({ tokens, loss: result.curve.at(-1)?.loss ?? result.after })),
   }));
   const all = [...levels, ...lines];
-  const { size, frame } = layout(drawing, { ...endRoom(all), height: 420 });
+  const { size, frame } = layout(drawing, { ...endRoom(all, drawing), height: 420 });
   return draw(
     {
       ...size,
@@ -46,7 +46,7 @@ export function conversionChart(
       y: { label: null },
       marks: [
         Plot.gridY({ strokeOpacity: 0.12 }),
-        Plot.axisX({ ticks: 6, tickFormat: countText, tickSize: 4, fontSize }),
+        Plot.axisX({ ticks: isNarrow(drawing) ? 3 : 6, tickFormat: countText, tickSize: 4, fontSize }),
         Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
         ...all.map(({ points, color, isDashed }) =>
           Plot.line(points, {

@@ -2,7 +2,8 @@
 
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { escaped, facts, figure, json, list, section } from "../../charts/markup.ts";
+import type { DrawingOptions } from "../../charts/drawing-options.ts";
+import { escaped, facts, figures, json, list, section } from "../../charts/markup.ts";
 import { durationText } from "../../charts/quantity.ts";
 import { sharingSvg } from "../../charts/sharing-picture.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
@@ -67,14 +68,14 @@ function page(results: readonly ConversionResult[], { plan, command, versions }:
     section(
       "Uptraining",
       plan.sharings.map((sharing) => {
-        const drawn = conversionChart(results, sharing, { transparent: true });
-        return figure(drawn, `Sharing ${sharing}. Dashed: distilled. The first points are of the conversion itself.`);
+        const drawn = (drawing: DrawingOptions) => conversionChart(results, sharing, drawing);
+        return figures(drawn, `Sharing ${sharing}. Dashed: distilled. The first points are of the conversion itself.`);
       }),
     ),
     section(
       "Who keeps keys and values",
       [...sharings].map(
-        ([name, sharing]) => `<h3>${escaped(name)}</h3>${figure(sharingSvg(sharing, { transparent: true }))}`,
+        ([name, sharing]) => `<h3>${escaped(name)}</h3>${figures((drawing) => sharingSvg(sharing, drawing))}`,
       ),
     ),
     section("How to do it again", [

@@ -16,7 +16,7 @@ import {
 } from "../../charts/annotation.ts";
 import { ends } from "../../charts/axis.ts";
 import { draw, overlay, type Shape, textWidth } from "../../charts/drawing.ts";
-import type { DrawingOptions } from "../../charts/drawing-options.ts";
+import { type DrawingOptions, isNarrow } from "../../charts/drawing-options.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
 import { lossPlot } from "../../charts/loss-plot.ts";
 import { modelColors, ownColor, sharedColor } from "../../charts/palette.ts";
@@ -108,7 +108,8 @@ export function learningRateChart(
     ...{ name: row.name, color: colors.get(row.name) as string, best: row.learningRate },
     points: points.filter(({ name }) => name === row.name),
   }));
-  const { size, frame } = layout(drawing, endRoom(lines));
+  const title = "↑ validation loss, nats per token; filled: the rate that was chosen";
+  const { size, frame } = layout(drawing, endRoom(lines, drawing), title);
   const plot = ratePlot(lines, {
     ...{ fractionBeside: 0.04, fractionAbove: 0.06, lossTicks: 6 },
     ...{ frameWidth: frame.width, fontSize },
@@ -132,12 +133,7 @@ export function learningRateChart(
             marked(points, best).map(({ rate, loss }) => dot(x(rate), y(loss), color, rate === best, drawing)),
           ),
         ]),
-        titles(
-          size,
-          "↑ validation loss, nats per token; filled: the rate that was chosen",
-          "peak learning rate →",
-          drawing,
-        ),
+        titles(size, title, "peak learning rate →", drawing),
       ],
     },
     `Validation loss against learning rate of ${lines.length} models`,
@@ -174,9 +170,9 @@ export function lossChart(
     const color = colors.get(name) as string;
     return { name, color, points: steps.map((step) => ({ step, loss: meanAt(step) })) };
   });
-  const { size, frame } = layout(drawing, endRoom(lines));
-  const plot = lossPlot(lines, { ticks: { steps: 6, losses: 6 }, lineWidth: 1.75, fontSize });
   const title = `↑ ${validated ? "validation" : "training"} loss, nats per token, after the first quarter of the steps`;
+  const { size, frame } = layout(drawing, endRoom(lines, drawing), title);
+  const plot = lossPlot(lines, { ticks: { steps: isNarrow(drawing) ? 4 : 6, losses: 6 }, lineWidth: 1.75, fontSize });
   return draw(
     {
       ...size,

@@ -103,7 +103,7 @@ function meansOf(
 }
 
 function lineChart(lines: readonly Line[], [above, below]: [string, string], drawing: DrawingOptions): string {
-  const { size, frame } = layout(drawing, endRoom(lines));
+  const { size, frame } = layout(drawing, endRoom(lines, drawing), above);
   const all = lines.flatMap(({ points }) => points);
   const places = [...new Set(all.map(({ at }) => at))].sort((a, b) => a - b);
   const [low, high] = padded(places.map(Math.log), 0.02, 0.5);
@@ -158,7 +158,7 @@ function pairedRows(
   const { size } = layout(drawing, { height: 92 + 26 * names.length, marginTop: 40 });
   const half = (size.width - marginLeft - 40) / 2;
   const columns = [
-    { title: "pairs seen before", lines: repeated, from: marginLeft },
+    { title: "seen before", lines: repeated, from: marginLeft },
     { title: "other tokens", lines: others, from: marginLeft + half + 24 },
   ].map((column) => {
     const spans = column.lines.flatMap(({ points }) => points.flatMap(({ value }) => ends(value)));

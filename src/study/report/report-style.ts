@@ -38,16 +38,14 @@ blockquote { margin: .5rem 0; padding: .8rem 1rem; background: var(--sunken); bo
 details { margin: .6rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 svg { display: block; }
-figure > svg { width: 100%; }
+figure svg { width: 100%; }
 .narrow { display: none; }
 @media (max-width: 40rem) {
   main { padding-top: 1.5rem; }
   h1 { font-size: 1.5rem; }
   .figures { grid-template-columns: repeat(2, 1fr); }
-  figure > svg { width: auto; min-width: 36rem; }
   .wide { display: none; }
   .narrow { display: block; }
-  .narrow svg { width: 100%; min-width: 0; }
 }
 @media print { main { max-width: none; padding: 0; } details { break-inside: avoid; } figure { break-inside: avoid; } }
 `;

@@ -1,7 +1,8 @@
 // A study as one page of HTML that reads offline: numbers, pictures, samples, conclusions, and how to do it again.
 // Everything on it comes from the results; it loads nothing and runs no script.
 
-import { escaped, facts, figure, json, list, section } from "../../charts/markup.ts";
+import type { DrawingOptions } from "../../charts/drawing-options.ts";
+import { escaped, facts, figures, json, list, section } from "../../charts/markup.ts";
 import { memoryPicture } from "../../charts/memory-picture.ts";
 import { modelColors } from "../../charts/palette.ts";
 import { bytesText, countText, durationText, estimateText, integerText, rateText } from "../../charts/quantity.ts";
@@ -48,13 +49,9 @@ export function report(options: ReportOptions): string {
   const { summary, contrasts, comparisons, supports, limits } = concluded;
   const asked = contrasts.map(({ sentence }) => sentence);
   const sweeps = summary.some(({ learningRates }) => learningRates.length > 1);
-  const inline = { transparent: true };
   const colors = modelColors(results);
   const body = [
-    opening(title, concluded, {
-      wide: paretoChart(summary, inline, colors),
-      narrow: paretoChart(summary, { ...inline, width: 350 }, colors),
-    }),
+    opening(title, concluded, colors),
     extent(summary, options),
     memory(summary, colors),
     asked.length > 0 ? section("What was asked, and found", [list(asked)]) : "",
@@ -66,14 +63,17 @@ export function report(options: ReportOptions): string {
     section("What it does not show", [list(limits)]),
     sweeps
       ? section("Learning rates", [
-          figure(
-            learningRateChart(results, summary, inline, colors),
+          figures(
+            (drawing) => learningRateChart(results, summary, drawing, colors),
             "Every model was trained at each rate and is shown elsewhere at its best, for one rate does not suit all models.",
           ),
         ])
       : "",
     section("Training", [
-      figure(lossChart(summary, inline, colors), "Each line is the mean of a model's runs at its best learning rate."),
+      figures(
+        (drawing) => lossChart(summary, drawing, colors),
+        "Each line is the mean of a model's runs at its best learning rate.",
+      ),
     ]),
     section("Who keeps keys and values", sharings(summary)),
     samples(summary),
@@ -89,14 +89,15 @@ export function report(options: ReportOptions): string {
 }
 
 /** What the study found, with the picture that it rests on: all of it on the first screen, also of a phone. */
-function opening(title: string, concluded: Conclusions, { wide, narrow }: { wide: string; narrow: string }): string {
+function opening(title: string, concluded: Conclusions, colors: ReadonlyMap<string, string>): string {
   const [first, ...others] = finding(concluded);
   const more = others.length > 0 ? ` ${escaped(others.join(" "))}` : "";
   const sentences = `<p class="finding"><strong>${escaped(first as string)}</strong>${more}</p>`;
   if (concluded.summary.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;
   const caption =
     "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.";
-  return `<h1>${escaped(title)}</h1>${sentences}<div class="wide">${figure(wide, caption)}</div><div class="narrow">${figure(narrow, caption)}</div>`;
+  const picture = figures((drawing) => paretoChart(concluded.summary, drawing, colors), caption);
+  return `<h1>${escaped(title)}</h1>${sentences}${picture}`;
 }
 
 function extent(summary: readonly SummaryRow[], { results, duration }: ReportOptions): string {
@@ -123,8 +124,8 @@ function memory(summary: readonly SummaryRow[], colors: ReadonlyMap<string, stri
   const context = 8192;
   const sum = `2 × 4 bytes × ${count(kvHeads, "KV head")} × ${headDim} × ${count(owners(sharing).length, "layer")} = ${integerText(row.kvBytesPerToken)} bytes`;
   return section("What the same memory holds", [
-    figure(
-      memoryPicture(summary, colors, { transparent: true }),
+    figures(
+      (drawing) => memoryPicture(summary, colors, drawing),
       "The same area is the same memory. This is arithmetic on the allocated cache, so it holds at any scale and for any text.",
     ),
     "<p>To write its next token a model looks back at keys and values of every token before. They are kept in memory, the KV cache, for as long as the text is; what one token takes there limits how long texts may be and how many can be served at once.</p>",
@@ -135,18 +136,19 @@ function memory(summary: readonly SummaryRow[], colors: ReadonlyMap<string, stri
 /** What sharing costs at this size, at others and in the paper; "" where the plan does not ask it. */
 function sizes(found: readonly SizedContrast[], others: readonly SizedContrast[] = []): string {
   if (found.length === 0) return "";
-  const chart = sizeChart([...found, ...others, ...paperContrasts], { transparent: true });
+  const chart = (drawing: DrawingOptions) => sizeChart([...found, ...others, ...paperContrasts], drawing);
   const caption =
     "Bars are 95% intervals. The paper's points are one run each, on other text, so they have none; chance moves them too.";
-  return section("Against size", [figure(chart, caption)]);
+  return section("Against size", [figures(chart, caption)]);
 }
 
 function probes(summary: readonly SummaryRow[], colors: ReadonlyMap<string, string>): string {
-  const charts = probeCharts(summary, { transparent: true }, colors);
-  if (charts.length === 0) return "";
+  const charts = (drawing: DrawingOptions) => probeCharts(summary, drawing, colors);
+  const captions = charts({}).map(({ caption }) => caption);
+  if (captions.length === 0) return "";
   return section(
     "Context, in pictures",
-    charts.map(({ svg, caption }) => figure(svg, caption)),
+    captions.map((caption, i) => figures((drawing) => charts(drawing)[i]?.svg ?? "", caption)),
   );
 }
 
@@ -183,7 +185,7 @@ function sharings(summary: readonly SummaryRow[]): string[] {
     "<p>A filled layer computes keys and values and keeps them in the cache; an outlined one reads those of the layer that its arrow comes from.</p>",
     ...bySharing.map((rows) => {
       const names = rows.map(({ name }) => name).join(", ");
-      return `<h3>${escaped(names)}</h3>${figure(sharingSvg((rows[0] as SummaryRow).model.sharing, { transparent: true }))}`;
+      return `<h3>${escaped(names)}</h3>${figures((drawing) => sharingSvg((rows[0] as SummaryRow).model.sharing, drawing))}`;
     }),
   ];
 }

@@ -10,13 +10,14 @@ import { countText } from "../../charts/quantity.ts";
 import type { SizedContrast } from "../numbers/sized-contrasts.ts";
 
 const meanings: Readonly<Record<SizedContrast["kind"], string>> = {
-  twin: "against the same model without sharing (twice the cache)",
-  sameCache: "against smaller heads (the same cache)",
+  twin: "against no sharing: twice the cache",
+  sameCache: "against smaller heads: the same cache",
 };
 
 /** Differences of loss (nats per token, 95 % intervals) by parameters (log₁₀). */
 export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingOptions = {}): string {
-  const { size, frame } = layout(drawing, { height: 420, marginTop: 76 });
+  const title = "↑ loss of sharing minus that of the other, nats; below 0 sharing is better";
+  const { size, frame } = layout(drawing, { height: 420, marginTop: 76 }, title);
   const sizes = contrasts.map(({ parameters }) => Math.log10(parameters));
   const [low, high] = padded(sizes, 0.12, 1);
   const decades = Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, i) => 10 ** (Math.ceil(low) + i));
@@ -65,12 +66,7 @@ export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingO
         Plot.axisY({ ticks: 6, tickSize: 0, fontSize }),
         labelled,
         overlay(() => entries.flatMap((entry, i) => legend([entry], 14, 16 + 20 * i, drawing))),
-        titles(
-          size,
-          "↑ loss of sharing minus that of the other, nats; below 0 sharing is better",
-          "parameters without embeddings →",
-          drawing,
-        ),
+        titles(size, title, "parameters without embeddings →", drawing),
       ],
     },
     `What sharing costs at ${new Set(sizes).size} sizes`,

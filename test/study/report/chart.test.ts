@@ -41,13 +41,22 @@ const probed = results.map((result) => ({
   ],
 }));
 const probedSummary = summarize(probed);
-const probeChart = (index: number) => (transparent: boolean) =>
-  probeCharts(probedSummary, { transparent }, modelColors(probedSummary))[index]?.svg as string;
+const probeChart = (index: number, width?: number) => (transparent: boolean) =>
+  probeCharts(probedSummary, { transparent, ...(width === undefined ? {} : { width }) }, modelColors(probedSummary))[
+    index
+  ]?.svg as string;
 
 describe.each([
   ["position", probeChart(0)],
   ["copying", probeChart(1)],
   ["retrieval", probeChart(2)],
+  ["narrow position", probeChart(0, 350)],
+  ["narrow retrieval", probeChart(2, 350)],
+  ["narrow loss", (transparent: boolean) => lossChart(summary, { transparent, width: 350 })],
+  [
+    "narrow learning rate",
+    (transparent: boolean) => learningRateChart(results, summarize(results), { transparent, width: 350 }),
+  ],
   ["pareto", (transparent: boolean) => paretoChart(summary, { transparent })],
   ["narrow pareto", (transparent: boolean) => paretoChart(summary, { transparent, width: 350 })],
   ["learning rate", (transparent: boolean) => learningRateChart(results, summarize(results), { transparent })],
