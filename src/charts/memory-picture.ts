@@ -38,7 +38,7 @@ export function memoryPicture(
         : text(left + strip + 12, y + height / 2, `${integerText(tokens)} tokens`, 'font-weight="600"'),
     ].join("");
   });
-  const total = top + pitch * rows.length;
+  const total = top + pitch * rows.length - (narrow ? 28 : 0);
   const label = `What ${bytesText(memory)} of cache hold: ${rows.map(({ name, kvBytesPerToken }) => `${name} ${integerText(Math.floor(memory / kvBytesPerToken))} tokens`).join(", ")}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" height="${total}" role="img"`,

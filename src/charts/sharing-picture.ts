@@ -3,7 +3,7 @@
 
 import { group, owners, type Sharing } from "../model/sharing.ts";
 import { borrowPath } from "./borrow-path.ts";
-import { type DrawingOptions, fontFamily, paper } from "./drawing-options.ts";
+import { type DrawingOptions, fontFamily, isNarrow, paper } from "./drawing-options.ts";
 import { escaped } from "./markup.ts";
 import { slotColor } from "./palette.ts";
 import { caption } from "./sharing-caption.ts";
@@ -44,7 +44,8 @@ export function sharingPicture(sharing: Sharing, { width = 72 }: { width?: numbe
 export function sharingSvg(sharing: Sharing, drawing: DrawingOptions = {}): string {
   const { width = 720, transparent = false } = drawing;
   const [left, right, box] = [64, 16, 34];
-  const [layerY, slotY, height] = [20, 118, 186];
+  const saved = isNarrow(drawing) ? caption(sharing).split(/(?<=:) /) : [caption(sharing)];
+  const [layerY, slotY, height] = [20, 118, 170 + 16 * saved.length];
   const pitch = (width - left - right) / sharing.length;
   const side = Math.min(pitch * 0.8, 64);
   const center = (layer: number) => left + pitch * (layer + 0.5);
@@ -94,7 +95,7 @@ export function sharingSvg(sharing: Sharing, drawing: DrawingOptions = {}): stri
     text(12, layerY + box / 2, "layers", label),
     text(12, slotY + box / 2, "cache", label),
     ...pieces,
-    text(left + pitch / 2 - side / 2, height - 16, caption(sharing), `${label} fill-opacity="0.75"`),
+    ...saved.map((line, i) => text(left + pitch / 2 - side / 2, 170 + 16 * i, line, `${label} fill-opacity="0.75"`)),
     "</svg>",
   ].join("");
 }

@@ -218,7 +218,9 @@ describe.skipIf(!browserPath)("the page", () => {
     const { page, problems } = window;
     await page.getByText("the same memory holds 2× the tokens").waitFor();
     const cells = () =>
-      page.locator("svg.blocks").evaluateAll((svgs) => svgs.map((svg) => Number((svg as SVGElement).dataset.cells)));
+      page
+        .locator(".engine svg.blocks")
+        .evaluateAll((svgs) => svgs.map((svg) => Number((svg as SVGElement).dataset.cells)));
     const before = await cells();
     expect(before).toHaveLength(2);
     expect((before[0] as number) / (before[1] as number)).toBeCloseTo(2, 1);

@@ -9,15 +9,16 @@ import { CopyButton } from "../parts/copy.tsx";
 import { heldBytes } from "./cost.tsx";
 import { type Answer, isOpen, type Side, type Turn } from "./turn.ts";
 
-/** The turns of one mode; `onAgain` asks a side the last question again. */
+/** The turns of one mode; `onAgain` asks a side the last question again; `visible` unless another view is shown. */
 export function Transcript(props: {
   turns: readonly Turn[];
   cardOf: (id: string) => ModelCard | undefined;
   onAgain: ((turn: Turn, side: Side) => void) | undefined;
+  visible: boolean;
 }) {
-  const { turns, cardOf, onAgain } = props;
+  const { turns, cardOf, onAgain, visible } = props;
   const last = turns.at(-1);
-  useFollow(turns);
+  useFollow(turns, visible);
   return (
     <div class="transcript">
       {turns.map((turn) => (
@@ -123,7 +124,7 @@ function rateText(rate: number): string {
 const followWithin = 160;
 
 /** Keeps the newest in sight for a reader who is at the end, and shows a question that was just asked. */
-function useFollow(turns: readonly Turn[]): void {
+function useFollow(turns: readonly Turn[], visible: boolean): void {
   const seen = useRef(turns);
   const atEnd = useRef(true);
   useEffect(() => {
@@ -138,6 +139,6 @@ function useFollow(turns: readonly Turn[]): void {
     if (seen.current === turns) return;
     const asked = turns.length > seen.current.length;
     seen.current = turns;
-    if (asked || atEnd.current) scrollTo(0, document.documentElement.scrollHeight);
-  }, [turns]);
+    if (visible && (asked || atEnd.current)) scrollTo(0, document.documentElement.scrollHeight);
+  }, [turns, visible]);
 }

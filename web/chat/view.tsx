@@ -96,6 +96,7 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
       <Transcript
         turns={shown}
         cardOf={cardOf}
+        visible={visible}
         onAgain={
           usable
             ? (turn, side) => {

@@ -31,7 +31,10 @@ export function sizedContrasts(contrasts: readonly Contrast[], summary: readonly
     const { layers, width } = a.model;
     return {
       ...({ kind: isTwin ? "twin" : "sameCache", difference, interval } as const),
-      ...{ parameters: a.parameters.nonEmbedding, label: `${layers} × ${width}, ${seeds.length} seeds` },
+      ...{
+        parameters: a.parameters.nonEmbedding,
+        label: `${layers} × ${width}, ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}`,
+      },
     };
   });
 }

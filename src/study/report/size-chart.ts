@@ -4,7 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { dot, fontSize, type LegendEntry, layout, leader, legend, nameIn, titles } from "../../charts/annotation.ts";
 import { padded } from "../../charts/axis.ts";
 import { draw, overlay, textWidth } from "../../charts/drawing.ts";
-import type { DrawingOptions } from "../../charts/drawing-options.ts";
+import { type DrawingOptions, isNarrow } from "../../charts/drawing-options.ts";
 import { type Box, boxesAlong, placeLabels } from "../../charts/label-placement.ts";
 import { countText } from "../../charts/quantity.ts";
 import type { SizedContrast } from "../numbers/sized-contrasts.ts";
@@ -27,10 +27,11 @@ export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingO
   );
   const place = ({ kind, parameters }: SizedContrast) =>
     parameters * 10 ** ((kind === "twin" ? -0.004 : 0.004) * (high - low));
+  const tightness = isNarrow(drawing) ? 0.87 : 1; // small letters in the widest of the fonts
   const labelled = overlay(({ x, y }) => {
     const points = contrasts.map((contrast) => ({
       ...{ x: x(place(contrast)), y: y(contrast.difference) },
-      ...{ width: textWidth(contrast.label, fontSize), height: 15 },
+      ...{ width: textWidth(contrast.label, fontSize) * tightness, height: 15 },
     }));
     const bars = contrasts.flatMap((contrast) =>
       boxesAlong((contrast.interval ?? []).map((end) => ({ x: x(place(contrast)), y: y(end) }))),
