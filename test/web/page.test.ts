@@ -190,6 +190,19 @@ describe.skipIf(!browserPath)("the page", () => {
     expect(problems).toEqual([]);
   });
 
+  it("leaves another view where its reader scrolled it while a text is written", async () => {
+    await using window = await watched(browser, at("chat"), { viewport: { width: 1280, height: 500 } });
+    const { page, problems } = window;
+    await slowDown(page, 8000);
+    await complete(page, "Fellow citizens", 60, "0");
+    await expect.poll(() => page.getByText("Writing", { exact: true }).count()).toBeGreaterThan(0);
+    await page.getByRole("navigation").getByRole("link", { name: "Cache" }).click();
+    await page.locator(".engine").first().waitFor();
+    await page.waitForTimeout(1500);
+    expect(await page.evaluate(() => scrollY)).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
   it("draws caches to one scale: the same area for the same bytes, twice the blocks of half the bytes", async () => {
     await using window = await watched(browser, at("cache"));
     const { page, problems } = window;
@@ -214,6 +227,7 @@ describe.skipIf(!browserPath)("the page", () => {
 
   it("draws a cache that is not loaded from its config, and live once it is", async () => {
     await using fresh = await serving();
+    for (const model of fresh.served.loaded) await model.stop();
     await using window = await watched(browser, new URL("/#cache", fresh.url).href);
     const { page, problems } = window;
     await page.getByText("the same memory holds 2× the tokens").waitFor();
