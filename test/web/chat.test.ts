@@ -54,6 +54,22 @@ describe.skipIf(!browserPath)("the chat", () => {
   });
   const opened = () => watched(browser, new URL("/#chat", server.url).href);
 
+  it.each(["Complete", "Chat"])("sends by Enter and breaks the line by Shift+Enter: %s", async (mode) => {
+    await using window = await opened();
+    const { page, problems } = window;
+    await answering(page, () => ({ text: "an answer", prompt: 10 }));
+    await page.getByRole("group", { name: "Mode" }).getByRole("button", { name: mode }).click();
+    const area = page.locator(".composer textarea");
+    await area.fill("one");
+    await area.press("Shift+Enter");
+    await area.pressSequentially("two");
+    expect(await page.locator(".turn").count()).toBe(0);
+    await area.press("Enter");
+    await answered(page, 2);
+    expect(await page.locator(".question").innerText()).toContain("one\ntwo");
+    expect(problems).toEqual([]);
+  });
+
   it("is ready: a model that shares beside its twin, and a prompt that only needs to be sent", async () => {
     await using window = await opened();
     const { page, problems } = window;
