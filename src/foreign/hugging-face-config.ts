@@ -163,6 +163,9 @@ function windowOf(config: Json, layers: number): Window | undefined {
     : undefined;
   if (count === 0 || (typeof window === "number" && window >= numberOf(most))) return undefined;
   if (count === undefined && !(typeof window === "number" && used)) return undefined;
+  if (typeof window === "number" && !(Number.isSafeInteger(window) && window > 0)) {
+    throw new InputError(`sliding_window must be a whole number above 0, found ${JSON.stringify(window)}`);
+  }
   const which = count === undefined ? "Some or all layers" : `${count} of ${layers} layers`;
   const tokens = typeof window === "number" ? window : undefined;
   const far = tokens === undefined ? "a window of tokens" : `the last ${tokens} tokens`;

@@ -8,8 +8,6 @@ import type { CoreRequest } from "../../src/engine/core.ts";
 import { EngineCore } from "../../src/engine/core.ts";
 import type { BatchingOptions } from "../../src/engine/core-options.ts";
 import { Runner, type StepRunner } from "../../src/engine/runner.ts";
-import { quantizedMatmul } from "../../src/graph/ops.ts";
-import { constant, input, trace } from "../../src/graph/trace.ts";
 import { PagedMemory } from "../../src/kv/paged-memory.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import type { WeightDtype } from "../../src/model/formats.ts";
@@ -17,8 +15,8 @@ import { namedModel } from "../../src/model/name.ts";
 import { initialize } from "../../src/model/parameters.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { Random } from "../../src/tensor/random.ts";
-import type { Tensor } from "../../src/tensor/tensor.ts";
-import { type Compiled, compile, cpu1, cpu2 } from "../runtime/program.ts";
+import { cpu1, cpu2 } from "../runtime/program.ts";
+import { steadyProducts } from "../runtime/steady-products.ts";
 
 const family = { layers: 4, width: 64, mlpWidth: 96, vocab: 256, context: 1024, initStd: 0.12 };
 const blockSize = 128;
@@ -109,37 +107,8 @@ const models: Record<string, Model> = {
   "H16-MHA-CLA4, int4 weights": { config: namedModel("H16-MHA-CLA4", family), weights: "int4" },
 };
 
-/** Whether a row times weights of 4 bits is the same bits however many rows are beside it: not so on some processors. */
-async function rowsStandAlone(): Promise<boolean> {
-  const [outputs, blocks] = [64, 2];
-  const random = new Random(1);
-  const codes = Uint8Array.from({ length: outputs * blocks * 16 }, () => random.below(256));
-  const scales = Float32Array.from({ length: outputs * blocks }, () => random.normal());
-  const graph = trace(() => ({
-    y: quantizedMatmul(
-      input("x", "float32", ["N", 32 * blocks]),
-      constant({ dtype: "uint8", shape: [outputs, blocks, 16], data: codes }),
-      constant({ dtype: "float32", shape: [outputs, blocks], data: scales }),
-    ),
-  }));
-  const row = Float32Array.from({ length: 32 * blocks }, () => random.normal());
-  const first = async (program: Compiled, rows: number) => {
-    const data = new Float32Array(rows * row.length);
-    for (let i = 0; i < rows; i++) data.set(row, i * row.length);
-    const { y } = await program.run({ x: { dtype: "float32", shape: [rows, row.length], data } });
-    return [...((y as Tensor<"float32">).data as Float32Array).subarray(0, outputs)].join();
-  };
-  using program = await compile(graph, { device: cpu1 });
-  const alone = await first(program, 1);
-  for (const rows of [2, 3, 4, 5, 16, 384]) if ((await first(program, rows)) !== alone) return false;
-  return true;
-}
-
-const steady = await rowsStandAlone();
-if (!steady) console.warn("products with weights of 4 bits depend on their batch on this processor: not compared");
-
 describe.each(Object.entries(models))("%s", (_, model) => {
-  test.skipIf(model.weights === "int4" && !steady)(
+  test.skipIf(model.weights === "int4" && !steadyProducts)(
     "gives every seed's text its bits",
     { timeout: 60_000 },
     async () => {

@@ -38,7 +38,10 @@ test("rows are restored to within half a step of their head's largest number", a
   );
 });
 
-test.each(["full", "reduced"] as const)("integer products are near float ones, rounding %s", async (rounding) => {
+// Where sums of two products saturate, graphs use the reduced rounding alone.
+const roundings = cpu1.traits.exactIntegerSums ? (["full", "reduced"] as const) : (["reduced"] as const);
+
+test.each(roundings)("integer products are near float ones, rounding %s", async (rounding) => {
   const graph = trace(() => {
     const [q, k] = [input("q", "float32", [2, 5, 64]), input("k", "int8", [2, 64, 33])];
     const weights = softmax(input("s", "float32", [2, 5, 33]));
