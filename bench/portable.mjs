@@ -1,4 +1,4 @@
-// Packs the built crosslayer into a folder that runs where there is Node but no npm: on a lent card's machine, say. Without
+// Packs the built crosslayer into a folder that runs where there is Node but no npm: on a rented card, say. Without
 // ONNX Runtime, so with --device only. Needs `npm run build`. Usage: node bench/portable.mjs FOLDER; then there:
 // node FOLDER/crosslayer/dist/cli/main.js study plan.json --device cuda
 // node FOLDER/devices.mjs --crosslayer "node FOLDER/crosslayer/dist/cli/device_step.js"
