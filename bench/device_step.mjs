@@ -10,6 +10,7 @@ import { namedModel } from "../dist/model/name.js";
 import { parameters } from "../dist/model/parameters.js";
 import { openDevice } from "../dist/runtime/open-device.js";
 import { peakFlops } from "../dist/runtime/peak-flops.js";
+import { median } from "../dist/tensor/estimate.js";
 import { recipe } from "../dist/train/recipe.js";
 import { Trainer } from "../dist/train/trainer.js";
 import sizes from "./devices.json" with { type: "json" };
@@ -59,8 +60,7 @@ if (flags.serve) {
   }
 } else await take(Number(flags.steps));
 
-times.sort((a, b) => a - b);
-const msPerStep = times[times.length >> 1];
+const msPerStep = median(times);
 const rate = (batch * model.context * 1000) / msPerStep;
 const flops = 3 * flopsPerToken(model, model.context / 2);
 const peak = peakFlops(device);

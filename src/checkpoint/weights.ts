@@ -5,8 +5,7 @@ import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
 import { parameters, redundantNames } from "../model/parameters.ts";
-import { toBfloat16 } from "../tensor/half.ts";
-import type { Tensor, Tensors } from "../tensor/tensor.ts";
+import { type Tensor, type Tensors, tensorOf } from "../tensor/tensor.ts";
 import { quote } from "./safetensors-header.ts";
 
 /** What the names of an optimizer's tensors begin with, in checkpoints. */
@@ -55,11 +54,9 @@ export function pickWeights<Known extends Pick<Tensor, "dtype" | "shape">>(
 
 /** Float32 tensors rounded to bfloat16. */
 export function inBfloat16(tensors: Tensors): Tensors {
-  const rounded = Object.entries(tensors).map(([name, { shape, data }]) => {
-    const bits = Uint16Array.from(data as Float32Array, toBfloat16);
-    return [name, { dtype: "bfloat16", shape, data: bits } satisfies Tensor] as const;
-  });
-  return Object.fromEntries(rounded);
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { shape, data }]) => [name, tensorOf("bfloat16", shape, data as Float32Array)]),
+  );
 }
 
 function list(names: readonly string[]): string {

@@ -2,14 +2,13 @@
 
 import pc from "picocolors";
 import { bytesText, countText, durationText, integerText } from "../charts/quantity.ts";
-import { InputError } from "../error.ts";
 import { parameterCount } from "../model/cost.ts";
 import { modelName } from "../model/model-name.ts";
 import { recipe, recipeSchema } from "../train/recipe.ts";
 import { type TrainPlan, trainPlan } from "../train/train-plan.ts";
 import { type DeviceFlags, openAsked, precisionOn } from "./device-options.ts";
 import type { PlannedModel } from "./planned-model.ts";
-import { standard } from "./train-run.ts";
+import { askedSteps, checkLength } from "./train-run.ts";
 
 /** What the command is asked for beside the model. */
 export interface TrainPlanFlags extends DeviceFlags {
@@ -25,14 +24,12 @@ export interface TrainPlanFlags extends DeviceFlags {
 
 /** Plans and prints. @throws InputError where no step fits. */
 export async function runTrainPlan({ model, origin }: PlannedModel, flags: TrainPlanFlags): Promise<void> {
-  if (flags.steps !== undefined && flags.tokens !== undefined) {
-    throw new InputError("give --steps or --tokens, not both");
-  }
+  checkLength(flags);
   await using device = await openAsked(flags);
   const precision = precisionOn(device, flags.precision);
   const batch = recipeSchema.shape.batch.parse(flags.batch);
-  const { microBatch, recompute, threads, shard, memory, mfu, tokens } = flags;
-  const steps = tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(tokens / (batch * model.context));
+  const { microBatch, recompute, threads, shard, memory, mfu } = flags;
+  const steps = askedSteps(flags, batch * model.context);
   const asked = recipe({ steps, batch, microBatch, recompute, precision, threads });
   const plan = await trainPlan(device, model, asked, { microBatch, shard, memory, mfu });
   const { name, kind, runtime } = device;

@@ -57,13 +57,25 @@ export interface TrainRun {
   readonly beginning: Beginning | undefined;
 }
 
+/** How long a run is asked to be. */
+type Length = Pick<TrainFlags, "steps" | "tokens">;
+
+/** @throws InputError where the length is given twice. */
+export function checkLength({ steps, tokens }: Length): void {
+  if (steps !== undefined && tokens !== undefined) throw new InputError("give --steps or --tokens, not both");
+}
+
+/** The steps of a run, where each takes so many tokens. */
+export function askedSteps({ steps = standard.steps, tokens }: Length, tokensPerStep: number): number {
+  return tokens === undefined ? steps : Math.ceil(tokens / tokensPerStep);
+}
+
 /** Begins a run. @throws InputError for what is wrong, before the run is written. */
 export async function begunRun(flags: TrainFlags, device: Device): Promise<TrainRun> {
   if (RunDirectory.exists(flags.out)) {
     throw new InputError(`${flags.out}: holds a run already; continue it with --resume, or choose another --out`);
   }
-  if (flags.steps !== undefined && flags.tokens !== undefined)
-    throw new InputError("give --steps or --tokens, not both");
+  checkLength(flags);
   const precision = precisionOn(device, flags.precision);
   const origin = await openOrigin(flags);
   const source = flags.data ?? origin?.data.source;
@@ -88,8 +100,7 @@ export async function begunRun(flags: TrainFlags, device: Device): Promise<Train
       validateEvery,
       saveDtype,
     };
-    const steps =
-      flags.tokens === undefined ? (flags.steps ?? standard.steps) : Math.ceil(flags.tokens / (batch * model.context));
+    const steps = askedSteps(flags, batch * model.context);
     const whole = recipe({ steps, microBatch: flags.microBatch, ...asked });
     const { microBatch, shard } = flags;
     return {

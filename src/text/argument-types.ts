@@ -1,5 +1,7 @@
 // What the JSON schema of a tool says of the types of its arguments. Knows no forms of calls.
 
+import { isObject } from "../files/json-file.ts";
+
 /** The types that values of a schema have, by their names in JSON schemas; undefined if any. */
 export function typesOf(schema: unknown, root: unknown, depth = 8): ReadonlySet<string> | undefined {
   const { type, enum: values, anyOf, oneOf, allOf, ...rest } = followed(schema, root);
@@ -23,11 +25,6 @@ export function followed(schema: unknown, root: unknown): Readonly<Record<string
     }, root);
   }
   return isObject(found) ? found : {};
-}
-
-/** Whether a value is a JSON object. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The type of a value, by its name in JSON schemas; integers are numbers. */

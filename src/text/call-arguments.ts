@@ -45,6 +45,14 @@ export class JsonArguments implements ArgumentsReader {
   }
 }
 
+/** Python's constants, as JSON. */
+export const pythonConstants: Readonly<Record<string, string>> = { True: "true", False: "false", None: "null" };
+
+/** A text as it stands within the quotes of a JSON string. */
+export function withinQuotes(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
 /** How much of the end of `text` could be the beginning of `sought`. */
 export function beginningAtEnd(text: string, sought: string): number {
   for (let length = Math.min(sought.length - 1, text.length); length > 0; length--) {

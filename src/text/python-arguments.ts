@@ -1,8 +1,7 @@
 // Python's keyword arguments, up to the bracket that closes them, as JSON: `city='Oslo', days=[1, None])`.
 
-import type { ArgumentsReader, Reading } from "./call-arguments.ts";
+import { type ArgumentsReader, pythonConstants, type Reading, withinQuotes } from "./call-arguments.ts";
 
-const words: Readonly<Record<string, string>> = { True: "true", False: "false", None: "null" };
 const escapes: Readonly<Record<string, string>> = {
   ...{ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07" },
   ...{ "\\": "\\", "'": "'", '"': '"', "/": "/", "\n": "" }, // a slash is escaped in JSON alone
@@ -100,18 +99,18 @@ export class PythonArguments implements ArgumentsReader {
     }
     if (!ended && this.#quote.startsWith(text)) return undefined;
     const plain = /^[^\\'"]+/.exec(text)?.[0];
-    if (plain) return { taken: plain.length, json: inside(plain) };
-    if (text[0] !== "\\") return { taken: 1, json: inside(text[0] as string) }; // the other kind of quote
+    if (plain) return { taken: plain.length, json: withinQuotes(plain) };
+    if (text[0] !== "\\") return { taken: 1, json: withinQuotes(text[0] as string) }; // the other kind of quote
     // Of escapes that are cut off the rest may come.
     const code = /^\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3}))/.exec(text);
     if (!ended && /^\\(x[\da-fA-F]?|u[\da-fA-F]{0,3}|U[\da-fA-F]{0,7}|[0-7]{1,2})?$/.test(text)) return undefined;
     if (code) {
       const value = code[4] ? Number.parseInt(code[4], 8) : Number.parseInt(code[1] ?? code[2] ?? code[3] ?? "", 16);
-      const json = code[2] ? `\\u${code[2]}` : inside(String.fromCodePoint(Math.min(value, 0x10ffff)));
+      const json = code[2] ? `\\u${code[2]}` : withinQuotes(String.fromCodePoint(Math.min(value, 0x10ffff)));
       return { taken: code[0].length, json };
     }
     const letter = text[1] ?? "";
-    return { taken: 1 + letter.length, json: inside(escapes[letter] ?? `\\${letter}`) };
+    return { taken: 1 + letter.length, json: withinQuotes(escapes[letter] ?? `\\${letter}`) };
   }
 
   #takenComma(): string {
@@ -121,13 +120,9 @@ export class PythonArguments implements ArgumentsReader {
   }
 }
 
-function inside(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
-}
-
 /** A word as JSON: what is neither a number nor one of Python's three is a text. */
 function jsonOf(word: string): string {
-  if (Object.hasOwn(words, word)) return words[word] as string;
+  if (Object.hasOwn(pythonConstants, word)) return pythonConstants[word] as string;
   if (/^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(word) || /^(true|false|null)$/.test(word)) return word;
   const number = Number(word.replaceAll("_", ""));
   return Number.isFinite(number) ? String(number) : JSON.stringify(word);

@@ -1,8 +1,16 @@
 // Arguments that are written with tags, a pair around each name and a pair around its value, as JSON. What a value is, its
 // text does not say: the tool's schema does.
 
-import { followed, isObject, typeOf, typesOf } from "./argument-types.ts";
-import { type ArgumentsReader, beginningAtEnd, leading, type Reading } from "./call-arguments.ts";
+import { isObject } from "../files/json-file.ts";
+import { followed, typeOf, typesOf } from "./argument-types.ts";
+import {
+  type ArgumentsReader,
+  beginningAtEnd,
+  leading,
+  pythonConstants,
+  type Reading,
+  withinQuotes,
+} from "./call-arguments.ts";
 import type { Tags } from "./tool-form.ts";
 
 /** Reads the arguments of one call. */
@@ -79,7 +87,7 @@ export class TaggedArguments implements ArgumentsReader {
   #inside(text: string): string {
     const quote = this.#begun ? "" : '"';
     this.#begun = true;
-    return quote + JSON.stringify(text).slice(1, -1);
+    return quote + withinQuotes(text);
   }
 }
 
@@ -89,12 +97,10 @@ function propertyOf(schema: unknown, name: string): unknown {
   return isObject(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
-const words: Readonly<Record<string, string>> = { True: "true", False: "false", None: "null" };
-
 /** A value as JSON: what is JSON of its types stays, anything else is a text. */
 function jsonOf(text: string, types: ReadonlySet<string> | undefined): string {
   const trimmed = text.trim();
-  const json = Object.hasOwn(words, trimmed) ? (words[trimmed] as string) : trimmed;
+  const json = Object.hasOwn(pythonConstants, trimmed) ? (pythonConstants[trimmed] as string) : trimmed;
   try {
     const value: unknown = JSON.parse(json);
     const isWhole = Number.isInteger(value) && types?.has("integer");

@@ -7,6 +7,7 @@ import { flopsPerToken, parameterCount } from "../model/cost.ts";
 import type { Shard } from "../model/parameter-layouts.ts";
 import type { Device } from "../runtime/device.ts";
 import { peakFlops } from "../runtime/peak-flops.ts";
+import { median } from "../tensor/estimate.ts";
 import { Random } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { usableBytes } from "./card-memory.ts";
@@ -99,6 +100,5 @@ async function measure(trainer: Trainer, { vocab, context }: ModelConfig): Promi
     if (step > 0) times.push((performance.now() - start) / 1000);
     if (times.length > 0 && performance.now() - began > 1000 * timedSeconds) break;
   }
-  times.sort((a, b) => a - b);
-  return { seconds: times[times.length >> 1] as number, steps: times.length };
+  return { seconds: median(times), steps: times.length };
 }
