@@ -3,11 +3,12 @@
 // and size as it comes, and at the end a table.
 // Usage: node bench/devices.mjs [--sizes 26m,110m,371m,1b] [--contenders crosslayer,jax,torch] [--steps 24] [--turns 3]
 //   [--device cuda] [--python python3] [--crosslayer "node bench/device_step.mjs"] [--out FILE] [--check] [-- MORE]
+// or: node bench/devices.mjs --table FILE, the table of what an earlier run wrote.
 // What stands after -- is given to all contenders. `--check` gives all the same weights, compares their losses and fails
 // where they differ.
 
 import { spawn } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -25,6 +26,7 @@ const { values: flags, positionals: more } = parseArgs({
     python: { type: "string", default: "python3" },
     crosslayer: { type: "string", default: `${process.execPath} ${here("device_step.mjs")}` },
     out: { type: "string" },
+    table: { type: "string" },
     check: { type: "boolean", default: false },
   },
 });
@@ -42,11 +44,12 @@ const steps = Math.ceil(Number(flags.steps) / turns);
 /** XLA would take three quarters of the card at once. */
 const environment = { ...process.env, XLA_PYTHON_CLIENT_PREALLOCATE: "false" };
 
-const lines = [];
-for (const size of flags.sizes.split(",")) {
+const lines = flags.table ? readFileSync(flags.table, "utf8").trim().split("\n").map(JSON.parse) : [];
+for (const size of flags.table ? [] : flags.sizes.split(",")) {
   const groups = alone.has(size) ? names.map((name) => [name]) : [names];
   for (const group of groups) await measure(size, group);
 }
+console.error("size | contender | tokens/s | ms | MFU | peak GB | compiler's GB | first step s | crosslayer ×");
 for (const line of lines) table(line);
 if (flags.check) compare();
 

@@ -51,6 +51,8 @@ export interface Traits {
   readonly shapes: "any" | "fixed";
   /** Whether products of 8-bit integers add up exactly, however large their sums. */
   readonly exactIntegerSums: boolean;
+  /** Whether a program gives the same bits each time that it runs on the same inputs. */
+  readonly repeatable: boolean;
   /** "fused": attention is one operation, which the device has a kernel for. "blocks": it is written out. */
   readonly attention: "blocks" | "fused";
   /** Tokens that are scored at once when a model is evaluated. */

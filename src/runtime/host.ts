@@ -23,8 +23,8 @@ class HostDevice implements Device {
   readonly runtime = `javascript ${process.versions.v8}`;
   readonly kind = "JavaScript";
   readonly traits: Traits = {
-    ...{ memory: "host", shapes: "any", exactIntegerSums: true, runsAhead: 0, precision: "float32" },
-    ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20, scoredTokens: 2048 },
+    ...{ memory: "host", shapes: "any", exactIntegerSums: true, repeatable: true, precision: "float32" },
+    ...{ attention: "blocks", attentionBlock: 128, runsAhead: 0, logitElements: 4 << 20, scoredTokens: 2048 },
     mesh: alone,
   };
 

@@ -42,8 +42,8 @@ class CpuDevice implements Device {
     this.name = threads === undefined ? "cpu" : `cpu:${threads}`;
     this.#threads = threads;
     this.traits = {
-      ...{ memory: "host", shapes: "any", exactIntegerSums, runsAhead: 0, precision: "float32" },
-      ...{ attention: "blocks", attentionBlock: 128, logitElements: 4 << 20, scoredTokens: 2048 },
+      ...{ memory: "host", shapes: "any", exactIntegerSums, repeatable: true, precision: "float32" },
+      ...{ attention: "blocks", attentionBlock: 128, runsAhead: 0, logitElements: 4 << 20, scoredTokens: 2048 },
       mesh: alone,
     };
   }

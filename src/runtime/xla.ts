@@ -75,6 +75,7 @@ class XlaDevice implements Device {
     this.#cache = new ExecutableCache(`${client.platform} ${client.platformVersion} ${client.api.version} ${kind}`);
     this.traits = {
       ...{ memory: "device", shapes: "fixed", exactIntegerSums: true, runsAhead: 1 },
+      repeatable: client.platform === "cpu", // cuDNN's backward attention adds in no fixed order
       precision: client.platform === "cpu" ? "float32" : "bfloat16",
       ...{ attention: "fused", attentionBlock: 256, scoredTokens: cards.length << 15 },
       logitElements: cards.length * 2 ** 28,

@@ -148,7 +148,7 @@ class Saver implements AsyncDisposable {
   }
 }
 
-async function resume(trainer: Trainer, { batches, directory, onWarning }: TrainOptions): Promise<void> {
+async function resume(trainer: Trainer, { device, batches, directory, onWarning }: TrainOptions): Promise<void> {
   const checkpoint = await directory?.loadCheckpoint();
   const step = Number(checkpoint?.state.step ?? 0);
   if (checkpoint) {
@@ -157,6 +157,8 @@ async function resume(trainer: Trainer, { batches, directory, onWarning }: Train
       onWarning?.(
         "the step was compiled anew or for another card since the checkpoint; sums may be rounded otherwise, so bits may differ",
       );
+    } else if (!device.traits.repeatable) {
+      onWarning?.(`${device.name} adds in no fixed order; bits may differ from those of a run that never stopped`);
     }
     trainer.restore(checkpoint.tensors, step);
     batches.seek(Number(checkpoint.state.position));

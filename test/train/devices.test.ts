@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { RunDirectory } from "../../src/checkpoint/run-directory.ts";
 import { share, unshared } from "../../src/model/sharing.ts";
+import type { Device } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
 import { scratch } from "../files/scratch.ts";
 import { type Heads, kvHeads, tinyConfig } from "../model/tiny.ts";
@@ -69,6 +70,24 @@ describe.skipIf(!hasPlugin)("on XLA", async () => {
     await run(xla, model, {}, { at, warnings });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain("bits may differ");
+  });
+
+  test("says on a device that adds in no fixed order that bits may differ", async () => {
+    const model = tinyConfig(share(4, 2), "MQA");
+    const at = join(scratch(), "run");
+    const unordered: Device = {
+      ...{ name: "card", kind: cpu2.kind, runtime: cpu2.runtime, traits: { ...cpu2.traits, repeatable: false } },
+      freeBytes: () => cpu2.freeBytes(),
+      put: (tensor, layout) => cpu2.put(tensor, layout),
+      clear: (buffers) => cpu2.clear(buffers),
+      compile: (graph, options) => cpu2.compile(graph, options),
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const warnings: string[] = [];
+    await run(unordered, model, {}, { at, stop: 3, warnings });
+    expect(warnings).toEqual([]);
+    await run(unordered, model, {}, { at, warnings });
+    expect(warnings).toEqual(["card adds in no fixed order; bits may differ from those of a run that never stopped"]);
   });
 
   test("a checkpoint that cannot be written ends the run with that error", async () => {
