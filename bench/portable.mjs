@@ -21,9 +21,17 @@ await build({
     ...["cli/main.js", "study/trials/trial-process.js", "train/draw-thread.js", "runtime/pjrt/survey-process.js"].map(
       (name) => at("dist", name),
     ),
-    ...["device_step.mjs", "device_attention.mjs"].map((name) => at("bench", name)),
+    ...["device_step.mjs", "device_attention.mjs", "device_conformance.ts"].map((name) => at("bench", name)),
   ],
-  ...{ outdir: code, entryNames: "[name]", bundle: true, splitting: true, platform: "node", format: "esm" },
+  ...{
+    outdir: code,
+    entryNames: "[name]",
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+  },
   external: ["onnxruntime-node", "koffi"],
   banner: {
     js: 'import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);',

@@ -44,11 +44,12 @@ import {
   sumSquares,
   transpose,
 } from "../../src/graph/ops.ts";
+import { inputName } from "../../src/graph/replaced.ts";
 import { constant, float, type Graph, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { allocate, type DType } from "../../src/tensor/dtype.ts";
 import { Random } from "../../src/tensor/random.ts";
-import { sizeOf } from "../../src/tensor/tensor.ts";
+import { sizeOf, type Tensors } from "../../src/tensor/tensor.ts";
 import type { Case, Cases, RandomInputs } from "../graph/random-inputs.ts";
 
 const broadcasting = (op: (a: Value, b: Value) => Value): Cases["add"] => ({
@@ -399,4 +400,12 @@ export const tolerance = 1e-5;
 /** The graph of a use, its outputs `y0`, `y1` …, with what to feed it in `given.feeds`. */
 export function caseGraph(build: Case, given: RandomInputs): Graph {
   return trace(() => Object.fromEntries([build(given)].flat().map((value, i) => [`y${i}`, value as Value])));
+}
+
+/** The sizes of named dimensions, from what is fed. */
+export function sizesOf(graph: Graph, feeds: Tensors): Record<string, number> {
+  const sizes = graph.inputs.flatMap((made) =>
+    made.shape.map((dim, axis) => [dim, feeds[inputName(made)]?.shape[axis]] as const),
+  );
+  return Object.fromEntries(sizes.filter(([dim]) => typeof dim === "string"));
 }

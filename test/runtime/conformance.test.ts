@@ -2,15 +2,22 @@
 
 import { afterAll, describe, expect, test } from "vitest";
 import { add, mul, neg } from "../../src/graph/ops.ts";
-import { inputName } from "../../src/graph/replaced.ts";
 import { specialize } from "../../src/graph/specialize.ts";
-import { float, type Graph, input, trace } from "../../src/graph/trace.ts";
+import { float, input, trace } from "../../src/graph/trace.ts";
 import { putAll } from "../../src/runtime/device.ts";
-import { scalar, type Tensors } from "../../src/tensor/tensor.ts";
+import { scalar } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
 import { RandomInputs } from "../graph/random-inputs.ts";
-import { bfloat16Cases, bfloat16Tolerance, caseGraph, cases, tolerance, wholeBytes } from "./conformance-cases.ts";
+import {
+  bfloat16Cases,
+  bfloat16Tolerance,
+  caseGraph,
+  cases,
+  sizesOf,
+  tolerance,
+  wholeBytes,
+} from "./conformance-cases.ts";
 import { devices } from "./devices.ts";
 import { compile } from "./program.ts";
 
@@ -91,11 +98,3 @@ describe.each(await devices())("$name", (device) => {
     await expect(program.run({})).rejects.toThrow("run: no tensor for input x");
   });
 });
-
-/** The sizes of named dimensions, from what is fed. */
-function sizesOf(graph: Graph, feeds: Tensors): Record<string, number> {
-  const sizes = graph.inputs.flatMap((made) =>
-    made.shape.map((dim, axis) => [dim, feeds[inputName(made)]?.shape[axis]] as const),
-  );
-  return Object.fromEntries(sizes.filter(([dim]) => typeof dim === "string"));
-}
