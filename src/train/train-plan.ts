@@ -14,6 +14,7 @@ import { usableBytes } from "./card-memory.ts";
 import { fittingStep } from "./fitting-step.ts";
 import { stepMemory } from "./micro-batch.ts";
 import type { Recipe } from "./recipe.ts";
+import { compileStep } from "./step-programs.ts";
 import { Trainer } from "./trainer.ts";
 
 /** What to plan with. */
@@ -68,13 +69,15 @@ export async function trainPlan(
   const recipe = { ...asked, microBatch: await fittingStep(device, config, asked, { microBatch, shard, free }) };
   const flops = 3 * flopsPerToken(config, config.context / 2);
   const tokens = recipe.batch * config.context;
-  using trainer = await Trainer.create(device, config, recipe, shard);
-  const measured = assumed === undefined ? await measure(trainer, config) : undefined;
+  const { bytes, measured } =
+    assumed === undefined
+      ? await trained(device, config, recipe, shard)
+      : await compiled(device, config, recipe, shard);
   const secondsPerStep = measured?.seconds ?? (tokens * flops) / ((assumed as number) * (peak as number));
   const isCard = device.traits.memory === "device";
   return {
     recipe,
-    stepBytes: isCard ? trainer.bytes : stepMemory(config, { ...recipe, accumulate: recipe.batch / recipe.microBatch }),
+    stepBytes: isCard ? bytes : stepMemory(config, { ...recipe, accumulate: recipe.batch / recipe.microBatch }),
     stateBytes: (3 * 4 * parameterCount(config).total) / (shard ? device.traits.mesh.data : 1),
     usableBytes: isCard ? usableBytes(free) : free,
     secondsPerStep,
@@ -84,6 +87,22 @@ export async function trainPlan(
     measuredSteps: measured?.steps ?? 0,
     seconds: secondsPerStep * recipe.steps,
   };
+}
+
+/** What a step takes: bytes where the runtime says, and time where steps were taken. */
+interface StepCost {
+  readonly bytes: number | undefined;
+  readonly measured?: { readonly seconds: number; readonly steps: number };
+}
+
+async function compiled(device: Device, config: ModelConfig, recipe: Recipe, shard?: Shard): Promise<StepCost> {
+  using programs = await compileStep(device, config, recipe, shard);
+  return { bytes: programs.bytes };
+}
+
+async function trained(device: Device, config: ModelConfig, recipe: Recipe, shard?: Shard): Promise<StepCost> {
+  using trainer = await Trainer.create(device, config, recipe, shard);
+  return { bytes: trainer.bytes, measured: await measure(trainer, config) };
 }
 
 /** The median of a few steps on random tokens, the first of which is not counted. */
