@@ -20,8 +20,9 @@ export interface TrialPlace {
 
 /** The trial of `spec`. A plan that names no micro-batch gets the whole batch on a device, what fits on the CPU. */
 export function planTrial(plan: StudyPlan, corpus: Corpus, spec: TrialSpec, place: TrialPlace): Trial {
-  const { threads, device, evaluations } = place;
-  const { name, learningRate, seed } = spec;
+  const { threads, device } = place;
+  const { name, learningRate, seed, purpose } = spec;
+  const evaluations = purpose === "tuning" ? undefined : place.evaluations; // nothing but its loss is asked of a rate that is tried
   const model = planModel(plan, name, corpus.tokenizer.vocab);
   const asked = { ...planRecipe(plan), learningRate, seed, ...(threads === undefined ? {} : { threads }) };
   const resolved = recipe(asked);

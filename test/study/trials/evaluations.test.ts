@@ -64,6 +64,14 @@ beforeAll(async () => {
 });
 
 describe("a study's evaluations", () => {
+  it("are not asked of the runs that learning rates are tuned by", async () => {
+    const one = { ...input, models: ["H8-MQA"], learningRates: [0.005, 0.01, 0.02], tuningSeeds: [9] };
+    const { results } = await run(join(scratch, "tuned"), studyPlan(one));
+    const asked = results.map(({ purpose, tasks, probes }) => [purpose, tasks !== undefined, probes !== undefined]);
+    expect(asked.filter(([purpose]) => purpose === "tuning").length).toBeGreaterThanOrEqual(3);
+    for (const [purpose, ...found] of asked) expect(found).toEqual(Array(2).fill(purpose !== "tuning"));
+  });
+
   it("are those of the trial's weights, by a plain scorer of the whole context", async () => {
     const corpus = await openCorpus({ ...studyPlan(input).data, directory: join(directory, "data") });
     using _data = corpus.data;
