@@ -7,7 +7,7 @@ import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { Moments } from "./calibration.ts";
 import { fitKeys, type KeyUnit, keptOfKeys, ownKeys } from "./fit-keys.ts";
 import { fitValues, keptOfValues, type ValueUnit } from "./fit-values.ts";
-import { heads, matchedHeads, type Slots, type Unit } from "./heads.ts";
+import { heads, type MergedHeads, matchedHeads, type Unit } from "./heads.ts";
 import {
   at,
   cholesky,
@@ -29,18 +29,26 @@ const ridge = 1e-4;
  * The parameters that the fit of a merge changes: the owner's keys and values, its readers' queries and output. Where heads
  * are normed (Qwen3, Hunyuan) keys stay the owner's, and heads in their order; values are fitted.
  */
-export function fitted(from: ModelConfig, weights: Tensors, merge: Merge, slots: number, moments: Moments): Tensors {
+export function fitted(
+  from: ModelConfig,
+  weights: Tensors,
+  merge: Merge,
+  kvHeadsMade: number,
+  moments: Moments,
+): Tensors {
   const units = unitsOf(from, weights, merge, moments);
   const isTurned = from.headNorms === undefined; // a norm over a head leaves queries nothing to take over
   const unit = ({ source, head }: Unit) => (units[source] as FitUnit[])[head] as FitUnit;
   const gain = (a: Unit, b: Unit) =>
     keptOfKeys([unit(a), unit(b)].map(keysOf)) + keptOfValues([unit(a), unit(b)].map(valuesOf));
-  const matched = isTurned ? matchedHeads(merge, from.kvHeads, slots, gain) : heads(merge, from.kvHeads, slots);
+  const matched = isTurned
+    ? matchedHeads(merge, from.kvHeads, kvHeadsMade, gain)
+    : heads(merge, from.kvHeads, kvHeadsMade);
   const made: Tensors = {};
   const [keys, values]: [Matrix[], Matrix[]] = [[], []];
   const folds = new Map<FitUnit, Fold>();
-  for (const slot of matched) {
-    const members = slot.map(unit);
+  for (const merged of matched) {
+    const members = merged.map(unit);
     const fittedKeys = isTurned ? fitKeys(members.map(keysOf)) : ownKeys(members.map(keysOf));
     const fittedValues = fitValues(members.map(valuesOf));
     keys.push(fittedKeys.projection);
@@ -53,7 +61,7 @@ export function fitted(from: ModelConfig, weights: Tensors, merge: Merge, slots:
     }
   }
   if (isTurned) putProjection(made, from, parameterName("attn.k", merge.owner), keys);
-  else Object.assign(made, ownersKeys(from, weights, merge, slots));
+  else Object.assign(made, ownersKeys(from, weights, merge, kvHeadsMade));
   putProjection(made, from, parameterName("attn.v", merge.owner), values);
   for (const [source, { readers }] of merge.sources.entries()) {
     const order = headOrder(matched, source, from);
@@ -153,12 +161,12 @@ function ridged(gram: Matrix): Matrix {
   return { ...gram, data };
 }
 
-/** Puts slots' projections `[C, D]` as the rows of a matrix `[G·D, C]`; a last row of biases becomes the bias. */
-function putProjection(made: Tensors, { width, biases }: ModelConfig, name: string, slots: readonly Matrix[]): void {
-  const rows = slots.flatMap((slot) => {
-    const turned = transposed(slot);
+/** Puts heads' projections `[C, D]` as the rows of a matrix `[G·D, C]`; a last row of biases becomes the bias. */
+function putProjection(made: Tensors, { width, biases }: ModelConfig, name: string, heads: readonly Matrix[]): void {
+  const rows = heads.flatMap((head) => {
+    const turned = transposed(head);
     return Array.from({ length: turned.rows }, (_, row) =>
-      turned.data.subarray(row * slot.rows, (row + 1) * slot.rows),
+      turned.data.subarray(row * head.rows, (row + 1) * head.rows),
     );
   });
   const data = new Float32Array(rows.length * width);
@@ -169,11 +177,15 @@ function putProjection(made: Tensors, { width, biases }: ModelConfig, name: stri
   made[biasName(name)] = { dtype: "float32", shape: [rows.length], data: bias };
 }
 
-/** The query heads of a source's readers in the order of the slots: which head comes first, and which KV head it reads. */
-function headOrder(slots: Slots, source: number, { heads, kvHeads }: ModelConfig): { query: number; kv: number }[] {
+/** The query heads of a source's readers in the order of the merged heads: which head comes first, and which KV head it reads. */
+function headOrder(
+  matched: MergedHeads,
+  source: number,
+  { heads, kvHeads }: ModelConfig,
+): { query: number; kv: number }[] {
   const each = heads / kvHeads;
-  return slots.flatMap((slot) =>
-    slot
+  return matched.flatMap((merged) =>
+    merged
       .filter((unit) => unit.source === source)
       .flatMap(({ head }) => Array.from({ length: each }, (_, i) => ({ query: head * each + i, kv: head }))),
   );

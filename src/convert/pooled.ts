@@ -11,27 +11,29 @@ const projections: readonly SiteName[] = ["attn.k", "attn.v"];
 const ownNorms: readonly SiteName[] = ["attn.kv_norm", "attn.k_norm"];
 
 /** The owner's keys and values: of its heads that become one, the first. */
-export function ownersWeights(from: ModelConfig, weights: Tensors, merge: Merge, slots: number): Tensors {
-  return pooled(from, weights, { ...merge, sources: merge.sources.slice(0, 1) }, slots, (units) => units.slice(0, 1));
+export function ownersWeights(from: ModelConfig, weights: Tensors, merge: Merge, kvHeadsMade: number): Tensors {
+  return pooled(from, weights, { ...merge, sources: merge.sources.slice(0, 1) }, kvHeadsMade, (units) =>
+    units.slice(0, 1),
+  );
 }
 
 /** Of these, the projection of keys alone. */
-export function ownersKeys(from: ModelConfig, weights: Tensors, merge: Merge, slots: number): Tensors {
+export function ownersKeys(from: ModelConfig, weights: Tensors, merge: Merge, kvHeadsMade: number): Tensors {
   const key = parameterName("attn.k", merge.owner);
-  const made = ownersWeights(from, weights, merge, slots);
+  const made = ownersWeights(from, weights, merge, kvHeadsMade);
   return Object.fromEntries(Object.entries(made).filter(([name]) => name === key || name === biasName(key)));
 }
 
 /** The mean over all heads that become one; where keys and values have a norm apart, its mean too. */
-export function meanWeights(from: ModelConfig, weights: Tensors, merge: Merge, slots: number): Tensors {
-  return pooled(from, weights, merge, slots, (units) => units);
+export function meanWeights(from: ModelConfig, weights: Tensors, merge: Merge, kvHeadsMade: number): Tensors {
+  return pooled(from, weights, merge, kvHeadsMade, (units) => units);
 }
 
 function pooled(
   { kvHeads, headDim }: ModelConfig,
   weights: Tensors,
   merge: Merge,
-  slots: number,
+  kvHeadsMade: number,
   chosen: <Unit>(units: readonly Unit[]) => readonly Unit[],
 ): Tensors {
   const made: Tensors = {};
@@ -40,15 +42,15 @@ function pooled(
     if (!own) return; // a bias or norm that the model does not have
     const rowSize = own.data.length / (kvHeads * headDim); // numbers of a row, 1 of biases
     const size = headDim * rowSize; // numbers of a head
-    const data = new Float32Array(slots * size);
-    for (const [slot, units] of heads(merge, kvHeads, slots).entries()) {
+    const data = new Float32Array(kvHeadsMade * size);
+    for (const [place, units] of heads(merge, kvHeads, kvHeadsMade).entries()) {
       const parts = chosen(units).map(({ source, head }) => {
         const layer = (merge.sources[source] as Merge["sources"][number]).owner;
         return (weights[name(layer)] as Tensor<"float32">).data.subarray(head * size, (head + 1) * size);
       });
-      data.set(meanOf(parts), slot * size);
+      data.set(meanOf(parts), place * size);
     }
-    made[name(merge.owner)] = { dtype: "float32", shape: [slots * headDim, ...own.shape.slice(1)], data };
+    made[name(merge.owner)] = { dtype: "float32", shape: [kvHeadsMade * headDim, ...own.shape.slice(1)], data };
   };
   for (const site of projections) {
     put((layer) => parameterName(site, layer));

@@ -1,4 +1,4 @@
-// A Hugging Face config.json as a model. What would be reckoned wrongly is refused; what a plan leaves out is said, and so is
+// A Hugging Face config.json as a model. What would be computed wrongly is refused; what a plan leaves out is said, and so is
 // what keeps the model from being computed. Reads no weights.
 
 import { InputError } from "../error.ts";
@@ -171,6 +171,6 @@ function windowOf(config: Json, layers: number): Window | undefined {
   const far = tokens === undefined ? "a window of tokens" : `the last ${tokens} tokens`;
   return {
     tokens,
-    note: `${which} attend to ${far} only; the window is not reckoned with: keys and values are counted for the whole context.`,
+    note: `${which} attend to ${far} only; the window is left out: keys and values are counted for the whole context.`,
   };
 }

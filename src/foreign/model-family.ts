@@ -1,4 +1,4 @@
-// Model types of other projects: what their configs leave unsaid, and which of them crosslayer would reckon wrongly.
+// Model types of other projects: what their configs leave unsaid, and which of them crosslayer would compute wrongly.
 
 import { InputError } from "../error.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -96,7 +96,7 @@ const expertCounts = ["num_experts", "num_local_experts", "n_routed_experts", "m
 const hybrids = /mamba|jamba|zamba|bamba|hymba|rwkv|falcon_h1|nemotron_h|hybrid|lfm2|recurrent|qwen3_next/;
 const attentions = ["full_attention", "sliding_attention", "chunked_attention"];
 
-/** The family of a config. @throws InputError, by name, if its memory is of another kind than crosslayer reckons with. */
+/** The family of a config. @throws InputError, by name, if its memory is of a kind that crosslayer does not have. */
 export function familyOf(config: Json): ModelFamily {
   const type = config.model_type;
   if (typeof type !== "string") {

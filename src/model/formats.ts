@@ -13,7 +13,7 @@ interface WeightRow {
    * so, all else stays float32. Floating point holds every parameter.
    */
   readonly rounded: boolean;
-  /** Whether the engine runs it; others are reckoned with alone. */
+  /** Whether the engine runs it; others are planned with alone. */
   readonly runs: boolean;
 }
 
@@ -29,7 +29,7 @@ export const weightFormats = {
 interface KvRow {
   readonly element: number;
   readonly row: number;
-  /** Whether the engine runs it; others are reckoned with alone. */
+  /** Whether the engine runs it; others are planned with alone. */
   readonly runs: boolean;
 }
 

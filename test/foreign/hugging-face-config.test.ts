@@ -211,7 +211,7 @@ describe("sharing, in every dialect", () => {
   });
 });
 
-describe("models that would be reckoned wrongly are refused by name", () => {
+describe("models that would be computed wrongly are refused by name", () => {
   test.each([
     ["deepseek_v3", { kv_lora_rank: 512, n_routed_experts: 256 }, /multi-head latent attention \(kv_lora_rank 512/],
     ["mixtral", { num_local_experts: 8 }, /a mixture of experts \(num_local_experts\)/],
@@ -248,7 +248,7 @@ describe("what is left out is said", () => {
   test.each([
     [
       { sliding_window: 1024 },
-      "Some or all layers attend to the last 1024 tokens only; the window is not reckoned with",
+      "Some or all layers attend to the last 1024 tokens only; the window is left out",
     ],
     [{ layer_types: "0_0s_2_2s_4_4s" }, "3 of 6 layers attend to a window of tokens only"],
     [

@@ -1,4 +1,4 @@
-// What fits, as `crosslayer plan` reckons it: the form's texts, the request they make, and the numbers. One device, no
+// What fits, as `crosslayer plan` computes it: the form's texts, the request they make, and the numbers. One device, no
 // reserve, blocks of the planner's size. Knows no page.
 
 import type { ModelConfig } from "../../src/model/config.ts";

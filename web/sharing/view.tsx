@@ -1,5 +1,5 @@
 // Sharing: which layer reads whose keys and values, and what does that make room for? The numbers are those of
-// `crosslayer plan`, reckoned here.
+// `crosslayer plan`, computed here.
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import { caption } from "../../src/charts/sharing-caption.ts";
