@@ -93,9 +93,9 @@ export class Trainer implements Disposable {
     shard?: Shard,
     { weights: given, teacher }: Beginning = {},
   ): Promise<Trainer> {
-    const [programs, weights] = await Promise.all([
-      compileStep(device, config, recipe, shard, teacher),
+    const [weights, programs] = await Promise.all([
       given ? copied(given) : initialWeights(config, recipe.seed), // steps write over weights in place
+      compileStep(device, config, recipe, shard, teacher), // last: it holds this thread while others draw
     ]);
     const trainer = new Trainer(device, config, recipe, weights, programs);
     if (teacher) trainer.#taught = putAll(device, taughtInputs(teacher), programs.layouts);
