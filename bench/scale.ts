@@ -17,6 +17,12 @@ import { loadPlan, type StudyPlan } from "../src/study/trials/plan.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "docs/results/scale");
+/** What is compared across the two plans of one size: equal bytes or equal parameters. Declared before the second plan's second seed. */
+const across = [
+  { model: "H128-MQA-CLA2", against: "H64-MQA" },
+  { model: "H64-MQA-CLA2-MLP728", against: "H64-MQA", margin: 0.02 },
+  { model: "H64-MQA-CLA2-MLP728", against: "H32-MQA" },
+];
 /** Plans, and where their pictures and tables go: the README's first. */
 const places = { s: folder, "s-size": join(folder, "s-size"), m: join(folder, "m") };
 
@@ -46,6 +52,10 @@ for (const { name, results, summary, found } of studies) {
   regions[`${name} losses`] = losses(summary);
   regions[`${name} rates`] = rates(results);
 }
+const sized = studies.filter(({ name }) => name === "s" || name === "s-size").flatMap(({ results }) => results);
+const found = contrasts(across, summarize(wholeSeeds(sized)));
+regions["s across"] =
+  found.map(({ sentence }) => `- ${sentence}`).join("\n") || "- There is one such seed so far, which tells nothing.";
 for (const file of [join(root, "README.md"), join(folder, "README.md")]) fill(file);
 
 /** Whether a result is one that the plan asks for, or asked for before. */
