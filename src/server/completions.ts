@@ -1,10 +1,11 @@
 // Both completion endpoints: a body is read and checked, becomes a completion, and is told whole or as events.
 
+import { checkBody } from "./checked-body.ts";
 import { type AnyRequest, Completion, type CompletionContext, type Noted } from "./completion.ts";
 import type { CompletionKind } from "./completion-kind.ts";
 import { tellEvents, tellWhole } from "./completion-tellers.ts";
 import { modelOf } from "./model-lookup.ts";
-import { checkBody, readBody } from "./request-body.ts";
+import { readBody } from "./request-body.ts";
 
 /** Answers a completion; `note` is told when it has ended. @throws ApiError, or what `apiError` makes one of. */
 export async function complete<Request extends AnyRequest>(

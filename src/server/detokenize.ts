@@ -1,26 +1,16 @@
 // POST /detokenize, as vLLM has it: the text of token ids.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { z } from "zod";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ApiError } from "./api-error.ts";
-import { checkBody, readBody } from "./request-body.ts";
+import { checkBody } from "./checked-body.ts";
+import { readBody } from "./request-body.ts";
 import type { ServedModels } from "./served-models.ts";
-import { askedModel, tokenizerModel } from "./tokenizer-api.ts";
+import { askedModel } from "./tokenizer-api.ts";
+import { detokenizeRequest } from "./tokenizer-request.ts";
 
 /** Tokens between which others are served. */
 const tokensAtOnce = 4096;
-
-const isTokens = (value: unknown) => value instanceof Uint32Array || (Array.isArray(value) && value.every(isToken));
-const isToken = (id: unknown) => Number.isSafeInteger(id) && (id as number) >= 0;
-
-/** Schema of the body. */
-export const detokenizeRequest = z.strictObject({
-  model: tokenizerModel,
-  tokens: z
-    .custom<readonly number[] | Uint32Array>(isTokens, "must be token ids: whole numbers from 0")
-    .meta({ type: "array", items: { type: "integer", minimum: 0 } }),
-});
 
 /** Answers a request. @throws ApiError */
 export async function detokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {

@@ -3,8 +3,7 @@
 import { z } from "zod";
 import { chatRequest } from "./chat-request.ts";
 import { completionRequest } from "./completion-request.ts";
-import { detokenizeRequest } from "./detokenize.ts";
-import { tokenizeRequest } from "./tokenizer-api.ts";
+import { detokenizeRequest, tokenizeRequest } from "./tokenizer-request.ts";
 
 const usage = z.object({
   prompt_tokens: z.int(),

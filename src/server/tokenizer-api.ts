@@ -2,28 +2,15 @@
 // score by token ids. Knows no engine.
 
 import { isDeepStrictEqual } from "node:util";
-import { z } from "zod";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ApiError } from "./api-error.ts";
+import { checkBody } from "./checked-body.ts";
 import { modelOf } from "./model-lookup.ts";
-import { checkBody, readBody } from "./request-body.ts";
+import { readBody } from "./request-body.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { ServedModels } from "./served-models.ts";
 import { tokenizeReply } from "./tokenize-reply.ts";
-
-/** The field that names a model by which only a tokenizer is meant. */
-export const tokenizerModel = z
-  .string()
-  .optional()
-  .meta({ description: "an id that GET /v1/models lists; needed where models have different tokenizers" });
-
-/** Body of POST /tokenize. */
-export const tokenizeRequest = z.strictObject({
-  model: tokenizerModel,
-  prompt: z.string().meta({ description: "the text; special tokens that it spells out count as such" }),
-  add_special_tokens: z.boolean().default(true).meta({ description: "begin as the model's texts do" }),
-  return_token_strs: z.boolean().default(false).meta({ description: "give the tokens' texts, too" }),
-});
+import { tokenizeRequest } from "./tokenizer-request.ts";
 
 /** The tokens of a text. */
 export async function tokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {

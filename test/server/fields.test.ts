@@ -6,9 +6,9 @@ import { createRequire } from "node:module";
 import { describe, expect, test } from "vitest";
 import { ApiError } from "../../src/server/api-error.ts";
 import { chatRequest } from "../../src/server/chat-request.ts";
+import { checkBody } from "../../src/server/checked-body.ts";
 import { completionRequest, promptsOf } from "../../src/server/completion-request.ts";
 import { askedFormat } from "../../src/server/format-fields.ts";
-import { checkBody } from "../../src/server/request-body.ts";
 
 const chat = { model: "x", messages: [{ role: "user", content: "Hi" }] };
 const text = { model: "x", prompt: "Hi" };
