@@ -1,5 +1,6 @@
-// How long a large body keeps others waiting: while each of these is sent, a bystander asks for /health again and again, and
-// its longest wait is reported; the same without a body first. Rounds take turns, for machines are never quiet.
+// How long a large body keeps others waiting: while each of these is sent, a bystander asks for /health again and again. Its
+// longest wait is reported, and the longest turn of the server's event loop in milliseconds of its own computing, which
+// others on the machine do not lengthen; the same without a body first. Rounds take turns, for machines are never quiet.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -60,12 +61,24 @@ const bodies: Readonly<Record<string, string>> = {
 
 const child = spawn(
   process.execPath,
-  ["dist/cli/main.js", "serve", path, "--port", "0", "--kv-memory", "4MB", "--log-level", "silent"],
-  { stdio: ["ignore", "pipe", "inherit"] },
+  [
+    "--import",
+    "./bench/loop_turns.mjs",
+    "dist/cli/main.js",
+    "serve",
+    path,
+    "--port",
+    "0",
+    "--kv-memory",
+    "4MB",
+    "--log-level",
+    "silent",
+  ],
+  { stdio: ["ignore", "pipe", "inherit", "ipc"] },
 );
 process.on("exit", () => child.kill("SIGKILL"));
 let told = "";
-child.stdout.on("data", (data) => {
+child.stdout?.on("data", (data) => {
   told += data;
 });
 while (!told.includes("of cache for all")) await sleep(50);
@@ -83,9 +96,23 @@ async function ask(path: string, agent: Agent, body?: Uint8Array): Promise<numbe
   return response.statusCode as number;
 }
 
-/** The bystander's longest wait, in ms, while something is done. */
-async function longestWait(work: () => Promise<unknown>): Promise<number> {
+/** The longest turn of the server's event loop since this was last asked, in ms that it computed. */
+async function longestTurn(): Promise<number> {
+  child.send("turn");
+  const [turn] = await once(child, "message");
+  return turn;
+}
+
+interface Stall {
+  /** The bystander's longest wait, ms. */
+  readonly wait: number;
+  readonly turn: number;
+}
+
+/** How others fared while something was done. */
+async function stallBy(work: () => Promise<unknown>): Promise<Stall> {
   let longest = 0;
+  await longestTurn();
   let over = false;
   const watch = (async () => {
     while (!over) {
@@ -97,26 +124,30 @@ async function longestWait(work: () => Promise<unknown>): Promise<number> {
   await work();
   over = true;
   await watch;
-  return longest;
+  return { wait: longest, turn: await longestTurn() };
 }
 
 const encoder = new TextEncoder();
 const kinds = Object.entries(bodies).map(([what, body]) => ({ what, bytes: encoder.encode(body) }));
-const waits = new Map<string, number[]>();
-const note = (what: string, wait: number) => waits.set(what, [...(waits.get(what) ?? []), wait]);
+const stalls = new Map<string, Stall[]>();
 const statuses = new Map<string, number>();
 for (let round = 0; round <= rounds; round++) {
-  const nothing = await longestWait(() => sleep(200));
-  if (round > 0) note("nothing", nothing);
+  const note = (what: string, stall: Stall) => {
+    if (round > 0) stalls.set(what, [...(stalls.get(what) ?? []), stall]); // the first is for what is compiled then
+  };
+  note("nothing", await stallBy(() => sleep(200)));
   for (const { what, bytes } of kinds) {
     const path = Object.entries(paths).find(([word]) => what.includes(word))?.[1] ?? "/v1/completions";
-    const wait = await longestWait(async () => statuses.set(what, await ask(path, sending, bytes)));
-    if (round > 0) note(what, wait); // the first is for what is compiled then
+    note(what, await stallBy(async () => statuses.set(what, await ask(path, sending, bytes))));
   }
 }
-console.log(`longest wait of a bystander in ms, median and least of ${rounds} rounds:`);
-for (const [what, found] of waits) {
-  const figures = [median(found), Math.min(...found)].map((ms) => ms.toFixed(1).padStart(7)).join("");
-  console.log(`${figures}  ${what}${statuses.has(what) ? ` → ${statuses.get(what)}` : ""}`);
+console.log(`ms, median and least or most of ${rounds} rounds:`);
+console.log("a bystander's wait  the loop's turn");
+console.log("  median    least   median     most");
+for (const [what, found] of stalls) {
+  const [waits, turns] = [found.map(({ wait }) => wait), found.map(({ turn }) => turn)];
+  const figures = [median(waits), Math.min(...waits), median(turns), Math.max(...turns)];
+  const status = statuses.has(what) ? ` → ${statuses.get(what)}` : "";
+  console.log(`${figures.map((ms) => ms.toFixed(1).padStart(8)).join(" ")}  ${what}${status}`);
 }
 child.kill("SIGTERM");

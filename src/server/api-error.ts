@@ -16,6 +16,14 @@ export interface ErrorBody {
   };
 }
 
+/** Such an error as data, for another thread. */
+export interface ApiErrorData {
+  readonly status: keyof typeof types;
+  readonly message: string;
+  readonly param?: string;
+  readonly code?: string;
+}
+
 /** Statuses that are used, with OpenAI's names for what went wrong. */
 const types = {
   400: "invalid_request_error",
@@ -49,6 +57,17 @@ export class ApiError extends Error {
     this.param = details.param ?? null;
     this.code = details.code ?? null;
     this.headers = details.headers ?? {};
+  }
+
+  /** The error that data stands for. */
+  static of({ status, message, ...details }: ApiErrorData): ApiError {
+    return new ApiError(status, message, details);
+  }
+
+  /** The error as data, without headers. */
+  get data(): ApiErrorData {
+    const { status, message, param, code } = this;
+    return { status, message, ...(param !== null && { param }), ...(code !== null && { code }) };
   }
 
   /** The error's body. */

@@ -1,13 +1,14 @@
 // The two kinds of completion as one interface: how a body becomes prompts and options, and chunks become objects.
 
-import type { z } from "zod";
 import type { GenerateOptions, Prompt, TokenLogprob } from "../generate/request.ts";
 import { chatLogprobs, completionLogprobs, finishReasonOf, type Written } from "./answers.ts";
+import type { BodyName } from "./body-schemas.ts";
 import { templateMessages } from "./chat-messages.ts";
-import { type ChatRequest, chatOptions, chatRequest } from "./chat-request.ts";
+import { type ChatRequest, chatOptions } from "./chat-request.ts";
 import { type ChatText, callingText, messageOf, plainText } from "./chat-text.ts";
-import { type CompletionRequest, completionOptions, completionRequest, promptsOf } from "./completion-request.ts";
+import { type CompletionRequest, completionOptions, promptsOf } from "./completion-request.ts";
 import { askedFormat } from "./format-fields.ts";
+import { chatText } from "./large-bodies.ts";
 import type { ServedModel } from "./served-model.ts";
 import { askedTools } from "./tool-fields.ts";
 
@@ -37,14 +38,15 @@ export interface News {
 /** A kind of completion. */
 export interface CompletionKind<Request> {
   readonly prefix: "cmpl" | "chatcmpl";
-  readonly schema: z.ZodObject;
-  ask(request: Request, model: ServedModel): Asked;
+  readonly body: BodyName;
+  /** @param large whether what depends on all of the request is work for another thread. */
+  ask(request: Request, model: ServedModel, large: boolean): Asked | Promise<Asked>;
 }
 
 /** POST /v1/completions. */
 export const textCompletion: CompletionKind<CompletionRequest> = {
   prefix: "cmpl",
-  schema: completionRequest,
+  body: "completion",
   ask(request, model) {
     const { echo, n, logprobs } = request;
     const prompts = promptsOf(request);
@@ -86,12 +88,17 @@ export const textCompletion: CompletionKind<CompletionRequest> = {
 /** POST /v1/chat/completions. */
 export const chatCompletion: CompletionKind<ChatRequest> = {
   prefix: "chatcmpl",
-  schema: chatRequest,
-  ask(request, model) {
+  body: "chat",
+  async ask(request, model, large) {
     const { template, tokenizer } = model;
     const format = askedFormat(request);
     const tools = askedTools(request, template.toolForm, format);
-    const text = template.render(templateMessages(request.messages), tools?.offered, request.chat_template_kwargs);
+    const chat = {
+      messages: templateMessages(request.messages),
+      tools: tools?.offered,
+      names: request.chat_template_kwargs,
+    };
+    const text = await chatText(template, chat, large);
     const options = chatOptions(request);
     const stops = typeof options.stop === "string" ? [options.stop] : (options.stop ?? []);
     const logprobsOf = (list: readonly TokenLogprob[]) => (request.logprobs ? chatLogprobs(list, tokenizer) : null);

@@ -1,6 +1,5 @@
 // Both completion endpoints: a body is read and checked, becomes a completion, and is told whole or as events.
 
-import { checkBody } from "./checked-body.ts";
 import { type AnyRequest, Completion, type CompletionContext, type Noted } from "./completion.ts";
 import type { CompletionKind } from "./completion-kind.ts";
 import { tellEvents, tellWhole } from "./completion-tellers.ts";
@@ -15,9 +14,10 @@ export async function complete<Request extends AnyRequest>(
   note: (noted: Noted) => void,
 ): Promise<Response> {
   const arrival = performance.now();
-  const request = checkBody(kind.schema, await readBody(http, context.maxBody)) as Request;
+  const { request: checked, large } = await readBody(kind.body, http, context.maxBody);
+  const request = checked as Request;
   const model = modelOf(request.model, context.models);
-  const asked = kind.ask(request, model);
+  const asked = await kind.ask(request, model, large);
   const completion = new Completion({ prefix: kind.prefix, request, asked, model, context, arrival, note });
   http.signal.addEventListener("abort", () => completion.abandon());
   return request.stream ? tellEvents(completion, context.patience) : tellWhole(completion);

@@ -3,18 +3,16 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ApiError } from "./api-error.ts";
-import { checkBody } from "./checked-body.ts";
 import { readBody } from "./request-body.ts";
 import type { ServedModels } from "./served-models.ts";
 import { askedModel } from "./tokenizer-api.ts";
-import { detokenizeRequest } from "./tokenizer-request.ts";
 
 /** Tokens between which others are served. */
 const tokensAtOnce = 4096;
 
 /** Answers a request. @throws ApiError */
 export async function detokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {
-  const { model, tokens } = checkBody(detokenizeRequest, await readBody(http, maxBody));
+  const { model, tokens } = (await readBody("detokenize", http, maxBody)).request;
   const body = await replyOf(tokens, askedModel(model, models).tokenizer);
   return new Response(body, { headers: { "content-type": "application/json" } });
 }

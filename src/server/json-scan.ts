@@ -25,13 +25,21 @@ export interface TooMuch {
 const [quote, backslash, comma, colon, minus] = [0x22, 0x5c, 0x2c, 0x3a, 0x2d];
 const [zero, nine, listOpen, listClose, objectOpen, objectClose] = [0x30, 0x39, 0x5b, 0x5d, 0x7b, 0x7d];
 
-/** What a body of JSON, in UTF-8, has too much of; undefined if nothing. */
-export function tooMuchIn(bytes: Uint8Array): TooMuch | undefined {
+/** What a body of JSON holds. */
+export interface Scan {
+  /** Its values, token ids apart; where it has too much of them, how many were counted. */
+  readonly values: number;
+  readonly tooMuch?: TooMuch;
+}
+
+/** What a body of JSON, in UTF-8, holds. */
+export function scanned(bytes: Uint8Array): Scan {
   const isList = new Uint8Array(mostLevels + 2);
   let depth = 0;
   let field = "body";
   let values = 0;
   let schemaValues = 0;
+  const end = (tooMuch?: TooMuch): Scan => ({ values: values + schemaValues, ...(tooMuch && { tooMuch }) });
   let begins = true; // whether a value may begin here
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number;
@@ -57,7 +65,7 @@ export function tooMuchIn(bytes: Uint8Array): TooMuch | undefined {
       at = end;
     } else if (byte === listOpen || byte === objectOpen) {
       depth++;
-      if (depth > mostLevels) return { field, problem: `is nested deeper than ${mostLevels} levels` };
+      if (depth > mostLevels) return end({ field, problem: `is nested deeper than ${mostLevels} levels` });
       isList[depth] = byte === listOpen ? 1 : 0;
       begins = true;
     }
@@ -65,12 +73,14 @@ export function tooMuchIn(bytes: Uint8Array): TooMuch | undefined {
     const isNumber = byte === minus || (byte >= zero && byte <= nine);
     if (isNumber && isList[depth] === 1 && tokenFields.has(field)) continue;
     if (schemaFields.has(field)) {
-      if (++schemaValues > mostSchemaValues) return { field, problem: `has more than ${mostSchemaValues} values` };
+      if (++schemaValues > mostSchemaValues) {
+        return end({ field, problem: `has more than ${mostSchemaValues} values` });
+      }
     } else if (++values > mostValues + 1) {
-      return { field, problem: `the request has more than ${mostValues} values` }; // the body itself is one
+      return end({ field, problem: `the request has more than ${mostValues} values` }); // the body itself is one
     }
   }
-  return undefined;
+  return end();
 }
 
 /** The place of the quote that ends the string which begins at `start`; the last place, if none does. */

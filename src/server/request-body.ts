@@ -1,17 +1,22 @@
-// From a request to the JSON object in its body.
+// From an HTTP request to what its body asks.
 
 import { ApiError } from "./api-error.ts";
-import { BodyError, jsonBody } from "./json-body.ts";
+import type { BodyName } from "./body-schemas.ts";
+import { type Read, readBytes } from "./large-bodies.ts";
 import { serveSchema } from "./serve-options.ts";
 
 /** Most bytes of a body where no other limit is given. */
 const usualBytes = serveSchema.shape.maxBody.parse(undefined);
 
 /**
- * Reads a JSON body.
- * @throws ApiError: 415 for another type, 413 for one that is too large, 400 for what is no UTF-8 or no JSON object.
+ * Reads a JSON body and checks it by the schema of that name.
+ * @throws ApiError: 415 for another type, 413 for one that is too large, 400 for what is not as it should be.
  */
-export async function readBody(request: Request, mostBytes = usualBytes): Promise<Record<string, unknown>> {
+export async function readBody<Name extends BodyName>(
+  name: Name,
+  request: Request,
+  mostBytes = usualBytes,
+): Promise<Read<Name>> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     throw new ApiError(415, `content-type: must be application/json, found ${type || "none"}`);
@@ -26,11 +31,7 @@ export async function readBody(request: Request, mostBytes = usualBytes): Promis
     if (cause instanceof ApiError) throw cause;
     throw new ApiError(400, "body: ended before it was whole", { cause });
   });
-  return jsonBody(bytes).catch((error) => {
-    if (!(error instanceof BodyError)) throw error;
-    const { message, field } = error;
-    throw new ApiError(400, `${field ?? "body"}: ${message}`, field === undefined ? {} : wrong(field));
-  });
+  return readBytes(name, bytes);
 }
 
 /** Bytes that do not say how many they are. */
@@ -54,8 +55,4 @@ async function readWithin(request: Request, mostBytes: number): Promise<ArrayBuf
 function tooLarge(mostBytes: number): ApiError {
   const headers = { connection: "close" }; // the rest of the body is not read
   return new ApiError(413, `body: is larger than the ${mostBytes} bytes that this server takes`, { headers });
-}
-
-function wrong(param: string) {
-  return { param, code: "invalid_value" };
 }

@@ -4,17 +4,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ApiError } from "./api-error.ts";
-import { checkBody } from "./checked-body.ts";
 import { modelOf } from "./model-lookup.ts";
 import { readBody } from "./request-body.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { ServedModels } from "./served-models.ts";
 import { tokenizeReply } from "./tokenize-reply.ts";
-import { tokenizeRequest } from "./tokenizer-request.ts";
 
 /** The tokens of a text. */
 export async function tokenize(http: Request, models: ServedModels, maxBody: number): Promise<Response> {
-  const request = checkBody(tokenizeRequest, await readBody(http, maxBody));
+  const { request } = await readBody("tokenize", http, maxBody);
   const served = askedModel(request.model, models);
   const body = await tokenizeReply(served, {
     prompt: request.prompt,

@@ -24,6 +24,8 @@ export class ChatTemplate {
   readonly own: boolean;
   /** The model's own template, as it brought it. */
   readonly source: string | undefined;
+  /** The texts that it knows as `bos_token` and `eos_token`. */
+  readonly tokens: { readonly begin: string; readonly end: string };
   /** Texts at which an answer ends, beside the tokenizer's ends. */
   readonly stop: readonly string[];
   /** How its models spell calls of tools. */
@@ -34,12 +36,12 @@ export class ChatTemplate {
 
   /**
    * @param source Jinja as in a Hugging Face `chat_template`; undefined for a plain transcript.
-   * @param tokens the texts that the template knows as `bos_token` and `eos_token`.
    * @throws InputError if the template cannot be read.
    */
   constructor(source: string | undefined, tokens: { begin: string; end: string }) {
     this.own = source !== undefined;
     this.source = source;
+    this.tokens = tokens;
     this.stop = this.own ? [] : ["\nUser:", "\nSystem:", "\nAssistant:"];
     this.toolForm = toolFormOf(source ?? "");
     this.#takesTools = source !== undefined && /\btools\b/.test(source);

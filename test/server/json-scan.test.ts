@@ -3,9 +3,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packed } from "../../src/server/json-body.ts";
-import { mostSchemaValues, mostValues, tooMuchIn } from "../../src/server/json-scan.ts";
+import { mostSchemaValues, mostValues, scanned } from "../../src/server/json-scan.ts";
 
-const scan = (text: string) => tooMuchIn(new TextEncoder().encode(text));
+const scan = (text: string) => scanned(new TextEncoder().encode(text)).tooMuch;
 
 /** Values in a value, itself one; numbers in lists are none where `ids` is set. */
 function count(value: unknown, ids: boolean): number {
