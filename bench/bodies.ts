@@ -29,6 +29,8 @@ const list = (count: number, item: (i: number) => string) => Array.from({ length
 const text = (more: string) => `{"model":"tiny","prompt":"x","max_tokens":1,${more}}`;
 const chat = (messages: string, more = "") => `{"model":"tiny","messages":[${messages}],"max_tokens":1${more}}`;
 const said = (content: string) => `{"role":"user","content":${content}}`;
+const called = (given: string) =>
+  `{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":${JSON.stringify(given)}}}]}`;
 const schema = (inside: string) =>
   text(`"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":${inside}}}`);
 
@@ -56,6 +58,12 @@ const bodies: Readonly<Record<string, string>> = {
   "4 MB of spaces": text(`"n":1${" ".repeat(4_000_000)}`),
   "a text of 3.5 MB to tokenize": `{"model":"tiny","prompt":${JSON.stringify("we the people ".repeat(250_000))}}`,
   "1.9M tokens to detokenize": `{"model":"tiny","tokens":[${list(1_900_000, () => "1")}]}`,
+  "1.3M values in a call's arguments of a message": chat(called(`[${list(1_300_000, () => "{}")}]`)),
+  "1,000 calls of 1,000 values, as messages": chat(list(500, () => called(`[${list(1000, () => "{}")}]`))),
+  "a schema's text of 1.3M values": text(`"guided_json":${JSON.stringify(`[${list(1_300_000, () => "{}")}]`)}`),
+  "a schema's text of 4 MB of [": text(`"guided_json":"${"[".repeat(4_000_000)}"`),
+  "300 short messages": chat(list(300, () => said('""'))),
+  "16 stop texts of 250 kB": text(`"stop":[${list(16, () => `"${"a".repeat(250_000)}"`)}]`),
   "half a JSON of 4 MB": `{"model":"tiny","prompt":"${"x".repeat(4_000_000)}`,
 };
 

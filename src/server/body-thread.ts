@@ -8,7 +8,7 @@ import { bodySchemas } from "./body-schemas.ts";
 import { checkBody } from "./checked-body.ts";
 import { packed, parsedBody } from "./json-body.ts";
 import { scanned } from "./json-scan.ts";
-import type { Answer, Question } from "./large-bodies.ts";
+import { type Answer, type Question, textOf } from "./large-bodies.ts";
 
 const templates = new Map<string, ChatTemplate>();
 
@@ -23,8 +23,7 @@ function answerTo(question: Question): Answer {
       const bytes = new Uint8Array(question.bytes);
       return { value: checkBody(bodySchemas[question.body], packed(parsedBody(bytes, scanned(bytes)))) };
     }
-    const { messages, tools, names } = question.chat;
-    return { value: templateOf(question.template).render(messages, tools, names) };
+    return { value: textOf(templateOf(question.template), question.chat) };
   } catch (error) {
     if (error instanceof ApiError) return { refusal: error.data };
     if (error instanceof InputError) return { mistake: errorData(error) };

@@ -1,8 +1,9 @@
 // The messages of a chat: fields of the OpenAI API, with what its clients send back of an answer, as what templates read.
 
 import { z } from "zod";
-import type { ChatMessage } from "../text/chat-message.ts";
+import type { ChatMessage, ToolCall } from "../text/chat-message.ts";
 import { ApiError } from "./api-error.ts";
+import { mostValues, scanned } from "./json-scan.ts";
 
 /** What parts and messages carry that asks nothing. */
 const carried = {
@@ -36,6 +37,8 @@ const toolCall = z.strictObject({
   function: z.strictObject({ name: z.string().min(1).max(256), arguments: z.string().default("{}") }),
 });
 
+type Call = z.output<typeof toolCall>;
+
 const message = z.discriminatedUnion(
   "role",
   [
@@ -67,16 +70,28 @@ const message = z.discriminatedUnion(
 /** The field. */
 export const messagesField = z.array(message).min(1);
 
-/** The messages, their parts joined. @throws ApiError for a tool's answer that nothing asked for. */
-export function templateMessages(messages: z.output<typeof messagesField>): ChatMessage[] {
+/** The messages of a request. */
+export type Messages = z.output<typeof messagesField>;
+
+/**
+ * The messages, their parts joined.
+ * @throws ApiError for a tool's answer that nothing asked for, and for calls whose arguments hold too much.
+ */
+export function templateMessages(messages: Messages): ChatMessage[] {
   let called = false;
+  let values = 0; // in all arguments
+  const templateCall = ({ id, type, function: { name, arguments: text } }: Call, param: string): ToolCall => {
+    const scan = scanned(new TextEncoder().encode(text), "arguments");
+    values += scan.values;
+    if (scan.tooMuch) throw wrong(param, scan.tooMuch.problem);
+    if (values > mostValues) throw wrong(param, `those of all calls have more than ${mostValues} values`);
+    return { id, type, function: { name, arguments: parsed(text) } };
+  };
   return messages.map((message, i) => {
     const { role } = message;
     if (role === "tool") {
       if (!called) {
-        const param = `messages[${i}].role`;
-        const problem = "tool: needs an assistant's message with tool_calls before it";
-        throw new ApiError(400, `${param}: ${problem}`, { param, code: "invalid_value" });
+        throw wrong(`messages[${i}].role`, "tool: needs an assistant's message with tool_calls before it");
       }
       return { ...common(message), tool_call_id: message.tool_call_id };
     }
@@ -87,7 +102,9 @@ export function templateMessages(messages: z.output<typeof messagesField>): Chat
       ...common(message),
       ...(message.content === undefined && refusal !== undefined && { content: refusal }),
       ...(thought !== undefined && { reasoning_content: thought }),
-      ...(calls.length > 0 && { tool_calls: calls.map(templateCall) }),
+      ...(calls.length > 0 && {
+        tool_calls: calls.map((call, j) => templateCall(call, `messages[${i}].tool_calls[${j}].function.arguments`)),
+      }),
     };
   });
 }
@@ -104,13 +121,15 @@ function partText(given: z.output<typeof part>): string {
   return given.type === "text" ? given.text : given.refusal;
 }
 
-/** Templates write arguments as JSON themselves, so they get the object. */
-function templateCall({ id, type, function: { name, arguments: text } }: z.output<typeof toolCall>) {
-  let given: unknown = text;
+/** Arguments as templates get them, which write them as JSON themselves; what is no JSON stays as a model wrote it. */
+function parsed(text: string): unknown {
   try {
-    given = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    // a model wrote it, and may have written anything
+    return text;
   }
-  return { id, type, function: { name, arguments: given } };
+}
+
+function wrong(param: string, problem: string): ApiError {
+  return new ApiError(400, `${param}: ${problem}`, { param, code: "invalid_value" });
 }

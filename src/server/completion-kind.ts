@@ -3,7 +3,6 @@
 import type { GenerateOptions, Prompt, TokenLogprob } from "../generate/request.ts";
 import { chatLogprobs, completionLogprobs, finishReasonOf, type Written } from "./answers.ts";
 import type { BodyName } from "./body-schemas.ts";
-import { templateMessages } from "./chat-messages.ts";
 import { type ChatRequest, chatOptions } from "./chat-request.ts";
 import { type ChatText, callingText, messageOf, plainText } from "./chat-text.ts";
 import { type CompletionRequest, completionOptions, promptsOf } from "./completion-request.ts";
@@ -94,7 +93,7 @@ export const chatCompletion: CompletionKind<ChatRequest> = {
     const format = askedFormat(request);
     const tools = askedTools(request, template.toolForm, format);
     const chat = {
-      messages: templateMessages(request.messages),
+      messages: request.messages,
       tools: tools?.offered,
       names: request.chat_template_kwargs,
     };

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { GenerateOptions } from "../generate/request.ts";
 import { ApiError } from "./api-error.ts";
+import { scanned } from "./json-scan.ts";
 
 const schema = z.looseObject({}).meta({ description: "a JSON schema" });
 
@@ -18,8 +19,14 @@ const named = z.strictObject({
   strict: z.boolean().optional().meta({ description: "accepted; the schema is always kept to" }),
 });
 
+/** A schema's text, which may hold as much as the schema might. */
+const schemaText = z.string().superRefine((text, context) => {
+  const { tooMuch } = scanned(new TextEncoder().encode(text), "json_schema");
+  if (tooMuch) context.addIssue({ code: "custom", message: tooMuch.problem });
+});
+
 /** A schema, or the text of one. */
-const schemaOrText = z.union([schema, z.string()], { error: "must be a JSON schema, or its text" });
+const schemaOrText = z.union([schema, schemaText], { error: "must be a JSON schema, or its text" });
 const pattern = z.string().max(10_000).meta({ description: "a regular expression that the whole text matches" });
 const choices = z.array(z.string().min(1)).min(1).max(1000).meta({ description: "the texts that it may be" });
 

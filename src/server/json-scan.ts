@@ -32,11 +32,11 @@ export interface Scan {
   readonly tooMuch?: TooMuch;
 }
 
-/** What a body of JSON, in UTF-8, holds. */
-export function scanned(bytes: Uint8Array): Scan {
+/** What a body of JSON, in UTF-8, holds; or what a field holds that has JSON as a text. */
+export function scanned(bytes: Uint8Array, within?: string): Scan {
   const isList = new Uint8Array(mostLevels + 2);
   let depth = 0;
-  let field = "body";
+  let field = within ?? "body";
   let values = 0;
   let schemaValues = 0;
   const end = (tooMuch?: TooMuch): Scan => ({ values: values + schemaValues, ...(tooMuch && { tooMuch }) });
@@ -61,7 +61,7 @@ export function scanned(bytes: Uint8Array): Scan {
     if (byte === quote) {
       const end = endOfString(bytes, at);
       isKey = isList[depth] === 0 && bytes[afterSpace(bytes, end + 1)] === colon;
-      if (isKey && depth === 1) field = keyOf(bytes.subarray(at, end + 1));
+      if (isKey && depth === 1 && within === undefined) field = keyOf(bytes.subarray(at, end + 1));
       at = end;
     } else if (byte === listOpen || byte === objectOpen) {
       depth++;

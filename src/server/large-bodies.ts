@@ -2,10 +2,11 @@
 // checked, and chats written as text; what small ones need is done at once. Knows no sockets.
 
 import { type ErrorData, errorOf } from "../error.ts";
-import type { ChatMessage, Tool } from "../text/chat-message.ts";
+import type { Tool } from "../text/chat-message.ts";
 import type { ChatTemplate } from "../text/chat-template.ts";
 import { ApiError, type ApiErrorData } from "./api-error.ts";
 import { type BodyName, bodySchemas, type CheckedBody } from "./body-schemas.ts";
+import { type Messages, templateMessages } from "./chat-messages.ts";
 import { checkBody } from "./checked-body.ts";
 import { parsedBody } from "./json-body.ts";
 import { scanned } from "./json-scan.ts";
@@ -13,7 +14,7 @@ import { Thread } from "./thread.ts";
 
 /** A chat to be written as text. */
 export interface Chat {
-  readonly messages: readonly ChatMessage[];
+  readonly messages: Messages;
   readonly tools?: readonly Tool[];
   /** Other names that the template may know. */
   readonly names?: Readonly<Record<string, unknown>>;
@@ -51,11 +52,19 @@ export async function readBytes<Name extends BodyName>(name: Name, bytes: ArrayB
   return { request: (await ask({ body: name, bytes }, [bytes])) as CheckedBody<Name>, large: true };
 }
 
-/** A chat as the text that a template makes of it. @throws InputError, with the template's words, if it refuses them. */
+/**
+ * A chat as the text that a template makes of it.
+ * @throws ApiError for messages that cannot be; InputError, with the template's words, if it refuses them.
+ */
 export async function chatText(template: ChatTemplate, chat: Chat, large: boolean): Promise<string> {
-  if (!large) return template.render(chat.messages, chat.tools, chat.names);
+  if (!large) return textOf(template, chat);
   const { source, tokens } = template;
   return (await ask({ chat, template: { source, tokens } })) as string;
+}
+
+/** The same at once. */
+export function textOf(template: ChatTemplate, { messages, tools, names }: Chat): string {
+  return template.render(templateMessages(messages), tools, names);
 }
 
 async function ask(question: Question, moved: ArrayBuffer[] = []): Promise<unknown> {

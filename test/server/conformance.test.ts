@@ -115,6 +115,35 @@ describe("what is refused", () => {
     ],
     ["no messages", chats, { ...chat, messages: [] }, 400, "messages", />=1/],
     ["a message without a role", chats, { ...chat, messages: [{ content: "x" }] }, 400, "messages[0].role", /./],
+    [
+      "a schema's text that holds too much",
+      completions,
+      { ...base, guided_json: `{"enum":[${"1,".repeat(20_000)}1]}` },
+      400,
+      "guided_json",
+      /more than 20000 values/,
+    ],
+    [
+      "a schema's text that is nested deeply",
+      completions,
+      { ...base, structured_outputs: { json: "[".repeat(5000) } },
+      400,
+      "structured_outputs.json",
+      /deeper than 100 levels/,
+    ],
+    [
+      "a call whose arguments hold too much",
+      chats,
+      {
+        ...chat,
+        messages: [
+          { role: "assistant", tool_calls: [{ function: { name: "x", arguments: `[${"{},".repeat(5000)}{}]` } }] },
+        ],
+      },
+      400,
+      "messages[0].tool_calls[0].function.arguments",
+      /more than 4096 values/,
+    ],
     ["an unknown role", chats, message("x", "king"), 400, "messages[0].role", /system/],
     ["a tool's message", chats, message("x", "tool"), 400, "messages[0].role", /./],
     [
@@ -571,6 +600,37 @@ describe("a large body", () => {
     for (const broken of [`${spaces}{`, `"${spaces}"`, `${spaces}[]`]) {
       const { error } = await (await post(completions, broken)).json();
       expect(error.message).toMatch(/^body: (is not JSON|must be a JSON object)/);
+    }
+  });
+
+  test("and one of many values is, for all that they ask", async () => {
+    const many = { metadata: { x: Array(300).fill("x") } }; // asks nothing
+    const call = (text: string) => ({
+      role: "assistant",
+      content: null,
+      tool_calls: [{ id: "a", type: "function", function: { name: "weather", arguments: text } }],
+    });
+    const asked = (...messages: object[]) => ({ ...chat, messages: [...chat.messages, ...messages] });
+    const result = { role: "tool", tool_call_id: "a", content: "rain" };
+    const bodies = [
+      chat,
+      { ...chat, tools, tool_choice: "required" },
+      asked(call('{"city":"Oslo"}'), result),
+      asked(call("no JSON"), result),
+      asked(result),
+      asked(call(`[${"1,".repeat(5000)}1]`), result),
+      asked(...Array.from({ length: 3 }, () => call(`[${"1,".repeat(2000)}1]`))),
+      asked(call("[".repeat(200)), result),
+      { ...chat, messages: "x" },
+      { ...chat, temperature: 3 },
+    ];
+    for (const body of bodies) {
+      const [one, other] = await Promise.all([post(chats, body), post(chats, { ...body, ...many })]);
+      const [small, same] = [await one.json(), await other.json()];
+      expect(same.error).toEqual(small.error);
+      expect(same.choices?.[0].message.content).toEqual(small.choices?.[0].message.content);
+      const argumentsOf = ({ choices }: typeof same) => choices?.[0].message.tool_calls?.[0].function.arguments;
+      expect(argumentsOf(same)).toEqual(argumentsOf(small));
     }
   });
 
