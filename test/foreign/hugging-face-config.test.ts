@@ -246,10 +246,7 @@ describe("what is left out is said", () => {
   const notes = (config: object) => huggingFaceModel({ ...small, ...config }).notes.join("\n");
 
   test.each([
-    [
-      { sliding_window: 1024 },
-      "Some or all layers attend to the last 1024 tokens only; the window is left out",
-    ],
+    [{ sliding_window: 1024 }, "Some or all layers attend to the last 1024 tokens only; the window is left out"],
     [{ layer_types: "0_0s_2_2s_4_4s" }, "3 of 6 layers attend to a window of tokens only"],
     [
       {
