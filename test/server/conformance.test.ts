@@ -1,5 +1,6 @@
 // The API's promises as a table: what is sent, and the status and words that come back. Every row runs against a real server.
 
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Serving, serving } from "./serving.ts";
 
@@ -632,6 +633,22 @@ describe("a large body", () => {
       const argumentsOf = ({ choices }: typeof same) => choices?.[0].message.tool_calls?.[0].function.arguments;
       expect(argumentsOf(same)).toEqual(argumentsOf(small));
     }
+  });
+
+  test("finds no room where many others are never finished, until they have gone", async () => {
+    const head = (length: number) =>
+      `POST ${completions} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n{`;
+    const begun = Array.from({ length: 64 }, () => connect(Number(new URL(it.url).port), "127.0.0.1"));
+    for (const socket of begun) socket.write(head(200_000));
+    const status = async (body: unknown) => (await post(completions, body)).status;
+    await expect.poll(() => status(large(base))).toBe(429);
+    const chunked = await fetch(`${it.url}${completions}`, {
+      ...{ method: "POST", headers: json, body: new Blob([large(base)]).stream(), duplex: "half" },
+    } as RequestInit);
+    expect([chunked.status, chunked.headers.get("retry-after")]).toEqual([429, "1"]);
+    expect(await status(base)).toBe(200); // a small one needs none
+    for (const socket of begun) socket.destroy();
+    await expect.poll(() => status(large(base))).toBe(200);
   });
 
   test("many of them are answered each for itself", async () => {
