@@ -34,7 +34,11 @@ const toolCall = z.strictObject({
   id: z.string().max(256).optional(),
   type: z.literal("function").default("function"),
   index: z.int().optional(),
-  function: z.strictObject({ name: z.string().min(1).max(256), arguments: z.string().default("{}") }),
+  function: z.strictObject({
+    name: z.string().min(1).max(256),
+    arguments: z.string().default("{}"),
+    parsed_arguments: z.unknown().optional().meta({ description: "what a client made of them; taken, and not read" }),
+  }),
 });
 
 type Call = z.output<typeof toolCall>;

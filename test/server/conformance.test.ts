@@ -612,12 +612,16 @@ describe("a large body", () => {
       tool_calls: [{ id: "a", type: "function", function: { name: "weather", arguments: text } }],
     });
     const asked = (...messages: object[]) => ({ ...chat, messages: [...chat.messages, ...messages] });
+    const parsedCall = structuredClone(call('{"city":"Oslo"}')); // as the openai client's own parse() gives it back
+    Object.assign(parsedCall.tool_calls[0]?.function as object, { parsed_arguments: { city: "Oslo" } });
     const result = { role: "tool", tool_call_id: "a", content: "rain" };
+    const withParsedCall = asked(parsedCall, result);
     const bodies = [
       chat,
       { ...chat, tools, tool_choice: "required" },
       asked(call('{"city":"Oslo"}'), result),
       asked(call("no JSON"), result),
+      withParsedCall,
       asked(result),
       asked(call(`[${"1,".repeat(5000)}1]`), result),
       asked(...Array.from({ length: 3 }, () => call(`[${"1,".repeat(2000)}1]`))),
@@ -629,6 +633,7 @@ describe("a large body", () => {
       const [one, other] = await Promise.all([post(chats, body), post(chats, { ...body, ...many })]);
       const [small, same] = [await one.json(), await other.json()];
       expect(same.error).toEqual(small.error);
+      if (body === withParsedCall) expect(small.error).toBeUndefined();
       expect(same.choices?.[0].message.content).toEqual(small.choices?.[0].message.content);
       const argumentsOf = ({ choices }: typeof same) => choices?.[0].message.tool_calls?.[0].function.arguments;
       expect(argumentsOf(same)).toEqual(argumentsOf(small));

@@ -54,7 +54,14 @@ describe("names", () => {
     ["a..localhost", 403],
     ["127.0.0.1:1", 200],
     ["127.9.9.9", 200],
+    ["localhost:", 200],
     ["[::1]:8000", 200],
+    ["[0:0:0:0:0:0:0:1]:8000", 200],
+    ["[::FFFF:127.0.0.1]", 200],
+    ["[::ffff:7f00:1]:8000", 200],
+    ["[::ffff:8.8.8.8]", 403],
+    ["[::2]", 403],
+    ["127.0.0.256", 403],
     ["models.example", 200],
     ["Models.Example:443", 200],
     ["inside.example", 200],
@@ -94,6 +101,25 @@ describe("names", () => {
     expect(stringify([origin, allowed])).toBe(
       stringify([origin, origin === "https://app.example" ? origin : undefined]),
     );
+  });
+
+  test("a host in the request's first line counts as well", async () => {
+    const whole = (url: string) => sent(`GET ${url}/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+    expect(await whole("http://localhost")).toMatch(/^HTTP\/1.1 200 /);
+    expect(await whole("http://evil.example")).toMatch(/^HTTP\/1.1 403 /);
+  });
+
+  test("what is no host is refused", async () => {
+    for (const host of [
+      "::1",
+      "[::1",
+      "user@localhost",
+      "localhost@evil.example",
+      "evil.example#localhost",
+      "[::1%lo]",
+    ]) {
+      expect(await get([`host: ${host}`])).toMatch(/^HTTP\/1.1 (400|403) /);
+    }
   });
 
   test("the page, health and metrics are closed to others as well", async () => {
@@ -167,13 +193,17 @@ describe("connections", () => {
     expect(await sent(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
 
-  test.each(["[::ffff:127.0.0.1]", "localhost:99999", "localhost:abc", "user@localhost", "localhost/x", "x#localhost"])(
-    "a host that is none is told so: %s",
-    async (host) => {
-      const answer = await sent(`GET /health HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
-      expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"is no request: /);
-    },
-  );
+  test.each([
+    "[::ffff:1:127.0.0.1.1]",
+    "localhost:99999",
+    "localhost:abc",
+    "user@localhost",
+    "localhost/x",
+    "x#localhost",
+  ])("a host that is none is told so: %s", async (host) => {
+    const answer = await sent(`GET /health HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"is no request: /);
+  });
 
   test.each([
     ["content-encoding: gzip", 415],
