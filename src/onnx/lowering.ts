@@ -3,7 +3,6 @@
 
 import { type Dim, sameDim } from "../graph/dim.ts";
 import type { ComputedOp } from "../graph/op.ts";
-import { quantizedBlock } from "../graph/ops.ts";
 import type { Node, Shape, Value } from "../graph/value.ts";
 import type { DType } from "../tensor/dtype.ts";
 
@@ -118,7 +117,7 @@ export const lowerings: Lowerings = {
 
   integerMatmul: plain("MatMulInteger"),
   // accuracy_level 4 multiplies in 8 bits; without it the product of 8-bit codes takes 50 times as long (1.30).
-  quantizedMatmul: ({ inputs, outputs, attributes: { bits } }, to) => {
+  quantizedMatmul: ({ inputs, outputs, attributes: { bits, block } }, to) => {
     const [x, codes] = inputs;
     to.emit(
       "MatMulNBits",
@@ -128,7 +127,7 @@ export const lowerings: Lowerings = {
         K: { int: fixed(x.shape.at(-1) as Dim) },
         N: { int: fixed(codes.shape[0] as Dim) },
         bits: { int: bits },
-        block_size: { int: quantizedBlock },
+        block_size: { int: block },
         accuracy_level: { int: 4 },
       },
       microsoft,
