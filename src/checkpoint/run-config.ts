@@ -4,8 +4,8 @@
 import { InputError } from "../error.ts";
 import { isObject, parseJson } from "../files/json-file.ts";
 import { readWhole } from "../files/regular-file.ts";
+import { encodeSealed, notAsWritten, type Seal, sealOf } from "../files/sealed-json.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
-import { encodeSealed, notAsWritten, type Seal, sealOf } from "./sealed-json.ts";
 
 /** What fixes a run. `recipe` and `data` are JSON that only the trainer understands. */
 export interface RunConfig {

@@ -10,6 +10,7 @@ import { makeDirectory } from "../files/directory.ts";
 import { encodeJson, parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import { readWhole, readWholeText } from "../files/regular-file.ts";
+import { digestOf, notAsWritten } from "../files/sealed-json.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
 import type { Tensors } from "../tensor/tensor.ts";
@@ -19,7 +20,6 @@ import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { checkRunConfig, encodeRunConfig, type RunConfig, readStoredConfig } from "./run-config.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { digestOf, notAsWritten } from "./sealed-json.ts";
 import { encodeTextSettings, noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { inBfloat16, isWeight, pickWeights, type Weights } from "./weights.ts";
 

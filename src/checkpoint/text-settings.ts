@@ -4,8 +4,8 @@
 import { z } from "zod";
 import { parseJson } from "../files/json-file.ts";
 import { readWhole } from "../files/regular-file.ts";
+import { encodeSealed, notAsWritten, sealOf } from "../files/sealed-json.ts";
 import { checked } from "../options.ts";
-import { encodeSealed, notAsWritten, sealOf } from "./sealed-json.ts";
 
 const schema = z.strictObject({
   /** The texts that chat templates know by these names. */

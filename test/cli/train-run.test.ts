@@ -4,9 +4,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { encodeSealed } from "../../src/checkpoint/sealed-json.ts";
 import { begunRun, resumedRun, type TrainFlags } from "../../src/cli/train-run.ts";
 import { InputError } from "../../src/error.ts";
+import { encodeSealed } from "../../src/files/sealed-json.ts";
 import type { Device, Traits } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
 import { scratch } from "../files/scratch.ts";

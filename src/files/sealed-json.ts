@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { InputError } from "../error.ts";
-import { encodeJson } from "../files/json-file.ts";
+import { encodeJson } from "./json-file.ts";
 
 const blank = "0".repeat(64);
 const field = /"checksum": "([0-9a-f]{64})"/g;
