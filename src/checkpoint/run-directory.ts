@@ -2,12 +2,11 @@
 // is replaced whole, so a kill at any moment leaves a run that can be continued. Weights say what config and tokenizer
 // they were made with, so that one that was changed since is found, by name. Knows no training.
 
-import { existsSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
 import { removeStale, writeAtomic } from "../files/atomic-file.ts";
-import { makeDirectory } from "../files/directory.ts";
-import { encodeJson, parseJson } from "../files/json-file.ts";
+import { parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
 import { readWhole, readWholeText } from "../files/regular-file.ts";
 import { digestOf, notAsWritten } from "../files/sealed-json.ts";
@@ -18,34 +17,17 @@ import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "../text/to
 import { encodeChecked, hasChecksum, readChecked } from "./checksum.ts";
 import { firstDifference, shown } from "./difference.ts";
 import { MetricsLog } from "./metrics-log.ts";
-import { checkRunConfig, encodeRunConfig, type RunConfig, readStoredConfig } from "./run-config.ts";
+import { beginRun, type RunParts, type WeightsOrigin, weightsOrigin } from "./new-run.ts";
+import { type RunConfig, readStoredConfig } from "./run-config.ts";
+import { runFiles } from "./run-files.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { encodeTextSettings, noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
+import { noTextSettings, readTextSettings, type TextSettings } from "./text-settings.ts";
 import { inBfloat16, isWeight, pickWeights, type Weights } from "./weights.ts";
-
-const files = {
-  config: "config.json",
-  tokenizer: "tokenizer.json",
-  metrics: "metrics.jsonl",
-  checkpoint: "checkpoint.safetensors",
-  model: "model.safetensors",
-  texts: "tokenizer_config.json",
-  chatTemplate: "chat_template.jinja",
-} as const;
 
 /** Where a run stands: parameters, optimizer tensors, and whatever else its owner needs to go on. */
 export interface Checkpoint {
   readonly tensors: Tensors;
   readonly state: Readonly<Record<string, string>>;
-}
-
-/** What a run may have beside its config and tokenizer when it begins. */
-export interface RunParts {
-  readonly texts?: TextSettings;
-  /** How its model's chats are written, in Jinja. */
-  readonly chatTemplate?: string | undefined;
-  /** Writes the final weights to a path: the run is finished when it begins. */
-  readonly writeModel?: (path: string) => Promise<void>;
 }
 
 /** A run's directory. */
@@ -65,12 +47,12 @@ export class RunDirectory {
     this.tokenizer = tokenizer.json;
     this.texts = texts;
     this.#tokenizerDigest = tokenizer.digest;
-    this.#metrics = new MetricsLog(join(path, files.metrics));
+    this.#metrics = new MetricsLog(join(path, runFiles.metrics));
   }
 
   /** Whether `path` holds a run. */
   static exists(path: string): boolean {
-    return existsSync(join(path, files.config));
+    return existsSync(join(path, runFiles.config));
   }
 
   /** Begins a run at `path`, which is made if need be. @throws InputError if there is a run already, or no writing. */
@@ -78,37 +60,25 @@ export class RunDirectory {
     path: string,
     config: RunConfig,
     tokenizer: unknown,
-    { texts, chatTemplate, writeModel }: RunParts = {},
+    parts: RunParts = {},
   ): Promise<RunDirectory> {
-    if (RunDirectory.exists(path)) {
-      throw new InputError(`${path}: holds a run already; continue it with --resume, or choose another directory`);
-    }
-    const checked = checkRunConfig(config);
-    const isNew = !existsSync(path);
-    makeDirectory(path);
-    try {
-      await writeModel?.(join(path, files.model));
-    } catch (error) {
-      if (isNew) rmdirSync(path); // nothing is in it
-      throw error;
-    }
-    const bytes = encodeJson(tokenizer);
-    const digest = digestOf(bytes);
-    await writeAtomic(join(path, files.tokenizer), [bytes]);
-    if (texts) await writeAtomic(join(path, files.texts), [encodeTextSettings(texts)]);
-    if (chatTemplate !== undefined) await writeAtomic(join(path, files.chatTemplate), [Buffer.from(chatTemplate)]);
-    await writeAtomic(join(path, files.config), [encodeRunConfig(checked, digest)]); // last: makes it a run
-    return new RunDirectory(path, checked, { json: tokenizer, digest }, texts ?? noTextSettings);
+    const begun = await beginRun(path, config, tokenizer, parts);
+    return new RunDirectory(path, begun.config, { json: tokenizer, digest: begun.tokenizerDigest }, begun.texts);
   }
 
   /** Opens the run at `path`. @throws InputError if there is none, or its config or tokenizer is not as it was written. */
   static async open(path: string): Promise<RunDirectory> {
     if (!RunDirectory.exists(path)) {
-      throw new InputError(`${path}: no run here (no ${files.config}); make one with crosslayer train --out ${path}`);
+      throw new InputError(
+        `${path}: no run here (no ${runFiles.config}); make one with crosslayer train --out ${path}`,
+      );
     }
-    const [configPath, textsPath] = [files.config, files.texts].map((name) => join(path, name)) as [string, string];
+    const [configPath, textsPath] = [runFiles.config, runFiles.texts].map((name) => join(path, name)) as [
+      string,
+      string,
+    ];
     const { config, tokenizerDigest, seal } = await readStoredConfig(configPath);
-    const tokenizer = await readTokenizerFile(join(path, files.tokenizer));
+    const tokenizer = await readTokenizerFile(join(path, runFiles.tokenizer));
     const texts = existsSync(textsPath) ? readTextSettings(textsPath) : noTextSettings;
     const run = new RunDirectory(path, config, tokenizer, texts);
     if (seal === "broken") {
@@ -131,10 +101,15 @@ export class RunDirectory {
     }
   }
 
-  /** How its model's chats are written, in Jinja; undefined where nobody said. @throws InputError if that is no text. */
+  /** How its model's chats are written, in Jinja; undefined where nobody said. @throws InputError if it was changed. */
   async chatTemplate(): Promise<string | undefined> {
-    const path = join(this.path, files.chatTemplate);
-    return existsSync(path) ? readWholeText(path) : undefined;
+    const path = join(this.path, runFiles.chatTemplate);
+    const digest = this.texts.chat_template_sha256;
+    if (existsSync(path) && (digest === undefined || digest === digestOf(readWhole(path)))) return readWholeText(path);
+    if (digest === undefined) return undefined;
+    throw new InputError(
+      `${path}: is not the chat template that the run was made with; restore it, or, if it is meant, take chat_template_sha256 and checksum out of ${runFiles.texts}`,
+    );
   }
 
   /** Claims the run for this process until disposed, and removes what killed ones left. @throws InputError if taken. */
@@ -151,18 +126,18 @@ export class RunDirectory {
 
   /** Whether the run's last step is done. */
   get finished(): boolean {
-    return existsSync(join(this.path, files.model));
+    return existsSync(join(this.path, runFiles.model));
   }
 
   /** Whether there is a checkpoint to go on from. */
   get begun(): boolean {
-    return existsSync(join(this.path, files.checkpoint));
+    return existsSync(join(this.path, runFiles.checkpoint));
   }
 
   /** Replaces the checkpoint; a kill meanwhile leaves the one before. */
   async saveCheckpoint(tensors: Tensors, state: Readonly<Record<string, number | string>>): Promise<void> {
     const texts = Object.fromEntries(Object.entries(state).map(([key, value]) => [key, String(value)]));
-    await writeAtomic(join(this.path, files.checkpoint), encodeChecked(tensors, { ...texts, ...this.#origin() }));
+    await writeAtomic(join(this.path, runFiles.checkpoint), encodeChecked(tensors, { ...texts, ...this.#origin() }));
   }
 
   /**
@@ -171,7 +146,7 @@ export class RunDirectory {
    * @throws InputError if they were made with another config or tokenizer: says which field, and both values.
    */
   async checkCheckpoint(): Promise<boolean | undefined> {
-    const path = this.#first(files.checkpoint, files.model);
+    const path = this.#first(runFiles.checkpoint, runFiles.model);
     if (path === undefined) return undefined;
     await using file = await openSafetensors(path);
     return this.checkOrigin(path, file.metadata);
@@ -179,7 +154,7 @@ export class RunDirectory {
 
   /** The last checkpoint, if there is one. @throws InputError where a byte is not as written. */
   async loadCheckpoint(): Promise<Checkpoint | undefined> {
-    const path = join(this.path, files.checkpoint);
+    const path = join(this.path, runFiles.checkpoint);
     if (!existsSync(path)) return undefined;
     await using file = await openSafetensors(path);
     const { checksum: _, config: __, tokenizer: ___, ...state } = file.metadata;
@@ -192,18 +167,21 @@ export class RunDirectory {
 
   /** Removes the checkpoint, which a finished run no longer needs. */
   removeCheckpoint(): void {
-    rmSync(join(this.path, files.checkpoint), { force: true });
+    rmSync(join(this.path, runFiles.checkpoint), { force: true });
   }
 
   /** Writes the final weights, float32 or rounded to bfloat16, which is read as float32 again. */
   async saveModel(weights: Tensors, dtype: Precision = "float32"): Promise<void> {
     const kept = dtype === "float32" ? weights : inBfloat16(weights);
-    await writeAtomic(join(this.path, files.model), encodeChecked(kept, { name: this.config.name, ...this.#origin() }));
+    await writeAtomic(
+      join(this.path, runFiles.model),
+      encodeChecked(kept, { name: this.config.name, ...this.#origin() }),
+    );
   }
 
   /** What tells the run's weights from others: their checksum, or the size of a file that has none. Reads no tensors. */
   async weightsMark(): Promise<string | undefined> {
-    const path = this.#first(files.model, files.checkpoint);
+    const path = this.#first(runFiles.model, runFiles.checkpoint);
     if (path === undefined) return undefined;
     await using file = await openSafetensors(path);
     return file.metadata.checksum ?? `${statSync(path).size} bytes`;
@@ -211,7 +189,7 @@ export class RunDirectory {
 
   /** The file of the weights. @throws InputError if there is none. */
   get weightsPath(): string {
-    const path = this.#first(files.model, files.checkpoint);
+    const path = this.#first(runFiles.model, runFiles.checkpoint);
     if (path !== undefined) return path;
     throw new InputError(`${this.path}: has no weights yet; its training has not come to a checkpoint`);
   }
@@ -248,9 +226,8 @@ export class RunDirectory {
     return names.map((name) => join(this.path, name)).find((file) => existsSync(file));
   }
 
-  /** What weights are made with, as their file says it. */
-  #origin(): Readonly<Record<"config" | "tokenizer", string>> {
-    return { config: JSON.stringify(this.config), tokenizer: this.#tokenizerDigest };
+  #origin(): WeightsOrigin {
+    return weightsOrigin(this.config, this.#tokenizerDigest);
   }
 
   /** Whether the metadata of weights says what they were made with. @throws InputError if that is something else. */
@@ -259,7 +236,7 @@ export class RunDirectory {
     const found = firstDifference(parseJson(path, config), JSON.parse(JSON.stringify(this.config)));
     if (found) {
       throw new InputError(
-        `${path}: was made with ${found.path} ${shown(found.was)}, ${files.config} has ${shown(found.is)}; restore ${files.config}, or begin another run`,
+        `${path}: was made with ${found.path} ${shown(found.was)}, ${runFiles.config} has ${shown(found.is)}; restore ${runFiles.config}, or begin another run`,
       );
     }
     if (tokenizer !== this.#tokenizerDigest) throw this.#otherTokenizer(`${path} was made with`, tokenizer);
@@ -268,7 +245,7 @@ export class RunDirectory {
 
   #otherTokenizer(of: string, digest: string): InputError {
     const [was, is] = [digest, this.#tokenizerDigest].map((text) => text.slice(0, 12));
-    const path = join(this.path, files.tokenizer);
+    const path = join(this.path, runFiles.tokenizer);
     return new InputError(`${path}: is not the tokenizer that ${of} (sha256 ${was}…, found ${is}…); restore it`);
   }
 }

@@ -15,6 +15,8 @@ const schema = z.strictObject({
   prefix: z.literal("template").optional(),
   /** Ids that end what the model writes, beside those that the tokenizer is known to have. */
   end_token_ids: z.array(z.int().min(0)).readonly().default([]),
+  /** The SHA-256 of the chat template that came with them. */
+  chat_template_sha256: z.string().optional(),
 });
 
 /** The tokens that begin and end a model's texts. */

@@ -1,8 +1,10 @@
 // A run converted to another: the directory that is written holds weights, config and tokenizer like any other, and how
 // it was made. Knows no command line.
 
+import { encodeChecked } from "../checkpoint/checksum.ts";
 import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
+import { writeAtomic } from "../files/atomic-file.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelName } from "../model/model-name.ts";
 import type { Sharing } from "../model/sharing.ts";
@@ -102,11 +104,11 @@ export async function convertRun(options: ConversionOptions, device: () => Promi
   };
   const { data } = run.config;
   const config = { name: modelName(to), model: to, recipe: null, data, origin };
-  const written = await RunDirectory.create(out, config, run.tokenizer, {
+  await RunDirectory.create(out, config, run.tokenizer, {
     texts: run.texts,
     chatTemplate: await run.chatTemplate(),
+    writeModel: (path, origin) => writeAtomic(path, encodeChecked(made, { name: config.name, ...origin })),
   });
-  await written.saveModel(made);
   return { from, to, identical: changes(from, to).length === 0, losses: searched?.losses };
 
   async function weightsOf(target: ModelConfig): Promise<Tensors> {

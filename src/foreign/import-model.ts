@@ -1,6 +1,7 @@
 // From another project's model to a run's directory: its weights in their own type, its tokenizer, how it chats.
 
 import { totalBytes, type Watch, watched, writeChecked } from "../checkpoint/checked-writer.ts";
+import type { WeightsOrigin } from "../checkpoint/new-run.ts";
 import { RunDirectory, tokenizerOptions } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { modelConfig } from "../model/config.ts";
@@ -40,7 +41,8 @@ export async function importModel(
   const { tensors, ignored } = importedWeights(checkpoint);
   checkTokenizer(checkpoint);
   const config = { name: title, model, recipe: null, data: { imported: name } };
-  const writeModel = (path: string) => writeChecked(path, watched(tensors, watch), { name: title });
+  const writeModel = (path: string, origin: WeightsOrigin) =>
+    writeChecked(path, watched(tensors, watch), { name: title, ...origin });
   const run = await RunDirectory.create(out, config, tokenizer, { texts, chatTemplate, writeModel });
   return { run, bytes: totalBytes(tensors), notes: [...notes, ...ignoredNote(ignored)] };
 }

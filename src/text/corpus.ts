@@ -1,14 +1,13 @@
 // Text made ready for models: a tokenizer and token shards in one directory, made once and found the next time.
 
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory } from "../files/directory.ts";
 import { type Dataset, prepareDataset, trainTokenizer } from "./dataset.ts";
 import { isPrepared, openPrepared, preparedVocab } from "./prepared.ts";
 import { openSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { openTokenizer } from "./tokenizer-file.ts";
+import { keepTokenizer, keptTokenizer, openTokenizer } from "./tokenizer-file.ts";
 
 /** What text to use, and how. */
 export interface CorpusOptions {
@@ -76,15 +75,18 @@ export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
   async function corpusTokenizer(): Promise<Tokenizer> {
     if (options.tokenizer !== undefined) return openTokenizer(options.tokenizer);
     const heldOut = [validationFraction, ...(testFraction ? [testFraction] : [])];
-    const made = JSON.stringify([source.name, await source.fingerprint?.(), vocab, ...heldOut]);
-    const key = createHash("sha256").update(made).digest("hex").slice(0, 16);
+    const from = JSON.stringify([source.name, await source.fingerprint?.(), vocab, ...heldOut]);
+    const key = createHash("sha256").update(from).digest("hex").slice(0, 16);
     const path = join(directory, `${key}-tokenizer.json`);
-    if (existsSync(path)) return openTokenizer(path);
-    return trainTokenizer({
-      ...{ source, vocab, path, validationFraction },
+    const kept = keptTokenizer(path);
+    if (kept) return kept;
+    const made = await trainTokenizer({
+      ...{ source, vocab, validationFraction },
       ...(testFraction !== undefined && { testFraction }),
       onDocument: told("tokenizer"),
     });
+    keepTokenizer(made, path);
+    return made;
   }
 }
 

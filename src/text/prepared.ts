@@ -8,8 +8,10 @@ import { z } from "zod";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
 import { makeDirectory } from "../files/directory.ts";
+import { parseJson } from "../files/json-file.ts";
 import { lockDirectory } from "../files/lock.ts";
-import { readWhole, readWholeText } from "../files/regular-file.ts";
+import { readWhole } from "../files/regular-file.ts";
+import { digestOf, encodeSealed, notAsWritten, sealOf } from "../files/sealed-json.ts";
 import { PieceCounts, trainBpe } from "./bpe-training.ts";
 import type { Corpus } from "./corpus.ts";
 import { openShard, type Shard } from "./shard.ts";
@@ -57,13 +59,19 @@ export function isPrepared(path: string): boolean {
   return existsSync(join(path, manifestName));
 }
 
+function checkUnprepared(directory: string): void {
+  if (isPrepared(directory)) {
+    throw new InputError(`${directory}: holds prepared text already; choose another directory`);
+  }
+}
+
 /** Writes a prepared text. @throws InputError where the directory holds one or is in use, or a side would be empty. */
 export async function prepareText(options: PrepareOptions): Promise<void> {
   const { source, directory } = options;
-  if (isPrepared(directory))
-    throw new InputError(`${directory}: holds prepared text already; choose another directory`);
+  checkUnprepared(directory);
   makeDirectory(directory);
   using _lock = lockDirectory(directory);
+  checkUnprepared(directory); // another process may have been quicker
   removeLeftovers(directory);
   const tokenizer = options.tokenizer ?? (await trainedTokenizer(options));
   saveTokenizer(tokenizer, join(directory, "tokenizer.json"));
@@ -105,8 +113,7 @@ export async function prepareText(options: PrepareOptions): Promise<void> {
     tokenizer: fileDigest(join(directory, "tokenizer.json")),
     shards: Object.fromEntries(digests) as Manifest["shards"],
   };
-  const text = `${JSON.stringify(manifest, undefined, 2)}\n`;
-  await writeAtomic(join(directory, manifestName), [new TextEncoder().encode(text)]);
+  await writeAtomic(join(directory, manifestName), [encodeSealed(manifest)]);
 }
 
 async function trainedTokenizer(options: PrepareOptions): Promise<Tokenizer> {
@@ -185,21 +192,21 @@ function sideOf(document: string, { validation, test, fraction }: PrepareOptions
 }
 
 function readManifest(path: string): Manifest {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readWholeText(path));
-  } catch (error) {
-    throw new InputError(`${path}: cannot be read: ${(error as Error).message}; prepare the text again`);
+  const bytes = readWhole(path);
+  const sealed = manifestSchema.extend({ checksum: digest.optional() }); // files from before have none
+  const found = sealed.safeParse(parseJson(path, bytes.toString("utf8")));
+  if (!found.success) {
+    const [issue] = found.error.issues;
+    throw new InputError(`${path}: ${issue?.path.join(".") || "file"}: ${issue?.message}; prepare the text again`);
   }
-  const checked = manifestSchema.safeParse(parsed);
-  if (checked.success) return checked.data;
-  const [issue] = checked.error.issues;
-  throw new InputError(`${path}: ${issue?.path.join(".") || "file"}: ${issue?.message}; prepare the text again`);
+  const { checksum, ...manifest } = found.data;
+  if (checksum !== undefined && sealOf(bytes) !== "intact") throw notAsWritten(path);
+  return manifest;
 }
 
 function fileDigest(path: string): string {
   try {
-    return createHash("sha256").update(readWhole(path)).digest("hex");
+    return digestOf(readWhole(path));
   } catch (error) {
     throw new InputError(`${path}: cannot be read: ${(error as Error).message}; prepare the text again`);
   }

@@ -1,7 +1,7 @@
 // Importing Hugging Face folders: what is accepted in more than one form, and what is refused, by tensor and file, leaving
 // nothing behind.
 
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { RunDirectory } from "../../src/checkpoint/run-directory.ts";
@@ -257,11 +257,18 @@ describe("what a folder says of its texts", () => {
     writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(tokens));
     await imported(folder, out);
     const run = await RunDirectory.open(out);
-    expect(run.texts).toEqual({ bos_token: "<b>", eos_token: "<e>", prefix: "template", end_token_ids: [2, 7] });
+    const said = { bos_token: "<b>", eos_token: "<e>", prefix: "template", end_token_ids: [2, 7] };
+    expect(run.texts).toEqual({ ...said, chat_template_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(run.loadTokenizer().prefix).toEqual([]); // as in its own library, where no template says otherwise
     expect(await run.chatTemplate()).toBe("{{ bos_token }}x");
     expect([...run.loadTokenizer().ends]).toEqual([0, 2, 7]);
     expect(run.finished).toBe(true);
+    writeFileSync(join(out, "chat_template.jinja"), "{{ bos_token }}y");
+    await expect(run.chatTemplate()).rejects.toThrow(
+      /chat_template.jinja: is not the chat template that the run was made/,
+    );
+    rmSync(join(out, "chat_template.jinja"));
+    await expect(run.chatTemplate()).rejects.toThrow(/restore it/);
   });
 
   it("is refused where it ends in tokens that are not there", async () => {

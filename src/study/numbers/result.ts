@@ -3,7 +3,9 @@
 import { z } from "zod";
 import { InputError } from "../../error.ts";
 import type { ContextProbes } from "../../eval/probes/probes.ts";
-import { appendJsonLine, readJsonLines } from "../../files/json-lines.ts";
+import { checkedRow, withCheck } from "../../files/checked-line.ts";
+import { isObject } from "../../files/json-file.ts";
+import { appendJsonLine, jsonLines, readJsonLines } from "../../files/json-lines.ts";
 import { type ModelConfig, type ModelOptions, modelConfig } from "../../model/config.ts";
 import { type Precision, precisionNames } from "../../model/precision.ts";
 import { checked } from "../../options.ts";
@@ -147,15 +149,21 @@ export const resultSchema: z.ZodType<Result> = z.object({
 export async function readResults(path: string, onTorn?: (message: string) => void): Promise<Result[]> {
   const { lines, torn } = await readJsonLines(path);
   if (torn) onTorn?.(`${path}, line ${torn.number} is cut short and left out; its run will have to be done again`);
-  return lines.map(({ number, text, value }) => {
+  return lines.map((line) => {
+    const { number, text, value } = line;
     const where = `${path}, line ${number}`;
     if (value === undefined) {
       throw new InputError(
         `results: ${where} is not JSON; found "${text.slice(0, 40)}", expected a result on every line`,
       );
     }
-    return checked(resultSchema, value, `results: ${where} is not a result`);
+    return checked(resultSchema, isObject(value) ? checkedRow(path, line) : value, `results: ${where} is not a result`);
   });
+}
+
+/** Results as the lines of a file, each with its checksum. */
+export function resultLines(results: readonly Result[]): string {
+  return jsonLines(results.map(withCheck));
 }
 
 /**
@@ -164,5 +172,5 @@ export async function readResults(path: string, onTorn?: (message: string) => vo
  * @throws InputError if the file cannot be written.
  */
 export async function appendResult(path: string, result: Result): Promise<void> {
-  await appendJsonLine(path, result, { sync: true });
+  await appendJsonLine(path, withCheck(result), { sync: true });
 }

@@ -7,8 +7,7 @@ import { InputError } from "../../error.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import { makeDirectory } from "../../files/directory.ts";
 import { errorCode } from "../../files/file-error.ts";
-import { jsonLines } from "../../files/json-lines.ts";
-import { type Result, readResults } from "../numbers/result.ts";
+import { type Result, readResults, resultLines } from "../numbers/result.ts";
 import { resultsPath, trialsPath } from "./sweep.ts";
 import { keyOfTrial } from "./trial.ts";
 
@@ -53,7 +52,7 @@ export async function mergeStudies(directory: string, parts: readonly string[]):
   makeDirectory(trialsPath(directory));
   const copied: string[] = [];
   for (const part of directories) copied.push(...(await copyTrials(part, directory, found)));
-  await writeAtomic(resultsPath(directory), [new TextEncoder().encode(jsonLines([...found.values()]))]);
+  await writeAtomic(resultsPath(directory), [new TextEncoder().encode(resultLines([...found.values()]))]);
   return { results: [...found.values()], added: found.size - before, differing, copied };
 }
 
