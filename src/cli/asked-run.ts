@@ -19,6 +19,7 @@ export async function askedRun(path: string): Promise<RunDirectory> {
 export function checkNoStudy(path: string): void {
   if (RunDirectory.exists(path) || !existsSync(trialsPath(path))) return;
   const runs = readdirSync(trialsPath(path))
+    .filter((name) => !name.startsWith("."))
     .map((name) => join(trialsPath(path), name))
     .filter((trial) => RunDirectory.exists(trial))
     .sort();

@@ -1,11 +1,10 @@
 // `crosslayer eval --tasks`: a run on the tasks of lm-evaluation-harness.
 
-import { closeSync, openSync, writeSync } from "node:fs";
 import Table from "cli-table3";
 import { integerText } from "../charts/quantity.ts";
 import { evaluateTask, type Sample, type TaskScore } from "../eval/tasks/evaluate.ts";
 import { askedTasks, readTask } from "../eval/tasks/task-files.ts";
-import { fileError } from "../files/file-error.ts";
+import { AtomicFile } from "../files/atomic-file.ts";
 import { jsonLines } from "../files/json-lines.ts";
 import type { EvaluatedModel } from "./evaluated-model.ts";
 import { progress } from "./progress.ts";
@@ -41,22 +40,22 @@ export async function taskScores(
     });
     bar?.stop();
   }
+  writer?.finish();
   return scores;
 }
 
-/** Writes samples, a line of JSON each. @throws InputError where the file cannot be written. */
-function sampleWriter(path: string): Disposable & { write(sample: Sample): void } {
-  const guarded = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw fileError("write", path, error);
-    }
-  };
-  const file = guarded(() => openSync(path, "w"));
+/** Writes samples, a line of JSON each, to a file that appears when all are there. @throws InputError if it cannot be. */
+function sampleWriter(path: string): Disposable & { write(sample: Sample): void; finish(): void } {
+  const file = new AtomicFile(path);
+  let at = 0;
   return {
-    write: (sample) => guarded(() => writeSync(file, jsonLines([sample]))),
-    [Symbol.dispose]: () => closeSync(file),
+    write(sample) {
+      const bytes = new TextEncoder().encode(jsonLines([sample]));
+      file.write(bytes, at);
+      at += bytes.length;
+    },
+    finish: () => file.finish(),
+    [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }
 

@@ -8,6 +8,7 @@ import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { writeAtomic } from "../files/atomic-file.ts";
 import { encodeJson } from "../files/json-file.ts";
+import { checkNewFolder, newFolder } from "../files/new-folder.ts";
 import { layouts } from "../foreign/layouts.ts";
 import { modelName } from "../model/model-name.ts";
 import { writeCheckpoint } from "./checkpoint-files.ts";
@@ -15,7 +16,6 @@ import { dtypeOf, type FloatDtype, withDtype } from "./dtypes.ts";
 import { laidOut } from "./laid-out.ts";
 import { trainingFiles } from "./lm-engine.ts";
 import { openWeights } from "./model-weights.ts";
-import { checkNewFolder, newFolder } from "./new-folder.ts";
 import { cutsAlike, type Target, type TargetName, targetNames, targets, usualTarget } from "./targets.ts";
 import { type TokenFiles, type TokenIds, tokenFiles } from "./token-files.ts";
 

@@ -7,6 +7,7 @@ import type { Watch } from "../checkpoint/checked-writer.ts";
 import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { AtomicFile, writeAtomic } from "../files/atomic-file.ts";
 import { encodeJson } from "../files/json-file.ts";
+import { checkNewFolder, newFolder } from "../files/new-folder.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { WeightDtype } from "../model/formats.ts";
 import { owners } from "../model/sharing.ts";
@@ -14,7 +15,6 @@ import type { OnnxModel } from "../onnx/model.ts";
 import { decoderModel } from "./decoder.ts";
 import { writeTokens } from "./export-checkpoint.ts";
 import { genaiConfig } from "./genai-config.ts";
-import { checkNewFolder, newFolder } from "./new-folder.ts";
 import { type TokenFiles, tokenFiles } from "./token-files.ts";
 
 /** What an export leaves open. */

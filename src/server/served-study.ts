@@ -95,7 +95,8 @@ export class ServedStudy {
 }
 
 async function trialNames(directory: string): Promise<string[]> {
-  return (await readdir(trialsPath(directory)).catch(() => [])).sort();
+  const names = await readdir(trialsPath(directory)).catch(() => []);
+  return names.filter((name) => !name.startsWith(".")).sort(); // a hidden one is being copied
 }
 
 async function hasWeights(path: string): Promise<boolean> {

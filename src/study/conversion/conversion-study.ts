@@ -2,24 +2,32 @@
 // before and after uptraining, beside the same model trained from scratch on the same text. Every run has a directory, so
 // that a study that was stopped goes on.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { firstDifference, shown } from "../../checkpoint/difference.ts";
+import type { RunConfig } from "../../checkpoint/run-config.ts";
 import { RunDirectory } from "../../checkpoint/run-directory.ts";
 import { convertRun } from "../../convert/conversion.ts";
 import type { Init } from "../../convert/init.ts";
+import { InputError } from "../../error.ts";
 import { Evaluation } from "../../eval/evaluation.ts";
+import { makeDirectory } from "../../files/directory.ts";
+import { lockDirectory } from "../../files/lock.ts";
 import { type ModelConfig, modelConfig } from "../../model/config.ts";
 import { kvBytesPerToken } from "../../model/cost.ts";
 import { modelName } from "../../model/model-name.ts";
 import { parseSharing } from "../../model/name.ts";
+import { checked } from "../../options.ts";
 import { type Device, putAll } from "../../runtime/device.ts";
 import type { Tensors } from "../../tensor/tensor.ts";
 import { Batches } from "../../text/batches.ts";
 import { type Corpus, openCorpus } from "../../text/corpus.ts";
-import { corpusRecord } from "../../text/corpus-record.ts";
+import { checkCorpus, corpusRecord, corpusRecordSchema } from "../../text/corpus-record.ts";
 import { fittingMicroBatch } from "../../train/micro-batch.ts";
 import { type Recipe, recipe } from "../../train/recipe.ts";
 import type { Beginning } from "../../train/trainer.ts";
 import { train } from "../../train/training.ts";
+import { trialsPath } from "../trials/sweep.ts";
 import { type ConversionPlan, teacherModel } from "./conversion-plan.ts";
 
 /** A point of a run's curve. */
@@ -80,6 +88,13 @@ export async function* conversionStudy(
   plan: ConversionPlan,
   { directory, device, threads, signal }: ConversionStudyOptions,
 ): AsyncGenerator<ConversionEvent, ConversionResult[] | undefined> {
+  if (existsSync(trialsPath(directory))) {
+    throw new InputError(
+      `${directory}: holds a study of another kind, whose results would be lost; choose another --out`,
+    );
+  }
+  makeDirectory(directory);
+  using _lock = lockDirectory(directory);
   const corpus = await openCorpus({ ...plan.data, directory: join(directory, "data") });
   using _data = corpus.data;
   const model = teacherModel(plan, corpus.tokenizer.vocab);
@@ -103,10 +118,10 @@ export async function* conversionStudy(
   }
   for (const { sharing, init } of variants) {
     const converted = at(`${sharing} ${init}`);
+    const [like] = given as [string];
+    const isSearched = sharing === "search";
+    const bytes = kvBytesPerToken({ ...model, sharing: parseSharing(like, model.layers) }, "float32");
     if (!RunDirectory.exists(converted)) {
-      const [like] = given as [string];
-      const isSearched = sharing === "search";
-      const bytes = kvBytesPerToken({ ...model, sharing: parseSharing(like, model.layers) }, "float32");
       await convertRun(
         {
           ...{ from: at("teacher"), out: converted, init, signal, calibrate: plan.data.source, field: plan.data.field },
@@ -116,6 +131,7 @@ export async function* conversionStudy(
       );
     }
     const run = await RunDirectory.open(converted);
+    if (isSearched) checkBudget(run, bytes);
     const { tensors: weights } = await run.loadModel();
     for (const isDistilled of [false, true]) {
       const beginning = isDistilled
@@ -209,7 +225,34 @@ interface RunSpec {
   readonly beginning?: Beginning;
 }
 
-async function runAt(path: string, { name, model }: RunSpec, recipe: Recipe, corpus: Corpus): Promise<RunDirectory> {
-  if (RunDirectory.exists(path)) return RunDirectory.open(path);
-  return RunDirectory.create(path, { name, model, recipe, data: corpusRecord(corpus) }, corpus.tokenizer.json);
+/** The run at `path`, begun if it is not there. @throws InputError if it was begun by another plan, or with other text. */
+async function runAt(path: string, spec: RunSpec, recipe: Recipe, corpus: Corpus): Promise<RunDirectory> {
+  const { name, model, beginning } = spec;
+  const origin = beginning?.teacher && { kind: "distilled", share: beginning.teacher.share };
+  const config = { name, model, recipe, data: corpusRecord(corpus), ...(origin && { origin }) };
+  if (!RunDirectory.exists(path)) return RunDirectory.create(path, config, corpus.tokenizer.json);
+  const run = await RunDirectory.open(path);
+  const { data } = run.config;
+  checkCorpus(checked(corpusRecordSchema, data, `${path}: data`), corpus);
+  const before = run.config.origin === undefined ? { ...config, origin: undefined } : config; // it was not kept always
+  const found = firstDifference(planned(run.config), planned(before));
+  if (!found) return run;
+  throw new InputError(
+    `${path}: was begun with ${found.path} ${shown(found.was)}, the plan has ${shown(found.is)}; restore the plan, or choose another --out`,
+  );
+}
+
+/** What a plan says of a run; threads, micro-batches and how often it saves are the machine's. */
+function planned({ model, recipe, origin }: Omit<RunConfig, "name" | "data">): object {
+  const { threads: _, microBatch: __, checkpointEvery: ___, saveDtype: ____, ...fixed } = recipe as Recipe;
+  return JSON.parse(JSON.stringify({ model, recipe: fixed, origin }));
+}
+
+/** Throws InputError where a run was searched for another size of cache than the plan's. */
+function checkBudget({ path, config }: RunDirectory, bytes: number): void {
+  const { search } = (config.origin ?? {}) as { search?: { bytes?: number } };
+  if (search?.bytes === bytes) return;
+  throw new InputError(
+    `${path}: was searched for ${search?.bytes} bytes a token, the plan asks for ${bytes}; restore the plan, or choose another --out`,
+  );
 }

@@ -7,6 +7,8 @@ import { InputError } from "../../error.ts";
 import { writeAtomic } from "../../files/atomic-file.ts";
 import { makeDirectory } from "../../files/directory.ts";
 import { errorCode } from "../../files/file-error.ts";
+import { lockDirectory } from "../../files/lock.ts";
+import { newFolder } from "../../files/new-folder.ts";
 import { type Result, readResults, resultLines } from "../numbers/result.ts";
 import { resultsPath, trialsPath } from "./sweep.ts";
 import { keyOfTrial } from "./trial.ts";
@@ -25,7 +27,7 @@ export interface Merged {
 /**
  * Puts results and runs of `parts` (a study's directory, or a file of results) into the study at `directory`, whose own
  * come first. Finished runs alone are copied; a run that is there stays as it is.
- * @throws InputError if a part holds no results.
+ * @throws InputError if a part holds no results, or another process works on the study.
  */
 export async function mergeStudies(directory: string, parts: readonly string[]): Promise<Merged> {
   const found = new Map<string, Result>();
@@ -35,10 +37,8 @@ export async function mergeStudies(directory: string, parts: readonly string[]):
     if (!kept) found.set(result.key, result);
     else if (!Object.is(kept.validation.loss, result.validation.loss)) differing.push({ kept, left: result });
   };
-  const own = await readResults(resultsPath(directory));
-  own.forEach(add);
-  const before = found.size;
   const directories: string[] = [];
+  const added: Result[] = [];
   for (const part of parts) {
     const kind = await stat(part).catch(() => undefined);
     const path = kind?.isDirectory() ? resultsPath(part) : part;
@@ -46,10 +46,14 @@ export async function mergeStudies(directory: string, parts: readonly string[]):
     if (results.length === 0) {
       throw new InputError(`study merge: ${part} holds no results; give a study's directory or a results.jsonl`);
     }
-    results.forEach(add);
+    added.push(...results);
     if (kind?.isDirectory()) directories.push(part);
   }
   makeDirectory(trialsPath(directory));
+  using _lock = lockDirectory(directory);
+  (await readResults(resultsPath(directory))).forEach(add);
+  const before = found.size;
+  added.forEach(add);
   const copied: string[] = [];
   for (const part of directories) copied.push(...(await copyTrials(part, directory, found)));
   await writeAtomic(resultsPath(directory), [new TextEncoder().encode(resultLines([...found.values()]))]);
@@ -64,7 +68,8 @@ async function copyTrials(from: string, to: string, done: ReadonlyMap<string, Re
   const there = new Set(await readdir(trialsPath(to)));
   const wanted = names.filter((name) => !there.has(name) && done.has(keyOfTrial(name)));
   for (const name of wanted) {
-    await cp(join(trialsPath(from), name), join(trialsPath(to), name), { recursive: true });
+    const run = join(trialsPath(from), name);
+    await newFolder(join(trialsPath(to), name), (folder) => cp(run, folder, { recursive: true }));
   }
   return wanted;
 }

@@ -3,6 +3,8 @@
 
 import { join } from "node:path";
 import { InputError } from "../../error.ts";
+import { makeDirectory } from "../../files/directory.ts";
+import { lockDirectory } from "../../files/lock.ts";
 import { type CorpusOptions, openCorpus } from "../../text/corpus.ts";
 import type { TrainStep } from "../../train/training.ts";
 import { appendResult, type Result, readResults } from "../numbers/result.ts";
@@ -48,6 +50,8 @@ export const trialsPath = (directory: string) => join(directory, "trials");
 export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGenerator<StudyEvent, Result[] | undefined> {
   const { directory, signal, threads, devices = [undefined] } = options;
   const evaluations = await openEvaluations(plan); // a missing file is told before anything is trained
+  makeDirectory(directory);
+  using _lock = lockDirectory(directory);
   const corpus = await openCorpus({ ...plan.data, directory: join(directory, "data"), onProgress: options.onCorpus });
   using _data = corpus.data;
   const known = new Map((await readResults(resultsPath(directory))).map((result) => [result.key, result]));

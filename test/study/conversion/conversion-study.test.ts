@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -32,8 +32,8 @@ beforeAll(() => {
   writeFileSync(at("text.jsonl"), `${lines.join("\n")}\n`);
 });
 
-async function run(directory: string, signal?: AbortSignal, onStep?: () => void) {
-  const events = conversionStudy(plan, { directory, device: cpu1, threads: 1, signal });
+async function run(directory: string, signal?: AbortSignal, onStep?: () => void, asked = plan) {
+  const events = conversionStudy(asked, { directory, device: cpu1, threads: 1, signal });
   for (;;) {
     const next = await events.next();
     if (next.done) return next.value;
@@ -41,10 +41,36 @@ async function run(directory: string, signal?: AbortSignal, onStep?: () => void)
   }
 }
 
+/** A study that stopped in its first run, and what it says to another plan, or after `change`. */
+async function goneOn(name: string, asked: typeof plan, change = () => {}): Promise<unknown> {
+  const controller = new AbortController();
+  await run(at(name), controller.signal, () => controller.abort());
+  change();
+  return run(at(name), undefined, undefined, asked).catch((error) => error.message);
+}
+
 /** Without what a clock says. */
 const numbers = (results: readonly ConversionResult[] | undefined) => results?.map(({ seconds: _, ...rest }) => rest);
 
 describe("a study of conversion", () => {
+  it.each([
+    ["steps", { teacher: { ...plan.teacher, steps: 5 } }, /was begun with recipe\.steps 6, the plan has 5/],
+    ["rate", { teacher: { ...plan.teacher, learningRate: 1e-3 } }, /recipe\.learningRate 0\.005, the plan has 0\.001/],
+    ["model", { teacher: { ...plan.teacher, model: "H8-MHA" } }, /model\.kvHeads 2, the plan has 4/],
+    ["seed", { seed: 77 }, /recipe\.seed/],
+  ])("refuses runs of a plan with another %s", async (name, change, message) => {
+    expect(await goneOn(`other-${name}`, { ...plan, ...change })).toMatch(message);
+  });
+
+  it("refuses runs of other text, and the place of a study of another kind", async () => {
+    const text = readFileSync(at("text.jsonl"), "utf8");
+    const shuffled = () => writeFileSync(at("text.jsonl"), text.trim().split("\n").reverse().join("\n"));
+    expect(await goneOn("other-text", plan, shuffled)).toMatch(/is not the text that the run was begun with/);
+    writeFileSync(at("text.jsonl"), text);
+    mkdirSync(at("demo/trials"), { recursive: true });
+    await expect(run(at("demo"))).rejects.toThrow(/holds a study of another kind/);
+  });
+
   it("trains, converts, uptrains and compares; stopped, it goes on to the same numbers; it tells people", async () => {
     const results = (await run(at("whole"))) as ConversionResult[];
     expect(results.map(({ name }) => name)).toEqual([

@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { lockDirectory } from "../../../src/files/lock.ts";
+import { ownMark, parseMark } from "../../../src/files/process-mark.ts";
 import { appendResult, type Result, readResults } from "../../../src/study/numbers/result.ts";
 import { resultsCsv } from "../../../src/study/numbers/results-csv.ts";
 import { mergeStudies } from "../../../src/study/trials/merge.ts";
@@ -41,6 +43,20 @@ test("parts come together, each run once; what was there first stays", async () 
   expect(existsSync(join(trialsPath(out), "H64-MQA-lr0.001-seed2-key2", "model.safetensors"))).toBe(true);
   expect(existsSync(join(trialsPath(out), "H64-MQA-lr0.001-seed3-unfinished"))).toBe(false);
   expect((await mergeStudies(out, [a, b])).added).toBe(0);
+});
+
+test("a study that is worked on is not merged into, and a copy that a kill cut short is made again", async () => {
+  const [part, out] = [await study("p", { seed: 1, loss: 3 }), await study("busy", { seed: 2, loss: 3 })];
+  {
+    using _lock = lockDirectory(out);
+    await expect(mergeStudies(out, [part])).rejects.toThrow(/in use/);
+  }
+  const name = "H64-MQA-lr0.001-seed1-key1";
+  const stale = join(trialsPath(out), `.${name}.999999999-1-${parseMark(ownMark)?.host}.tmp`);
+  mkdirSync(stale);
+  expect((await mergeStudies(out, [part])).copied).toEqual([name]);
+  expect(existsSync(stale)).toBe(false);
+  expect(existsSync(join(trialsPath(out), name, "model.safetensors"))).toBe(true);
 });
 
 test("a part may be a file; one without results is refused and nothing is written", async () => {

@@ -1,11 +1,11 @@
 // A folder that appears whole or not at all: it is filled beside its place under another name, and renamed.
 
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "../error.ts";
-import { makeDirectory } from "../files/directory.ts";
-import { fileError } from "../files/file-error.ts";
-import { ownMark } from "../files/process-mark.ts";
+import { makeDirectory } from "./directory.ts";
+import { fileError } from "./file-error.ts";
+import { mayRun, ownMark } from "./process-mark.ts";
 
 /** Refuses a place where something lies already. @throws InputError if it is a file, or a folder that is not empty. */
 export function checkNewFolder(path: string): void {
@@ -23,9 +23,10 @@ export function checkNewFolder(path: string): void {
 export async function newFolder<T>(path: string, fill: (folder: string) => Promise<T>): Promise<T> {
   checkNewFolder(path);
   const place = resolve(path);
-  const temporary = `${place}.${ownMark}.tmp`;
+  const temporary = join(dirname(place), `.${basename(place)}.${ownMark}.tmp`);
   try {
     makeDirectory(dirname(place));
+    removeStaleFolders(place);
     mkdirSync(temporary);
   } catch (error) {
     throw fileError("create", path, error);
@@ -41,5 +42,14 @@ export async function newFolder<T>(path: string, fill: (folder: string) => Promi
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Removes what killed processes have left of the folder that was to stand at `place`. */
+function removeStaleFolders(place: string): void {
+  const beginning = `.${basename(place)}.`;
+  for (const name of readdirSync(dirname(place))) {
+    const mark = name.startsWith(beginning) && name.endsWith(".tmp") ? name.slice(beginning.length, -4) : "";
+    if (mark !== "" && !mayRun(mark)) rmSync(join(dirname(place), name), { recursive: true, force: true });
   }
 }
