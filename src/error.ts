@@ -68,3 +68,11 @@ export function errorOf({ name, message, stack, ...details }: ErrorData): Error 
   if (name === "InputError") return new InputError(message, details);
   return Object.assign(new Error(message), { name, stack });
 }
+
+/** The most letters of a typed text that a message repeats. */
+const mostQuoted = 80;
+
+/** A text as a message repeats it: in quotes, on one line, not endless. */
+export function quoted(text: string): string {
+  return text.length > mostQuoted ? `${JSON.stringify(text.slice(0, mostQuoted))}…` : JSON.stringify(text);
+}

@@ -1,11 +1,12 @@
 // What fixes a run: its name, its model, how and on what it is trained. Only the model is understood here; recipe and
 // data are the trainer's JSON.
 
-import { InputError } from "../error.ts";
+import { InputError, quoted } from "../error.ts";
 import { isObject, parseJson } from "../files/json-file.ts";
 import { readWhole } from "../files/regular-file.ts";
 import { encodeSealed, notAsWritten, type Seal, sealOf } from "../files/sealed-json.ts";
 import { type ModelConfig, modelConfig } from "../model/config.ts";
+import { shown } from "./difference.ts";
 
 /** What fixes a run. `recipe` and `data` are JSON that only the trainer understands. */
 export interface RunConfig {
@@ -56,13 +57,13 @@ export async function readStoredConfig(path: string): Promise<StoredConfig> {
   if (!isObject(json)) throw fail("must be a JSON object");
   const { format, name, model, recipe, data, origin, tokenizer } = json;
   if (format !== runFormat) {
-    throw fail(`format must be ${runFormat}, found ${JSON.stringify(format)}; is it from another version?`);
+    throw fail(`format must be ${runFormat}, found ${shown(format)}; is it from another version?`);
   }
   if (typeof name !== "string") throw fail("name must be a string");
   if (!isObject(model)) throw fail("model must be an object");
   if (tokenizer !== undefined && typeof tokenizer !== "string") throw fail("tokenizer must be a checksum");
   const extra = Object.keys(json).find((key) => !fields.includes(key));
-  if (extra !== undefined) throw fail(`has an unknown field ${JSON.stringify(extra)}; the file is damaged`);
+  if (extra !== undefined) throw fail(`has an unknown field ${quoted(extra)}; the file is damaged`);
   try {
     const config = checkRunConfig({ name, model: model as unknown as ModelConfig, recipe, data, origin });
     const seal = sealOf(bytes);

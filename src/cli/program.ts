@@ -35,6 +35,7 @@ function root(): Command {
   return new Command("crosslayer")
     .description("Language models whose layers share one KV cache: train them, compare them, run them.")
     .version(ownVersion())
+    .enablePositionalOptions() // what follows `study merge` is of merge, not of study
     .exitOverride()
     .showHelpAfterError("(--help shows what there is)")
     .addHelpText(

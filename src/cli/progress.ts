@@ -39,10 +39,12 @@ function bar(label: string, total: number, start: number): Progress {
 function lines(label: string, total: number, start: number): Progress {
   const left = timeLeft(total, start);
   let next = performance.now() + firstLineSeconds * 1000;
+  let isTold = false; // that all is done
   return {
     update(done, note) {
       const now = performance.now();
-      if (done < total && now < next) return;
+      if (isTold || (done < total && now < next)) return;
+      isTold = done >= total;
       next = now + lineEverySeconds * 1000;
       console.error(`${label} ${integerText(done)}/${integerText(total)}  ${note}  ${left(done)} left`);
     },

@@ -126,7 +126,7 @@ function checkRope({ headDim, ropeDim = headDim, ropeScaling, noRope = [], layer
   const torn = sharing.findIndex((owner, layer) => noRope.includes(owner) !== noRope.includes(layer));
   if (torn < 0) return;
   throw new InputError(
-    `model: layer ${torn} borrows from ${sharing[torn]}, and rotary embedding is left out (noRope) in one of them alone; share among layers that are alike in it`,
+    `model: sharing: layer ${torn} borrows from ${sharing[torn]}, and rotary embedding is left out (noRope) in one of them alone; share among layers that are alike in it`,
   );
 }
 

@@ -1,7 +1,7 @@
 // Models by name: the paper's scheme `H<head dim>-<MHA|GQA<n>|MQA>[-CLA<n>[-<pattern>]]` on a family of sizes, and
 // `-MLP<width>` after it where the MLP is not the family's. A family is one of the paper's scales, or the one dial `depth`.
 
-import { InputError } from "../error.ts";
+import { InputError, quoted } from "../error.ts";
 import { checkLayers, type ModelConfig, type ModelOptions, modelConfig } from "./config.ts";
 import { checkSharing, type Pattern, patterns, type Sharing, share, unshared } from "./sharing.ts";
 
@@ -33,9 +33,9 @@ export function namedModel(name: string, family: Family): ModelConfig {
   const match = scheme.exec(name);
   if (!match) {
     const right = rightCase(name);
-    if (right !== undefined) throw new InputError(`model name: found "${name}"; did you mean ${right}?`);
+    if (right !== undefined) throw new InputError(`model name: found ${quoted(name)}; did you mean ${right}?`);
     throw new InputError(
-      `model name: found "${name}"; expected H<head dim>-<MHA|GQA<KV heads>|MQA>[-CLA<factor>[-<${patterns.slice(1).join("|")}>]][-MLP<width>], as in H64-MQA-CLA2`,
+      `model name: found ${quoted(name)}; expected H<head dim>-<MHA|GQA<KV heads>|MQA>[-CLA<factor>[-<${patterns.slice(1).join("|")}>]][-MLP<width>], as in H64-MQA-CLA2`,
     );
   }
   const [, dim, kind, groups, list, factor, pattern, mlp] = match;
@@ -62,10 +62,13 @@ function rightCase(name: string): string | undefined {
 
 /** A sharing as the command line writes it: a factor `2`, a pattern `2-KeepEnds`, or a list `0,0,2,2`. */
 export function parseSharing(text: string, layers: number): Sharing {
+  checkLayers(layers);
   if (/^\d+(,\d+)+$/.test(text)) return checkSharing(text.split(",").map(Number), layers);
   const match = /^(?:CLA)?(\d+)(?:-(\w+))?$/.exec(text);
   if (match) return share(layers, Number(match[1]), patternNamed(match[2]));
-  throw new InputError(`sharing: found "${text}"; expected a factor (2), a pattern (2-KeepEnds) or a list (0,0,2,2)`);
+  throw new InputError(
+    `sharing: found ${quoted(text)}; expected a factor (2), a pattern (2-KeepEnds) or a list (0,0,2,2)`,
+  );
 }
 
 function headCount(headDim: number, width: number): number {
@@ -83,6 +86,6 @@ function headCount(headDim: number, width: number): number {
 function patternNamed(name: string | undefined): Pattern {
   if (name === undefined) return "even";
   const found = patterns.find((pattern) => pattern.toLowerCase() === name.toLowerCase());
-  if (!found) throw new InputError(`sharing pattern: found "${name}"; expected one of ${patterns.join(", ")}`);
+  if (!found) throw new InputError(`sharing pattern: found ${quoted(name)}; expected one of ${patterns.join(", ")}`);
   return found;
 }

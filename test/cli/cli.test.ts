@@ -223,6 +223,8 @@ describe("crosslayer study", () => {
     const again = await crosslayer(args);
     expect(again.err.match(/done before/g)).toHaveLength(2);
 
+    const merged = await crosslayer(["study", "merge", at("study"), "--out", at("merged")]);
+    expect(merged.out).toMatch(/results\.jsonl: \d+ runs, \d+ of them new, \d+ with their weights/);
     const trial = readdirSync(join(at("study"), "trials")).find((name) => name.startsWith("H8-MQA-lr")) as string;
     const measured = await crosslayer(["eval", join(at("study"), "trials", trial), "--json"]);
     const { loss, bytes } = JSON.parse(measured.out);

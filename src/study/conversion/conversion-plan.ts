@@ -81,9 +81,21 @@ export function conversionPlan(input: unknown): ConversionPlan {
   if (given.length === 0) {
     throw new InputError(`conversion plan: sharings: "search" needs another sharing, whose KV bytes it keeps to`);
   }
-  for (const sharing of given) parseSharing(sharing, plan.family.layers);
-  teacherModel(plan, plan.data.vocab);
+  named("teacher.model", () => teacherModel(plan, plan.data.vocab));
+  for (const [i, sharing] of plan.sharings.entries()) {
+    if (sharing !== "search") named(`sharings.${i}`, () => parseSharing(sharing, plan.family.layers));
+  }
   return plan;
+}
+
+/** What `work` comes to; where it is a mistake, with the key that it is about. */
+function named<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw InputError.at(place, error.message, { shown: `conversion plan: ${place}`, cause: error });
+  }
 }
 
 /** The config of a plan's teacher, for a vocabulary. */

@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { z } from "zod";
-import { InputError } from "../../error.ts";
+import { InputError, quoted } from "../../error.ts";
 import { readWholeText } from "../../files/regular-file.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { depthFamily, type Family, namedModel } from "../../model/name.ts";
@@ -78,7 +78,7 @@ export function studyPlan(input: StudyPlanInput): StudyPlan {
   if (!parsed.success) throw planMistake(schema, parsed.error.issues);
   const plan = parsed.data;
   checkRecipe(plan);
-  for (const name of plan.models) planModel(plan, name, plan.data.vocab);
+  for (const [i, name] of plan.models.entries()) checkModel(plan, name, `models.${i}`);
   const both = plan.tuningSeeds?.find((seed) => plan.seeds.includes(seed));
   if (both !== undefined) {
     throw new InputError(
@@ -89,10 +89,20 @@ export function studyPlan(input: StudyPlanInput): StudyPlan {
     const missing = [model, against].find((name) => !plan.models.includes(name));
     if (missing === undefined) continue;
     throw new InputError(
-      `study plan: contrasts name ${missing}, which is not among models${nearest(missing, plan.models)}`,
+      `study plan: contrasts name ${quoted(missing)}, which is not among models${nearest(missing, plan.models)}`,
     );
   }
   return plan.match ? matched(plan) : plan;
+}
+
+/** Throws InputError, naming the model's place, where a model of the plan cannot be. */
+function checkModel(plan: StudyPlan, name: string, place: string): void {
+  try {
+    planModel(plan, name, plan.data.vocab);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw InputError.at(place, error.message, { shown: `study plan: ${place}`, cause: error });
+  }
 }
 
 /** What a plan's recipe may say: what a run's may, but for what the plan itself says of its runs. */
@@ -126,7 +136,7 @@ export async function loadPlan(nameOrPath: string): Promise<StudyPlan> {
   if (!existsSync(nameOrPath)) {
     const names = Object.keys(presets);
     throw new InputError(
-      `study: "${nameOrPath}" is no preset and no file; presets are ${names.join(", ")}${nearest(nameOrPath, names)}`,
+      `study: ${quoted(nameOrPath)} is no preset and no file; presets are ${names.join(", ")}${nearest(nameOrPath, names)}`,
     );
   }
   const text = readWholeText(nameOrPath);
