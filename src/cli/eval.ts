@@ -11,7 +11,7 @@ import { probeNames, usualContexts } from "../eval/probes/probes.ts";
 import { tasks } from "../eval/tasks/task-table.ts";
 import { engineSchema } from "../generate/engine-options.ts";
 import { checked, kebabCase } from "../options.ts";
-import { type CorpusRecord, corpusRecordSchema } from "../text/corpus-record.ts";
+import { type CorpusRecord, checkPlace, corpusRecordSchema, isTextOf } from "../text/corpus-record.ts";
 import { isPrepared, openPrepared } from "../text/prepared.ts";
 import { openSource, type Source } from "../text/source.ts";
 import { Sides } from "../text/split.ts";
@@ -99,7 +99,8 @@ async function runPerplexity(run: RunDirectory, flags: Flags): Promise<void> {
   const spec = flags.data ?? own.source;
   if (spec === undefined) throw new InputError("eval: --data is missing; try --data sotu, or a file of your own");
   const field = flags.field ?? (spec === own.source ? own.field : undefined);
-  const side = flags.split ?? (spec === own.source ? "validation" : "all");
+  if (flags.data === undefined) checkPlace(own);
+  const side = flags.split ?? (spec === own.source || isTextOf(own, spec) ? "validation" : "all");
   const tokenizer = run.loadTokenizer();
   const documents = isPrepared(spec)
     ? shardDocuments(spec, side, run.tokenizer)

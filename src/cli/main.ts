@@ -25,6 +25,9 @@ try {
   else if (told instanceof InputError) {
     console.error(`${pc.red("error:")} ${told.inWordsOf((name) => `--${kebabCase(name)}`)}`);
     process.exitCode = 1;
+  } else if ((error as Error).name === "EngineCrash") {
+    console.error(`${pc.red("error:")} ${(error as Error).message}; it may have been short of memory: ask for less`);
+    process.exitCode = 1;
   } else throw error;
 }
 

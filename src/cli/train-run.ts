@@ -11,7 +11,7 @@ import type { Precision } from "../model/precision.ts";
 import { checked } from "../options.ts";
 import type { Device } from "../runtime/device.ts";
 import { type Corpus, knownVocab, openCorpus } from "../text/corpus.ts";
-import { corpusRecord, corpusRecordSchema, reopenCorpus } from "../text/corpus-record.ts";
+import { checkPlace, corpusRecord, corpusRecordSchema, isTextOf, reopenCorpus } from "../text/corpus-record.ts";
 import { openTokenizer } from "../text/tokenizer-file.ts";
 import { fittingStep } from "../train/fitting-step.ts";
 import { type Recipe, recipe, recipeSchema } from "../train/recipe.ts";
@@ -155,7 +155,9 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
   if (run.finished) throw new InputError(`${flags.out}: this run is finished; evaluate it, or train another`);
   const { model } = run.config;
   const stored = recipe(run.config.recipe as Recipe);
-  const data = checked(corpusRecordSchema, run.config.data, `${flags.out}: data`);
+  const record = checked(corpusRecordSchema, run.config.data, `${flags.out}: data`);
+  const isMoved = flags.data !== undefined && isTextOf(record, flags.data); // prepared text lies elsewhere now
+  const data = isMoved ? { ...record, source: flags.data as string } : record;
   const isVouched = await run.checkCheckpoint();
   if (isVouched === false) {
     console.error(
@@ -170,6 +172,7 @@ export async function resumedRun(flags: TrainFlags, device: Device): Promise<Tra
     }
   };
   differs("data", flags.data, data.source);
+  checkPlace(data);
   differs("field", flags.field, data.field ?? "text");
   differs("validation fraction", flags.validationFraction, data.validationFraction ?? standard.validationFraction);
   differs("context", flags.context, model.context);

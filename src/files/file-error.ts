@@ -50,7 +50,9 @@ export function fileError(action: string, path: string, error: unknown): unknown
  */
 export function systemError(error: unknown): unknown {
   const { syscall, path, message } = error as NodeJS.ErrnoException;
-  if (error instanceof RangeError && /allocation failed|Invalid (?:typed )?array (?:buffer )?length/i.test(message)) {
+  const isRefused =
+    error instanceof RangeError && /allocation failed|Invalid (?:typed )?array (?:buffer )?length/i.test(message);
+  if (isRefused || /\bbad_alloc\b|Failed to allocate memory|WebAssembly\.\w+\(\): Out of memory/.test(message)) {
     return new InputError(`memory: there is less than this needs (${message}); ask for less, or free some`, {
       cause: error,
     });

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { InputError } from "../error.ts";
 import { type Corpus, type CorpusOptions, openCorpus } from "./corpus.ts";
+import { isPrepared, preparedIdentity } from "./prepared.ts";
 
 /** What fixes a run's text. Runs from before lack some of it. */
 export const corpusRecordSchema = z.object({
@@ -26,9 +27,17 @@ export type CorpusRecord = Readonly<z.output<typeof corpusRecordSchema>>;
 
 /** What to keep of a corpus. */
 export function corpusRecord({ tokenizer, data, ...corpus }: Corpus): CorpusRecord {
-  const { source, field, validationFraction, testFraction, identity } = corpus;
+  const { source, directory, field, validationFraction, testFraction, identity } = corpus;
   const { tokens } = data.train;
-  return { source, field, vocab: tokenizer.vocab, validationFraction, testFraction, tokens, identity };
+  return {
+    source: directory ?? source,
+    field,
+    vocab: tokenizer.vocab,
+    validationFraction,
+    testFraction,
+    tokens,
+    identity,
+  };
 }
 
 /**
@@ -48,6 +57,19 @@ export async function reopenCorpus(
     throw error;
   }
   return corpus;
+}
+
+/** Whether prepared text at `directory` is the text of a record, wherever that lay. */
+export function isTextOf({ identity }: Partial<CorpusRecord>, directory: string): boolean {
+  return identity !== undefined && isPrepared(directory) && preparedIdentity(directory) === identity;
+}
+
+/** Throws InputError where a record is of prepared text and does not say where that lies, as runs from before do not. */
+export function checkPlace({ source, identity, validationFraction }: Partial<CorpusRecord>): void {
+  if (source === undefined || identity === undefined || validationFraction !== undefined || isPrepared(source)) return;
+  throw new InputError(
+    `${source}: the run was begun with prepared text, which does not lie there; name its directory by --data`,
+  );
 }
 
 /** Throws InputError where `corpus` is not the text of `record`. */

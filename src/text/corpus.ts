@@ -31,6 +31,8 @@ export interface CorpusOptions {
 /** A tokenizer and the sides of its dataset. */
 export interface Corpus {
   readonly source: string;
+  /** Where prepared text lies; `source` says where that came from. */
+  readonly directory?: string;
   /** The field that has the text, where it is not the usual one. */
   readonly field?: string | undefined;
   /** About how many of the documents are held out; undefined of prepared text, whose sides were made with it. */

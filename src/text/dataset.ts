@@ -5,6 +5,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../error.ts";
+import { writeAtomic } from "../files/atomic-file.ts";
+import { readWhole } from "../files/regular-file.ts";
+import { encodeSealed } from "../files/sealed-json.ts";
 import { type BpeTrainingOptions, PieceCounts, trainBpe } from "./bpe-training.ts";
 import { openShard, type Shard } from "./shard.ts";
 import { removeLeftovers, ShardWriter } from "./shard-writer.ts";
@@ -57,16 +60,30 @@ export async function prepareDataset(options: DatasetOptions): Promise<Dataset> 
   ).slice(0, 16);
   const made = testFraction > 0 ? sides : sides.slice(0, 2);
   const paths = new Map(made.map((side) => [side, join(directory, `${key}-${side}.shard`)]));
+  const digestsPath = join(directory, `${key}-shards.json`);
   if ([...paths.values()].every((path) => existsSync(path))) {
     const kept = await openAll(paths).catch((error) => {
       if (error instanceof InputError) return undefined; // damaged: made again
       throw error;
     });
-    if (kept) return kept;
+    if (kept && areKept(digestsPath, kept)) return kept;
+    kept?.[Symbol.dispose]();
   }
   removeLeftovers(directory);
   await write(options, paths, new Sides(source.name, validationFraction, testFraction));
-  return openAll(paths);
+  const written = await openAll(paths);
+  await writeAtomic(digestsPath, [encodeSealed(digestsOf(written))]);
+  return written;
+}
+
+/** What a dataset's shards hold, by side. */
+function digestsOf({ train, validation, test }: Dataset): object {
+  return { train: train.digest, validation: validation.digest, ...(test && { test: test.digest }) };
+}
+
+/** Whether shards are those of their sides; of shards from before nobody says. */
+function areKept(path: string, dataset: Dataset): boolean {
+  return !existsSync(path) || readWhole(path).equals(encodeSealed(digestsOf(dataset)));
 }
 
 async function write(options: DatasetOptions, paths: ReadonlyMap<Side, string>, divided: Sides): Promise<void> {

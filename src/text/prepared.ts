@@ -1,7 +1,6 @@
 // Text made ready once, for any machine: a tokenizer and token shards in a directory that says what they hold by content.
 // Whoever has the directory needs no text.
 
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -127,6 +126,15 @@ export function preparedVocab(directory: string): number {
   return readManifest(join(directory, manifestName)).vocab;
 }
 
+/** A hash of what a prepared text says that it holds. @throws InputError where what describes it cannot be read. */
+export function preparedIdentity(directory: string): string {
+  return identityOf(readManifest(join(directory, manifestName)));
+}
+
+function identityOf({ tokenizer, shards }: Manifest): string {
+  return digestOf(JSON.stringify([tokenizer, ...sides.map((side) => shards[side])]));
+}
+
 /** Opens a prepared text. @throws InputError where a file is missing, damaged, or not the one that was prepared. */
 export async function openPrepared(directory: string): Promise<Corpus> {
   const manifest = readManifest(join(directory, manifestName));
@@ -147,12 +155,10 @@ export async function openPrepared(directory: string): Promise<Corpus> {
     throw error;
   }
   const { train, validation, test } = shards as Record<Side, Shard>;
-  const identity = createHash("sha256")
-    .update(JSON.stringify([manifest.tokenizer, ...sides.map((side) => manifest.shards[side])]))
-    .digest("hex");
   return {
     source: manifest.source,
-    identity,
+    directory,
+    identity: identityOf(manifest),
     tokenizer,
     data: {
       ...{ train, validation, test },

@@ -1,7 +1,7 @@
 // What `train --resume` takes up and what it refuses: options, config, tokenizer and text are those that the run was begun
 // with, or are named with both values.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { begunRun, resumedRun, type TrainFlags } from "../../src/cli/train-run.ts";
@@ -9,6 +9,8 @@ import { InputError } from "../../src/error.ts";
 import { encodeSealed } from "../../src/files/sealed-json.ts";
 import type { Device, Traits } from "../../src/runtime/device.ts";
 import { openDevice } from "../../src/runtime/open-device.ts";
+import { prepareText } from "../../src/text/prepared.ts";
+import { openSource } from "../../src/text/source.ts";
 import { scratch } from "../files/scratch.ts";
 
 const said = vi.spyOn(console, "error").mockImplementation(() => {});
@@ -57,6 +59,25 @@ describe("a run is taken up", () => {
       seed: 3,
     });
     await resume({ ...flags, tokenizer: join(flags.out, "tokenizer.json"), tokens: 8 * 4 * 16, precision: "float32" });
+  });
+
+  test("on prepared text, by its directory, wherever that lies now; not with other prepared text", async () => {
+    const directory = scratch();
+    writeFileSync(join(directory, "text.jsonl"), jsonl(lines));
+    const [shards, moved, other] = ["shards", "moved", "other"].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const asked = { source: openSource(join(directory, "text.jsonl")), fraction: 0.15, vocab: 280 };
+    await prepareText({ ...asked, directory: shards });
+    await prepareText({ ...asked, fraction: 0.2, directory: other });
+    const { out } = await begun({ data: shards });
+    await resume({ out });
+    renameSync(shards, moved);
+    await expect(resume({ out })).rejects.toThrow(/does not lie there; name its directory by --data/);
+    await resume({ out, data: moved });
+    await expect(resume({ out, data: other })).rejects.toThrow(/the run has data .*shards", found .*other"/);
   });
 
   test("with another micro-batch, saying that bits differ; and is saved and validated as asked", async () => {

@@ -32,6 +32,23 @@ const sourceOf = (texts: readonly string[], name = "memory") => {
 const tokenizer = trainBpe(documents, { vocab: 280 });
 
 describe("prepareDataset", () => {
+  it("makes kept shards again where they are those of other sides", async () => {
+    const options = { source: sourceOf(documents), tokenizer, directory: directoryOf(), validationFraction: 0.3 };
+    const digests = async () => {
+      using dataset = await prepareDataset(options);
+      return [dataset.train.digest, dataset.validation.digest];
+    };
+    const before = await digests();
+    const [train, validation] = ["train.shard", "validation.shard"].map((end) =>
+      join(options.directory, readdirSync(options.directory).find((name) => name.endsWith(end)) as string),
+    ) as [string, string];
+    const bytes = readFileSync(train);
+    writeFileSync(train, readFileSync(validation));
+    writeFileSync(validation, bytes);
+    expect(await digests()).toEqual(before);
+    expect(options.source.reads).toBe(2);
+  });
+
   it("has every document on its side, after an end of text", async () => {
     using dataset = await prepareDataset({
       source: sourceOf(documents),
@@ -77,7 +94,7 @@ describe("prepareDataset", () => {
       await prepare({ validationFraction: 0.31 }),
     ];
     expect(new Set([first, ...others]).size).toBe(5);
-    expect(readdirSync(directory)).toHaveLength(10);
+    expect(readdirSync(directory).filter((name) => name.endsWith(".shard"))).toHaveLength(10);
   });
 
   it("makes again what is damaged or half there", async () => {
