@@ -7,6 +7,7 @@ import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { conclude } from "../study/numbers/conclusions.ts";
 import { thinCurve } from "../study/numbers/curve.ts";
+import { questionPath, readQuestion } from "../study/numbers/question.ts";
 import { type CurvePoint, type Result, readResults } from "../study/numbers/result.ts";
 import { learningRateSweep } from "../study/numbers/summary.ts";
 import { finding } from "../study/report/finding.ts";
@@ -56,6 +57,7 @@ export class ServedStudy {
     const trials = await trialNames(this.directory);
     const files = [
       resultsPath(this.directory),
+      questionPath(this.directory),
       ...trials.map((trial) => join(trialsPath(this.directory), trial, "metrics.jsonl")),
     ];
     const states = await Promise.all(
@@ -79,9 +81,10 @@ export class ServedStudy {
     const done = new Set(results.map(({ key }) => key));
     const open = trials.filter((trial) => !done.has(keyOfTrial(trial)));
     const live = await Promise.all(open.map((trial) => liveRun(join(trialsPath(this.directory), trial))));
-    const concluded = conclude(results);
+    const { title, contrasts } = (await readQuestion(this.directory)) ?? {};
+    const concluded = conclude(results, contrasts);
     return {
-      title: basename(this.directory),
+      title: title ?? basename(this.directory),
       finding: results.length === 0 ? [] : finding(concluded),
       results: results.map((result): Result & { id?: string } => {
         const id = this.#ids.get(result.key);

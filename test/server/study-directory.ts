@@ -3,6 +3,7 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { namedModel, RunDirectory, recipe, trainBpe } from "crosslayer";
+import { writeQuestion } from "../../src/study/numbers/question.ts";
 import { appendResult } from "../../src/study/numbers/result.ts";
 import { lively } from "../model/tiny.ts";
 
@@ -13,6 +14,8 @@ const size = { tokens: 1000, documents: 10, bytes: 4000, words: 800 };
 export async function writeStudy(directory: string): Promise<string> {
   const { json, vocab } = trainBpe([text.repeat(20)], { vocab: 290 });
   mkdirSync(join(directory, "trials"), { recursive: true });
+  const contrasts = [{ model: "H16-MQA-CLA2", against: "H16-MQA" }];
+  await writeQuestion(directory, { title: "Half the KV cache?", contrasts });
   for (const [i, name] of ["H16-MQA", "H16-MQA-CLA2", "H16-MQA-CLA4"].entries()) {
     const model = namedModel(name, { layers: 4, width: 64, mlpWidth: 160, vocab, context: 256 });
     const plan = recipe({ steps: 100, batch: 2, learningRate: 0.01, seed: 1 });

@@ -7,6 +7,7 @@ import { makeDirectory } from "../../files/directory.ts";
 import { lockDirectory } from "../../files/lock.ts";
 import { type CorpusOptions, openCorpus } from "../../text/corpus.ts";
 import type { TrainStep } from "../../train/training.ts";
+import { writeQuestion } from "../numbers/question.ts";
 import { appendResult, type Result, readResults } from "../numbers/result.ts";
 import { type Done, due, finished, type TrialSpec } from "./due.ts";
 import { openEvaluations } from "./evaluations.ts";
@@ -23,7 +24,7 @@ export type StudyEvent =
 
 /** Where a study keeps its work, and how it is stopped. */
 export interface SweepOptions {
-  /** Gets `results.jsonl`, the corpus and a directory per trial. */
+  /** Gets `results.jsonl`, `question.json`, the corpus and a directory per trial. */
   directory: string;
   threads?: number | undefined;
   /** Devices, as `openDevice` takes them, with a run on each at a time; the CPU, in this process, if not given. */
@@ -71,6 +72,7 @@ export async function* sweep(plan: StudyPlan, options: SweepOptions): AsyncGener
       `${resultsPath(directory)}: has results of other text of ${corpus.source} (its tokens hash to ${corpus.identity.slice(0, 12)}…, not ${was.slice(0, 12)}…); restore the text, or choose another --out`,
     );
   };
+  await writeQuestion(directory, { title: plan.title ?? plan.name, contrasts: plan.contrasts });
   for (const result of finished(plan, done)) yield { kind: "result", result, skipped: true };
 
   const idle = new Set(devices);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { kvBytesPerToken } from "../../../src/model/cost.ts";
+import { readQuestion } from "../../../src/study/numbers/question.ts";
 import type { Result } from "../../../src/study/numbers/result.ts";
 import { writeOutputs } from "../../../src/study/report/outputs.ts";
 import { loadPlan, type StudyPlanInput, studyPlan } from "../../../src/study/trials/plan.ts";
@@ -60,6 +61,17 @@ describe("sweep", () => {
     await expect(run(directory, plan)).rejects.toThrow(/results\.jsonl: has results of other text/);
     rmSync(resultsPath(directory));
     await expect(run(directory, plan)).rejects.toThrow(/changing\.jsonl: is not the text that the run was begun with/);
+  });
+
+  it("keeps its title and what it planned to compare, from the start on", async () => {
+    const directory = join(scratch, "asking");
+    expect(await readQuestion(directory)).toBeUndefined();
+    const contrasts = [{ model: "H8-MQA-CLA2", against: "H8-MQA" }];
+    const { results } = await run(directory, studyPlan({ ...input, title: "Half of it?", contrasts }), 1);
+    expect(results).toBeUndefined();
+    expect(await readQuestion(directory)).toEqual({ title: "Half of it?", contrasts });
+    writeFileSync(join(directory, "question.json"), '{"title": 7}');
+    expect(await readQuestion(directory)).toBeUndefined();
   });
 
   it("stopped anywhere and started again is the sweep that never stopped, and runs nothing twice", async () => {
