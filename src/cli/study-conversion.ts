@@ -1,4 +1,4 @@
-// `crosslayer study --preset convert`: a trained model made to share, and trained on.
+// `npx crosslayer study --preset convert`: a trained model made to share, and trained on.
 
 import { join } from "node:path";
 import pc from "picocolors";

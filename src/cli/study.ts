@@ -75,10 +75,10 @@ async function runStudy(positional: string | undefined, flags: Flags): Promise<v
       (performance.now() - start) / 1000,
       results.reduce((sum, { seconds }) => sum + seconds, 0),
     );
-    const command = `crosslayer study ${asked}${seeds === undefined ? "" : ` --seeds ${seeds}`} --out ${directory}`;
+    const command = `npx crosslayer study ${asked}${seeds === undefined ? "" : ` --seeds ${seeds}`} --out ${directory}`;
     const files = await writeOutputs(directory, results, { plan, command, duration });
     show(results, plan, [...files, resultsPath(directory)]);
-    console.log(`Ask its models, and see what their caches hold: crosslayer serve --study ${directory}`);
+    console.log(`Ask its models, and see what their caches hold: npx crosslayer serve --study ${directory}`);
   });
 }
 
@@ -114,7 +114,7 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
   }
   bar?.stop();
   const { name, learningRate, seed, validation, seconds } = event.result;
-  const quality = `perplexity ${validation.perplexity.toFixed(2)}, ${validation.bitsPerByte.toFixed(3)} bits/byte`;
+  const quality = `validation perplexity ${validation.perplexity.toFixed(2)}, ${validation.bitsPerByte.toFixed(3)} bits/byte`;
   const note = event.skipped ? "done before" : durationText(seconds);
   console.error(`${pc.green("✓")} ${name}, lr ${rateText(learningRate)}, seed ${seed}: ${quality} (${note})`);
   return undefined;

@@ -7,6 +7,7 @@ import { unsharedTwin } from "../../model/cost.ts";
 import { isShared } from "../../model/sharing.ts";
 import type { Comparison, Conclusions } from "../numbers/conclusions.ts";
 import type { Contrast } from "../numbers/contrasts.ts";
+import { reportedText } from "../numbers/result.ts";
 import type { SummaryRow } from "../numbers/summary.ts";
 
 /** The sentences, the most certain first. A comparison that was planned is told as such: corrected for how many were. */
@@ -34,7 +35,7 @@ export function finding({ summary, contrasts, comparisons, supports }: Conclusio
   const saved = `${row.name} keeps ${bytes}: the same memory holds ${Number(times.toPrecision(3))}× the tokens of ${twin.name}.`;
   const lines = [
     saved,
-    `Perplexity is ${estimateText(row.perplexity)} where ${twin.name} has ${estimateText(twin.perplexity)}: ${plannedVerdict(planOf(row, twin)) ?? verdict(row, between(row, twin))}.`,
+    `${reportedText(summary.flatMap(({ runs }) => runs)) === "test" ? "Test" : "Validation"} perplexity is ${estimateText(row.perplexity)} where ${twin.name} has ${estimateText(twin.perplexity)}: ${plannedVerdict(planOf(row, twin)) ?? verdict(row, between(row, twin))}.`,
   ];
   const equals = summary.filter(
     (other) => !isShared(other.model.sharing) && other.kvBytesPerToken === row.kvBytesPerToken,

@@ -1,6 +1,7 @@
 // A summary as a scatter of characters: bytes on a logarithmic axis against perplexity. Plain text, 72 columns.
 
 import { bytesText } from "../../charts/quantity.ts";
+import { reportedText } from "../numbers/result.ts";
 import type { SummaryRow } from "../numbers/summary.ts";
 
 const width = 72;
@@ -42,7 +43,7 @@ export function terminalChart(summary: readonly SummaryRow[]): string {
   const drawn = canvas.map((line, i) => `${ticks[i]}${line.join("")}`.trimEnd());
   const [rule, labels] = byteAxis(rows, x.at);
   return [
-    "perplexity".padStart(margin + 1),
+    `${reportedText(rows.flatMap(({ runs }) => runs))} perplexity`.padStart(margin + 1),
     ...drawn,
     rule,
     labels,

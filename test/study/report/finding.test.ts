@@ -16,12 +16,21 @@ test("says first what is certain: a model, its twin without sharing, and what th
 
 test("says better or worse only where seeds tell it from chance", () => {
   const [, twin, equal] = findingOf(madeStudy(losses, { noise: 0.0001 }));
-  expect(twin).toMatch(/^Perplexity is [\d.]+ ± [\d.]+ where H64-MQA has .*: sharing is worse by 0\.02\d ± 0\.000/);
+  expect(twin).toMatch(
+    /^Validation perplexity is [\d.]+ ± [\d.]+ where H64-MQA has .*: sharing is worse by 0\.02\d ± 0\.000/,
+  );
   expect(equal).toMatch(/^H32-MQA, with the same bytes and nothing shared, has .*: sharing is better by 0\.0\d+ ± /);
   const noisy = findingOf(madeStudy(losses, { noise: 0.2 }));
   expect(noisy[1]).toMatch(/3 seeds do not tell them apart \(H64-MQA-CLA2 [+−]/);
   const once = findingOf(madeStudy(losses, { seeds: [1] }));
   for (const line of once.slice(1)) expect(line).toContain("one seed tells nothing of chance");
+});
+
+test("names the text that perplexities are of", () => {
+  const results = madeStudy(losses, { noise: 0.0001 });
+  const tested = results.map((result) => ({ ...result, test: result.validation }));
+  expect(findingOf(results)[1]).toMatch(/^Validation perplexity is /);
+  expect(findingOf(tested)[1]).toMatch(/^Test perplexity is /);
 });
 
 test("tells what was planned as it was planned, with its interval", () => {

@@ -41,7 +41,7 @@ test("a run that diverged says so", () => {
 
 test("the terminal's chart", () => {
   expect(terminalChart(summary)).toMatchInlineSnapshot(`
-    "perplexity
+    "validation perplexity
       83.62 ┤
             │ ○ H32-MQA
             │
