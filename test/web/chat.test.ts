@@ -1,6 +1,9 @@
 // The chat in a browser, against a real server whose completions are answered here where a test needs them to be so: what
 // comes of a context that runs full, of a model that is not loaded, of a reload.
 
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Browser, Page, Request } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ModelCard, ModelsReply } from "../../src/server/page-api.ts";
@@ -102,6 +105,60 @@ describe.skipIf(!browserPath)("the chat", () => {
     await page.reload();
     await page.getByRole("button", { name: "Send" }).waitFor();
     expect(await page.locator(".turn").count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  it("tells a server that is lost while it writes, or ends too early, from an answer that is done", async () => {
+    await using window = await opened();
+    const { page } = window;
+    await page.getByText("Send lets both models go on with the text below.").waitFor();
+    await page.getByLabel("Side by side").uncheck();
+    const [whole] = eventsOf({ text: "half an", prompt: 10 }).split("data: [DONE]");
+    await page.route(/\/v1\/completions$/, (route) =>
+      route.fulfill({ contentType: "text/event-stream", body: whole as string }),
+    );
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText(/^The answer broke off/).waitFor();
+    await page.getByText("Failed", { exact: true }).waitFor();
+    expect(await page.locator(".answer .text").innerText()).toBe("half an");
+
+    const dying = createServer((_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream", "content-length": 10_000 });
+      response.write(whole, () => response.destroy());
+    }).listen(0, "127.0.0.1");
+    await once(dying, "listening");
+    const { port } = dying.address() as AddressInfo;
+    await page.unroute(/\/v1\/completions$/);
+    await page.route(/\/v1\/completions$/, (route) => route.continue({ url: `http://127.0.0.1:${port}/` }));
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    await page.getByText(/^The server went away before the answer had ended/).waitFor();
+    await page.getByText("Failed", { exact: true }).waitFor();
+    dying.close();
+  });
+
+  it("takes a question back to be changed, with its answers", async () => {
+    await using window = await opened();
+    const { page, problems } = window;
+    const bodies: Body[] = [];
+    await answering(page, (body) => {
+      bodies.push(body);
+      return { text: " well", prompt: 10 };
+    });
+    await chat(page, "One?");
+    await answered(page, 2);
+    expect(await page.locator(".answer .text").first().textContent()).toBe("well");
+    await chat(page, "Two?");
+    await answered(page, 4);
+    expect(await page.getByRole("button", { name: "Edit" }).count()).toBe(1); // of the last question
+    await page.getByRole("button", { name: "Edit" }).click();
+    expect(await page.locator(".turn").count()).toBe(1);
+    expect(await page.getByLabel("Message").inputValue()).toBe("Two?");
+    await page.keyboard.press("End");
+    await page.keyboard.type("?!");
+    await page.keyboard.press("Enter");
+    await answered(page, 4);
+    expect(bodies[4]?.messages.at(-1)?.content).toBe("Two??!");
+    expect(bodies[4]?.messages.map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
     expect(problems).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 // Where a question is written: below what was said, as wide as it. Enter sends; Shift+Enter breaks the line.
 
+import type { RefObject } from "preact";
 import type { Mode } from "./turn.ts";
 
 /** The form. */
@@ -9,12 +10,13 @@ export function Composer(props: {
   busy: boolean;
   ready: boolean;
   empty: boolean;
+  field: RefObject<HTMLTextAreaElement | null>;
   onPrompt: (prompt: string) => void;
   onSend: () => void;
   onStop: () => void;
   onClear: () => void;
 }) {
-  const { mode, prompt, busy, ready, empty, onPrompt, onSend, onStop, onClear } = props;
+  const { mode, prompt, busy, ready, empty, field, onPrompt, onSend, onStop, onClear } = props;
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || event.isComposing) return;
     if (event.shiftKey && !(event.ctrlKey || event.metaKey)) return;
@@ -31,7 +33,13 @@ export function Composer(props: {
     >
       <label class="field">
         <span>{mode === "chat" ? "Message" : "Text to continue"}</span>
-        <textarea rows={2} value={prompt} onInput={(event) => onPrompt(event.currentTarget.value)} onKeyDown={onKey} />
+        <textarea
+          ref={field}
+          rows={2}
+          value={prompt}
+          onInput={(event) => onPrompt(event.currentTarget.value)}
+          onKeyDown={onKey}
+        />
       </label>
       <div class="actions">
         {/* Keys: one button that turned from Stop to Send while it is clicked would send. */}

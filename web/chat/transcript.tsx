@@ -7,32 +7,47 @@ import type { ModelCard } from "../../src/server/page-api.ts";
 import { useColor } from "../models.ts";
 import { CopyButton } from "../parts/copy.tsx";
 import { heldBytes } from "./cost.tsx";
-import { type Answer, isOpen, type Side, type Turn } from "./turn.ts";
+import { type Answer, isOpen, type Mode, type Side, type Turn } from "./turn.ts";
 
-/** The turns of one mode; `onAgain` asks a side the last question again; `visible` unless another view is shown. */
+/**
+ * The turns of one mode; `onAgain` asks a side the last question again, `onEdit` takes that question back to be changed;
+ * `visible` unless another view is shown.
+ */
 export function Transcript(props: {
   turns: readonly Turn[];
   cardOf: (id: string) => ModelCard | undefined;
   onAgain: ((turn: Turn, side: Side) => void) | undefined;
+  onEdit: ((turn: Turn) => void) | undefined;
+  unsaid: string;
   visible: boolean;
 }) {
-  const { turns, cardOf, onAgain, visible } = props;
+  const { turns, cardOf, onAgain, onEdit, unsaid, visible } = props;
   const last = turns.at(-1);
   useFollow(turns, visible);
   return (
     <div class="transcript">
+      {turns.length === 0 && <p class="unsaid">{unsaid}</p>}
       {turns.map((turn) => (
         <article key={turn.id} class={`turn ${turn.mode}`}>
           <p class="question">
             <span class="hidden-text">{turn.mode === "chat" ? "You: " : "Text to continue: "}</span>
             {turn.question}
           </p>
+          {turn === last && onEdit && (
+            <div class="edit">
+              <button type="button" class="quiet" onClick={() => onEdit(turn)}>
+                Edit
+              </button>
+            </div>
+          )}
           <div class={Object.keys(turn.answers).length > 1 ? "columns two" : "columns"}>
             {(["left", "right"] as const).map((side) => {
               const answer = turn.answers[side];
               if (!answer) return null;
               const again = turn === last && onAgain ? () => onAgain(turn, side) : undefined;
-              return <Written key={side} answer={answer} card={cardOf(answer.model)} onAgain={again} />;
+              return (
+                <Written key={side} mode={turn.mode} answer={answer} card={cardOf(answer.model)} onAgain={again} />
+              );
             })}
           </div>
         </article>
@@ -41,9 +56,15 @@ export function Transcript(props: {
   );
 }
 
-function Written(props: { answer: Answer; card: ModelCard | undefined; onAgain: (() => void) | undefined }) {
-  const { answer, card, onAgain } = props;
-  const { name, text, usage, notes, error, firstText, rate } = answer;
+function Written(props: {
+  mode: Mode;
+  answer: Answer;
+  card: ModelCard | undefined;
+  onAgain: (() => void) | undefined;
+}) {
+  const { mode, answer, card, onAgain } = props;
+  const text = mode === "chat" ? answer.text.trimStart() : answer.text; // models begin an answer with a blank
+  const { name, usage, notes, error, firstText, rate } = answer;
   const color = useColor(name);
   const tokens = usage.prompt + usage.completion;
   return (

@@ -87,6 +87,10 @@ export function useChat() {
     again(turn: Turn, side: Side, card: ModelCard, manner: Manner) {
       void ask(turn, turns.slice(0, turns.indexOf(turn)), side, card, manner);
     },
+    /** Takes a question back, with its answers. */
+    takeBack({ id }: Turn) {
+      setTurns((all) => all.filter((turn) => turn.id !== id));
+    },
     /** Forgets what was said in one mode. */
     clear(mode: Mode) {
       stop();

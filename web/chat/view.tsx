@@ -1,6 +1,6 @@
 // Chat: what does it say, and what does it cost? One prompt to one model, or to two at once, side by side.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ModelCard } from "../../src/server/page-api.ts";
 import { pairOf } from "../models.ts";
 import { ModelChoice, Segments } from "../parts/field.tsx";
@@ -34,8 +34,9 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
   const [prompts, setPrompts] = useState(readyPrompts);
   const [texts, setTexts] = useState<SamplingTexts>(usualSampling);
   const [system, setSystem] = useState("");
-  const { turns, busy, send, again, stop, clear } = useChat();
+  const { turns, busy, send, again, takeBack, stop, clear } = useChat();
   const [chosenMode, setMode] = useState<Mode | undefined>(turns.at(-1)?.mode);
+  const field = useRef<HTMLTextAreaElement>(null);
   const known = cardOf(preselected) !== undefined;
   useEffect(() => {
     const asked = pairOf(models, cardOf(preselected));
@@ -96,7 +97,17 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
       <Transcript
         turns={shown}
         cardOf={cardOf}
+        unsaid={unsaidText(mode, both)}
         visible={visible}
+        onEdit={
+          busy || mode !== "chat"
+            ? undefined
+            : (turn) => {
+                takeBack(turn);
+                setPrompts({ ...prompts, [mode]: turn.question });
+                field.current?.focus();
+              }
+        }
         onAgain={
           usable
             ? (turn, side) => {
@@ -107,7 +118,7 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
         }
       />
       <Composer
-        {...{ mode, prompt, busy, ready, empty: shown.length === 0 }}
+        {...{ mode, prompt, busy, ready, empty: shown.length === 0, field }}
         onPrompt={(text) => setPrompts({ ...prompts, [mode]: text })}
         onSend={onSend}
         onStop={stop}
@@ -115,4 +126,10 @@ export function ChatView(props: { models: readonly ModelCard[]; preselected: str
       />
     </div>
   );
+}
+
+/** What Send does, for a reader who has not asked yet. */
+function unsaidText(mode: Mode, both: boolean): string {
+  const whom = both ? "both models" : "the model";
+  return mode === "chat" ? `Send asks ${whom} the question below.` : `Send lets ${whom} go on with the text below.`;
 }

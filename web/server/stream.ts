@@ -1,6 +1,6 @@
 // A completion as it is written: the OpenAI endpoints' server-sent events as pieces of text with the tokens so far.
 
-import { request } from "./request.ts";
+import { lines, RequestError, request } from "./request.ts";
 
 /** How a completion is drawn. */
 export interface Sampling {
@@ -49,7 +49,10 @@ interface Chunk {
   readonly error?: { readonly message: string };
 }
 
-/** Asks `model` to go on and yields what it writes. Ends early, with an AbortError, when `signal` does. */
+/**
+ * Asks `model` to go on and yields what it writes. Ends early, with an AbortError, when `signal` does.
+ * @throws RequestError if the server ends without saying that the text has.
+ */
 export async function* completion(
   model: string,
   beginning: Beginning,
@@ -64,7 +67,9 @@ export async function* completion(
     stream_options: { include_usage: true, continuous_usage_stats: true },
   };
   const response = await request(path, { method: "POST", body: JSON.stringify(body), signal });
-  for await (const data of events(response)) {
+  for await (const line of lines(response)) {
+    if (!line.startsWith("data:")) continue;
+    const data = line.slice(5).trim();
     if (data === "[DONE]") return;
     const { choices, usage, error } = JSON.parse(data) as Chunk;
     if (error) throw new Error(error.message);
@@ -80,17 +85,5 @@ export async function* completion(
         : undefined,
     };
   }
-}
-
-async function* events(response: Response): AsyncGenerator<string> {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const lines = (rest + decoder.decode(value, { stream: true })).split(/\r?\n/);
-    rest = lines.pop() as string;
-    for (const line of lines) if (line.startsWith("data:")) yield line.slice(5).trim();
-  }
+  throw new RequestError("The answer broke off: the server closed it before its end. Ask again.", 0);
 }
