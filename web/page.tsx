@@ -40,6 +40,7 @@ export function Page() {
                 {views[name]}
               </a>
             ))}
+            <a href="docs">API</a>
           </nav>
           <ThemeButton />
         </div>

@@ -307,6 +307,8 @@ describe.skipIf(!browserPath)("the page", () => {
     const study = (await (await fetch(new URL("/api/study", server.url))).json()) as StudyReply;
     const plot = page.getByRole("img", { name: /perplexity against KV cache/ });
     await plot.waitFor();
+    await page.getByText(study.title, { exact: true }).waitFor();
+    await page.getByRole("region", { name: "Details of H16-MQA-CLA2", exact: true }).waitFor(); // it opens on one that shares
     expect(await plot.locator(".point-name").allTextContents()).toEqual(study.summary.map(({ name }) => name));
     expect(await page.locator("tbody th").allTextContents()).toEqual(study.summary.map(({ name }) => name));
     const asked = study.results.find(({ id }) => id !== undefined);
@@ -369,6 +371,7 @@ describe.skipIf(!browserPath)("the page", () => {
   it("fits a narrow screen: nothing scrolls sideways in any view", async () => {
     await using window = await watched(browser, at("chat"), { viewport: { width: 360, height: 740 } });
     const { page, problems } = window;
+    expect(await page.locator("select").evaluateAll(cutTexts)).toEqual([]);
     await complete(page, "Fellow citizens", 8);
     await expect.poll(() => page.getByText(/^Done/).count()).toBe(2);
     for (const view of views) {
@@ -438,7 +441,7 @@ describe.skipIf(!browserPath)("the page", () => {
     expect(await shifted()).toBeLessThan(0.02);
     await slowDown(page, 8000);
     await complete(page, "Fellow citizens", 19);
-    await page.locator(".transcript > *").first().waitFor(); // the question moves what is below it, at once or under load later
+    await page.locator(".turn").first().waitFor(); // the question moves what is below it, at once or under load later
     const since = await shown();
     await expect.poll(() => page.getByText(/^Done: \d+ tokens$/).count(), { timeout: 30_000 }).toBe(2);
     expect(await shifted(since)).toBeLessThan(0.02);
@@ -456,6 +459,10 @@ describe.skipIf(!browserPath)("the page", () => {
     await using window = await watched(browser, new URL("/docs", server.url).href);
     const { page, problems } = window;
     await page.getByText("/v1/chat/completions").first().waitFor();
+    await page.getByRole("link", { name: "crosslayer" }).click();
+    await page.getByRole("navigation").getByRole("link", { name: "API" }).click();
+    await page.getByRole("heading", { level: 1, name: /^API/ }).waitFor();
+    expect(await findings(page)).toEqual([]);
     expect(problems).toEqual([]);
   });
 
@@ -526,6 +533,19 @@ async function expectHeld(page: Page, column: number, card: ModelCard): Promise<
     expect(text).toContain(`, ${bytesText(taken * card.unsharedKvBytesPerToken)} without sharing`);
   }
   return taken * card.kvBytesPerToken;
+}
+
+/** The chosen texts of selects that are wider than their places. */
+function cutTexts(selects: Element[]): string[] {
+  const arrow = 20; // pixels
+  return (selects as HTMLSelectElement[]).flatMap((select) => {
+    const style = getComputedStyle(select);
+    const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+    context.font = style.font;
+    const text = select.selectedOptions[0]?.text ?? "";
+    const padding = Number.parseFloat(style.paddingLeft) + Number.parseFloat(style.paddingRight);
+    return context.measureText(text).width > select.clientWidth - padding - arrow ? [text] : [];
+  });
 }
 
 /** A colour as a browser tells it (`rgb(1, 2, 3)`), as drawings write it. */

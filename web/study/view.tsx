@@ -1,6 +1,7 @@
 // Study: what does sharing cost, and what does it save? A study as it stands, also while it runs.
 
 import { useMemo, useState } from "preact/hooks";
+import { isShared } from "../../src/model/sharing.ts";
 import type { ModelCard, StudyReply } from "../../src/server/page-api.ts";
 import { colorsOf } from "../models.ts";
 import { Heading } from "../parts/heading.tsx";
@@ -23,7 +24,7 @@ export function StudyView({ served, models }: { served: boolean; models: readonl
       ) : (
         <div class="card empty">
           <p>This server shows no study. Start it with one:</p>
-          <pre>crosslayer serve --study runs/demo</pre>
+          <pre>npx crosslayer serve --study runs/demo</pre>
           <p class="note">
             “npm run demo” makes that study in about five minutes; the page follows one that is still running.
           </p>
@@ -49,7 +50,12 @@ function Served({ models }: { models: readonly ModelCard[] }) {
     }
     return <p class="note">Reading the study …</p>;
   }
-  const row = study.summary.find(({ name }) => name === choice) ?? study.summary.find(({ onFront }) => onFront);
+  const shared = study.summary.filter(({ model }) => isShared(model.sharing));
+  const row =
+    study.summary.find(({ name }) => name === choice) ??
+    shared.find(({ onFront }) => onFront) ??
+    shared[0] ??
+    study.summary[0];
   const best = study.results.filter((run) => run.name === row?.name && run.learningRate === row.learningRate);
   const { length: finished } = study.results;
   return (
