@@ -19,8 +19,8 @@ const sharedColors = [
   "#c9772f",
 ] as const;
 
-/** Of slots, one beside the other: no model has these. */
-const slotColors = ["#3b74d9", "#6f7d92"] as const;
+/** Of slots, one beside the other: no model has these. White text stands on them. */
+const slotColors = ["#386fd3", "#68768a"] as const;
 
 /** The first of either kind, for legends. */
 export const [ownColor, sharedColor] = [ownColors[0], sharedColors[0]];
