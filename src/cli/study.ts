@@ -123,11 +123,12 @@ function tell(event: StudyEvent, bar: Progress | undefined): Progress | undefine
 function show(results: readonly Result[], { contrasts }: StudyPlan, files: readonly string[]): void {
   const concluded = conclude(results, contrasts);
   const { summary } = concluded;
-  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n\n${finding(concluded).join("\n")}\n`);
+  console.log(`\n${terminalTable(summary)}\n\n${terminalChart(summary)}\n`);
   const evaluations = evaluationsText(summary);
   if (evaluations !== "") console.log(`${evaluations}\n`);
   for (const { name, sample } of summary) {
     if (sample !== undefined) console.log(`${pc.bold(name)} writes: ${sample.replace(/\s+/g, " ").trim()}\n`);
   }
+  console.log(`${finding(concluded).join("\n")}\n`); // after all that is long: what a screen ends with
   console.log(`Written: ${files.join(", ")}`);
 }

@@ -209,6 +209,8 @@ describe("crosslayer study", () => {
     const { out, status } = await crosslayer(args);
     expect(status).toBe(0);
     expect(out).toContain("H8-MQA-CLA2");
+    const end = out.slice(out.lastIndexOf(" writes: "));
+    expect(end).toMatch(/the same memory holds 2× the tokens of H8-MQA\.\nTest perplexity is /); // a screen ends with it
     const written = ["loss.svg", "memory.svg", "pareto.svg", "report.html", "results.jsonl", "summary.md"];
     expect(readdirSync(at("study"))).toEqual(expect.arrayContaining(written));
     const rows = readFileSync(join(at("study"), "results.jsonl"), "utf8")
