@@ -3,7 +3,14 @@
 
 import { countText, differenceText, integerText, moreText, rateText } from "../../charts/quantity.ts";
 import type { Estimate } from "../../tensor/estimate.ts";
-import { type Contrast, contrasts, extraParametersOf, isSameSize, type PlannedContrast } from "./contrasts.ts";
+import {
+  type Contrast,
+  contrastOf,
+  contrasts,
+  extraParametersOf,
+  isSameSize,
+  type PlannedContrast,
+} from "./contrasts.ts";
 import { type Result, reported, reportedText } from "./result.ts";
 import { pairedDifference, separates } from "./statistics.ts";
 import { type SummaryRow, summarize } from "./summary.ts";
@@ -28,7 +35,7 @@ export interface Conclusions {
   readonly summary: readonly SummaryRow[];
   /** What the plan asks. */
   readonly contrasts: readonly Contrast[];
-  /** Every pair of models: equal bytes first, then by how many times fewer. */
+  /** Every pair of models but those that `contrasts` judges: equal bytes first, then by how many times fewer. */
   readonly comparisons: readonly Comparison[];
   readonly supports: readonly string[];
   readonly limits: readonly string[];
@@ -37,17 +44,21 @@ export interface Conclusions {
 /** Draws the conclusions of comparable results (see `summarize`, whose errors it throws), those that were planned first. */
 export function conclude(results: readonly Result[], planned: readonly PlannedContrast[] = []): Conclusions {
   const summary = summarize(results);
+  const asked = contrasts(planned, summary);
   const comparisons = summary
     .flatMap((a, i) =>
-      summary.slice(i + 1).map((b) => (a.kvBytesPerToken === b.kvBytesPerToken ? compare(a, b) : compare(b, a))),
+      summary
+        .slice(i + 1)
+        .filter((b) => !contrastOf(asked, a.name, b.name))
+        .map((b) => (a.kvBytesPerToken === b.kvBytesPerToken ? compare(a, b) : compare(b, a))),
     )
     .sort((a, b) => ratio(a) - ratio(b));
   return {
     summary,
-    contrasts: contrasts(planned, summary),
+    contrasts: asked,
     comparisons,
-    supports: supports(summary, comparisons),
-    limits: limits(summary, comparisons, results),
+    supports: supports(summary, comparisons, asked.length > 0),
+    limits: limits(summary, comparisons, asked, results),
   };
 }
 
@@ -81,14 +92,15 @@ function verdict({ smaller, larger, loss, perplexity, separated }: Omit<Comparis
   return `${smaller}'s held-out loss is ${loss.mean < 0 ? "lower" : "higher"} (${numbers}).`;
 }
 
-function supports(summary: readonly SummaryRow[], comparisons: readonly Comparison[]): string[] {
+function supports(summary: readonly SummaryRow[], comparisons: readonly Comparison[], asked: boolean): string[] {
   if (summary.length === 0) return ["Nothing was measured."];
-  if (comparisons.length === 0) return ["One model was measured, so nothing is compared."];
+  if (summary.length === 1) return ["One model was measured, so nothing is compared."];
   const told = comparisons.filter(({ separated }) => separated);
   const front = summary.filter(({ onFront }) => onFront).map(({ name }) => name);
   const better = told.filter(({ loss }) => loss.mean < 0);
+  const pairs = `${told.length} of ${comparisons.length} ${asked ? "other pairs" : "pairs of models"}`;
   const lines = [
-    `The data separate ${told.length} of ${comparisons.length} pairs of models.`,
+    ...(comparisons.length > 0 ? [`The data separate ${pairs}.`] : []),
     `On the front by their means, which chance may move: ${front.join(", ") || "none"}.`,
   ];
   for (const { smaller, larger, bytes } of better) {
@@ -104,6 +116,7 @@ const paperScale = "the paper's smallest models have about 850M and were trained
 function limits(
   summary: readonly SummaryRow[],
   comparisons: readonly Comparison[],
+  asked: readonly Contrast[],
   results: readonly Result[],
 ): string[] {
   const run = summary[0]?.runs[0];
@@ -125,8 +138,9 @@ function limits(
       `Seeds: ${many === 1 ? "one run a model" : "some models have one run"}, which shows nothing of the spread; no difference is claimed from it.`,
     );
   } else {
+    const whose = asked.length > 0 ? "What was asked is corrected for being several (Holm). Any other" : "A";
     lines.push(
-      `Seeds: ${few === many ? few : `${few} to ${many}`} runs a model. A difference is claimed outside a 95% interval (Student's t, never under two standard errors) of each pair by itself${comparisons.length > 5 ? `; of ${comparisons.length} pairs one in twenty may seem apart by chance` : ""}.`,
+      `Seeds: ${few === many ? few : `${few} to ${many}`} runs a model. ${whose} difference is claimed outside a 95% interval (Student's t, never under two standard errors) of each pair by itself${comparisons.length > 5 ? `; of ${comparisons.length} pairs one in twenty may seem apart by chance` : ""}.`,
     );
   }
   lines.push(...learningRateLimits(summary, results));

@@ -47,6 +47,11 @@ export const isSameSize = (extraParameters: number) => Math.abs(extraParameters)
 export const extraParametersOf = (a: SummaryRow, b: SummaryRow) =>
   a.parameters.nonEmbedding / b.parameters.nonEmbedding - 1;
 
+/** What was found of two models, whichever is compared with the other; undefined where that was not planned. */
+export function contrastOf(found: readonly Contrast[], a: string, b: string): Contrast | undefined {
+  return found.find(({ model, against }) => (model === a && against === b) || (model === b && against === a));
+}
+
 /** The planned comparisons of a summary, those left out whose models share no seed or whose runs diverged. */
 export function contrasts(planned: readonly PlannedContrast[], summary: readonly SummaryRow[]): Contrast[] {
   const rows = new Map(summary.map((row) => [row.name, row]));

@@ -6,7 +6,7 @@ import { differenceText, estimateText, integerText, intervalText, signedText } f
 import { unsharedTwin } from "../../model/cost.ts";
 import { isShared } from "../../model/sharing.ts";
 import type { Comparison, Conclusions } from "../numbers/conclusions.ts";
-import type { Contrast } from "../numbers/contrasts.ts";
+import { type Contrast, contrastOf } from "../numbers/contrasts.ts";
 import { reportedText } from "../numbers/result.ts";
 import type { SummaryRow } from "../numbers/summary.ts";
 
@@ -14,8 +14,6 @@ import type { SummaryRow } from "../numbers/summary.ts";
 export function finding({ summary, contrasts, comparisons, supports }: Conclusions): string[] {
   if (summary.length === 0) return ["There are no results yet."];
   const asked = contrasts.map(({ sentence }) => sentence);
-  const planOf = (a: SummaryRow, b: SummaryRow) =>
-    contrasts.find(({ model, against }) => model === a.name && against === b.name);
   const between = (a: SummaryRow, b: SummaryRow) =>
     comparisons.find(
       ({ smaller, larger }) => (smaller === a.name && larger === b.name) || (smaller === b.name && larger === a.name),
@@ -35,14 +33,14 @@ export function finding({ summary, contrasts, comparisons, supports }: Conclusio
   const saved = `${row.name} keeps ${bytes}: the same memory holds ${Number(times.toPrecision(3))}× the tokens of ${twin.name}.`;
   const lines = [
     saved,
-    `${reportedText(summary.flatMap(({ runs }) => runs)) === "test" ? "Test" : "Validation"} perplexity is ${estimateText(row.perplexity)} where ${twin.name} has ${estimateText(twin.perplexity)}: ${plannedVerdict(planOf(row, twin)) ?? verdict(row, between(row, twin))}.`,
+    `${reportedText(summary.flatMap(({ runs }) => runs)) === "test" ? "Test" : "Validation"} perplexity is ${estimateText(row.perplexity)} where ${twin.name} has ${estimateText(twin.perplexity)}: ${plannedVerdict(row, contrastOf(contrasts, row.name, twin.name)) ?? verdict(row, between(row, twin))}.`,
   ];
   const equals = summary.filter(
     (other) => !isShared(other.model.sharing) && other.kvBytesPerToken === row.kvBytesPerToken,
   );
   for (const other of equals.slice(0, 1)) {
     lines.push(
-      `${other.name}, with the same bytes and nothing shared, has ${estimateText(other.perplexity)}: ${plannedVerdict(planOf(row, other)) ?? verdict(row, between(row, other))}.`,
+      `${other.name}, with the same bytes and nothing shared, has ${estimateText(other.perplexity)}: ${plannedVerdict(row, contrastOf(contrasts, row.name, other.name)) ?? verdict(row, between(row, other))}.`,
     );
   }
   return lines;
@@ -53,9 +51,12 @@ function isTwin(other: SummaryRow, { model }: SummaryRow): boolean {
   return isDeepStrictEqual(other.model, unsharedTwin(model));
 }
 
-function plannedVerdict(contrast: Contrast | undefined): string | undefined {
+function plannedVerdict({ name }: SummaryRow, contrast: Contrast | undefined): string | undefined {
   if (!contrast) return undefined;
-  const { difference, interval, seeds, told } = contrast;
+  const { model, seeds, told } = contrast;
+  const sign = model === name ? 1 : -1;
+  const difference = sign * contrast.difference;
+  const interval = contrast.interval.map((end) => sign * end).sort((a, b) => a - b) as [number, number];
   const numbers = `${signedText(difference, 3)} nats per token, 95% ${intervalText(interval, 3)}`;
   const count = `${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}`;
   if (!told) return `${count} do not tell them apart (${numbers})`;

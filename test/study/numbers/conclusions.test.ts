@@ -77,6 +77,23 @@ test("pairs are every two models, equal bytes first", () => {
   for (const { bytes } of comparisons) expect(bytes[0]).toBeLessThanOrEqual(bytes[1]);
 });
 
+test("a pair that was planned is judged as planned, and nowhere told otherwise", () => {
+  const losses = { "H64-MQA": 4.31, "H64-MQA-CLA2": 4.33, "H32-MQA": 4.4 };
+  const results = madeStudy(losses, { noise: 0.0001 });
+  const planned = [
+    { model: "H64-MQA-CLA2", against: "H32-MQA" },
+    { model: "H64-MQA", against: "H64-MQA-CLA2" },
+  ];
+  const { comparisons, contrasts, supports, limits } = conclude(results, planned);
+  expect(contrasts).toHaveLength(2);
+  expect(comparisons.map(({ smaller, larger }) => [smaller, larger])).toEqual([["H32-MQA", "H64-MQA"]]);
+  expect(supports.join("\n")).not.toContain("H64-MQA-CLA2 has a lower loss");
+  expect(supports[0]).toBe("The data separate 1 of 1 other pairs.");
+  expect(limits.join("\n")).toContain("corrected for being several (Holm). Any other difference is claimed");
+  const three = [...planned, { model: "H32-MQA", against: "H64-MQA" }];
+  expect(conclude(results, three).supports.join()).not.toMatch(/separate/);
+});
+
 test("no results, no conclusions", () => {
   expect(conclude([])).toEqual({
     summary: [],

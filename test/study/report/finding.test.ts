@@ -44,6 +44,8 @@ test("tells what was planned as it was planned, with its interval", () => {
     `sharing is better over 3 seeds (${contrast?.difference.toFixed(3).replace("-", "−")} nats`,
   );
   expect(asked[2]).toContain(`95% ${low} to ${high})`);
+  const turned = findingOf(results, [{ model: "H32-MQA", against: "H64-MQA-CLA2" }]);
+  expect(turned).toEqual(asked); // the same, whichever is compared with the other
   const noisy = findingOf(madeStudy(losses, { noise: 0.2 }), planned);
   expect(noisy[2]).toMatch(/3 seeds do not tell them apart \([+−]\d.* 95% /);
 });
