@@ -51,6 +51,7 @@ export function draw(options: Plot.PlotOptions, label: string, drawing: DrawingO
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const svg = Plot.plot({ ...options, document, inset: 0 }) as Element;
   svg.querySelector("style")?.remove(); // sets by CSS what is set by attributes here, which every renderer knows
+  for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label"); // one image, one label
   const attributes = {
     xmlns: "http://www.w3.org/2000/svg",
     role: "img",

@@ -41,9 +41,25 @@ svg { display: block; }
 figure svg { width: 100%; }
 .narrow { display: none; }
 @media (max-width: 40rem) {
-  main { padding-top: 1.5rem; }
-  h1 { font-size: 1.5rem; }
-  .figures { grid-template-columns: repeat(2, 1fr); }
+  main { padding-top: 1.25rem; }
+  h1 { font-size: 1.375rem; }
+  .opening { display: flex; flex-direction: column; }
+  .opening .finding { display: contents; }
+  .finding strong { font-size: 1rem; margin: .25rem 0 0; }
+  .finding span { order: 1; font-size: 1rem; color: var(--soft); }
+  .opening figure { margin: .75rem 0; }
+  .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .figures div { white-space: normal; padding: .6rem .75rem; }
+  .figures dd { font-size: 1.15rem; }
+  .stacking :is(tbody, td) { display: block; }
+  .stacking thead { display: none; }
+  .stacking tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .1rem 1rem; padding: .75rem .5rem; border-bottom: 1px solid var(--line); }
+  .stacking td { padding: 0; border: 0; text-align: left; white-space: normal; }
+  .stacking td:first-child { grid-column: 1 / -1; }
+  .stacking td:not(:first-child)::before { content: attr(data-label); display: block; color: var(--soft); font-size: .75rem; }
+  .stacking td:empty { display: none; }
+  .stacking tr.front { background: color-mix(in srgb, var(--accent) 9%, transparent); }
+  .stacking tr.front td { background: none; }
   .wide { display: none; }
   .narrow { display: block; }
 }

@@ -91,13 +91,14 @@ export function report(options: ReportOptions): string {
 /** What the study found, with the picture that it rests on: all of it on the first screen, also of a phone. */
 function opening(title: string, concluded: Conclusions, colors: ReadonlyMap<string, string>): string {
   const [first, ...others] = finding(concluded);
-  const more = others.length > 0 ? ` ${escaped(others.join(" "))}` : "";
+  const more = others.length > 0 ? ` <span>${escaped(others.join(" "))}</span>` : "";
   const sentences = `<p class="finding"><strong>${escaped(first as string)}</strong>${more}</p>`;
-  if (concluded.summary.length === 0) return `<h1>${escaped(title)}</h1>${sentences}`;
-  const caption =
-    "Down and to the left is better. Filled points are on the front: no other model is both as small and as good. The grey steps connect them.";
+  const heading = `<h1>${escaped(title)}</h1>`;
+  if (concluded.summary.length === 0) return `${heading}${sentences}`;
+  const steps = concluded.summary.filter(({ onFront }) => onFront).length > 1 ? " The grey steps connect them." : "";
+  const caption = `Down and to the left is better. Filled points are on the front: no other model is both as small and as good.${steps}`;
   const picture = figures((drawing) => paretoChart(concluded.summary, drawing, colors), caption);
-  return `<h1>${escaped(title)}</h1>${sentences}${picture}`;
+  return `<header class="opening">${heading}${sentences}${picture}</header>`;
 }
 
 function extent(summary: readonly SummaryRow[], { results, duration }: ReportOptions): string {
@@ -155,12 +156,12 @@ function probes(summary: readonly SummaryRow[], colors: ReadonlyMap<string, stri
 function table(summary: readonly SummaryRow[]): string {
   const head = heads.map((name) => `<th scope="col">${name}</th>`).join("");
   const rows = cells(summary).map((row, i) => {
-    const columns = row.map((cell) => `<td>${escaped(cell)}</td>`).join("");
+    const columns = row.map((cell, column) => `<td data-label="${heads[column]}">${escaped(cell)}</td>`).join("");
     return `<tr${summary[i]?.onFront ? ' class="front"' : ""}>${columns}</tr>`;
   });
   const note =
     "Bytes are float32, read off the allocated cache. Parameters leave out the embedding. ± is one standard error over seeds. LR is each model's best of those tried.";
-  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div><p class="note">${note}</p>`;
+  return `<div class="scroll"><table class="stacking"><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div><p class="note">${note}</p>`;
 }
 
 function pairs(comparisons: readonly Comparison[]): string {

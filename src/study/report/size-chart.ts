@@ -36,7 +36,11 @@ export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingO
     const bars = contrasts.flatMap((contrast) =>
       boxesAlong((contrast.interval ?? []).map((end) => ({ x: x(place(contrast)), y: y(end) }))),
     );
-    const boxes = placeLabels(points, { frame, hard: bars, soft: [] });
+    const zero = boxesAlong([
+      { x: frame.x, y: y(0) },
+      { x: frame.x + frame.width, y: y(0) },
+    ]);
+    const boxes = placeLabels(points, { frame, hard: [...bars, ...zero], soft: [] });
     return points.flatMap((point, i) => {
       const [box, { kind, label, interval }] = [boxes[i] as Box, contrasts[i] as SizedContrast];
       const [from, to] = (interval ?? []).map(y);

@@ -70,7 +70,7 @@ test("the cache's arithmetic is right", () => {
 });
 
 test("begins with what it found and the picture that this rests on", () => {
-  const [heading, sentences, picture] = [...(document.querySelector("main") as Element).children];
+  const [heading, sentences, picture] = [...(document.querySelector(".opening") as Element).children];
   expect(heading?.tagName).toBe("H1");
   expect(sentences?.textContent).toBe(finding(conclude(results)).join(" "));
   expect(picture?.querySelector("svg")?.getAttribute("aria-label")).toMatch(/^Validation perplexity against KV cache/);
