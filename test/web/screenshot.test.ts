@@ -43,7 +43,7 @@ describe.skipIf(!browserPath)("pictures of the page", () => {
     await using window = await watched(browser, `${server.url}/#chat`, size);
     const { page, problems } = window;
     await page.locator("details.settings summary").click();
-    await page.getByLabel("Max tokens").fill("72");
+    await page.getByLabel("Max tokens").fill("56");
     await page.locator("details.settings summary").click();
     await page.getByLabel("Text to continue").fill("Fellow citizens of the Senate and House of Representatives:");
     await page.getByLabel("Text to continue").press("Control+Enter");

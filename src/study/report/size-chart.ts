@@ -28,10 +28,11 @@ export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingO
   const place = ({ kind, parameters }: SizedContrast) =>
     parameters * 10 ** ((kind === "twin" ? -0.004 : 0.004) * (high - low));
   const tightness = isNarrow(drawing) ? 0.87 : 1; // small letters in the widest of the fonts
+  const nameOf = ({ label }: SizedContrast) => (isNarrow(drawing) ? label.replace("heads of ", "H") : label);
   const labelled = overlay(({ x, y }) => {
     const points = contrasts.map((contrast) => ({
       ...{ x: x(place(contrast)), y: y(contrast.difference) },
-      ...{ width: textWidth(contrast.label, fontSize) * tightness, height: 15 },
+      ...{ width: textWidth(nameOf(contrast), fontSize) * tightness, height: 15 },
     }));
     const bars = contrasts.flatMap((contrast) =>
       boxesAlong((contrast.interval ?? []).map((end) => ({ x: x(place(contrast)), y: y(end) }))),
@@ -40,9 +41,10 @@ export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingO
       { x: frame.x, y: y(0) },
       { x: frame.x + frame.width, y: y(0) },
     ]);
-    const boxes = placeLabels(points, { frame, hard: [...bars, ...zero], soft: [] });
+    const boxes = placeLabels(points, { frame, hard: bars, soft: zero });
     return points.flatMap((point, i) => {
-      const [box, { kind, label, interval }] = [boxes[i] as Box, contrasts[i] as SizedContrast];
+      const [box, contrast] = [boxes[i] as Box, contrasts[i] as SizedContrast];
+      const { kind, interval } = contrast;
       const [from, to] = (interval ?? []).map(y);
       return [
         ...leader(point, box),
@@ -55,7 +57,7 @@ export function sizeChart(contrasts: readonly SizedContrast[], drawing: DrawingO
             ]
           : []),
         dot(point.x, point.y, "currentColor", kind === "twin", drawing),
-        nameIn(box, point.x, label, drawing),
+        nameIn(box, point.x, nameOf(contrast), drawing),
       ];
     });
   });
