@@ -9,6 +9,7 @@ import { HttpServer, ServedModels, ServedStudy } from "crosslayer";
 import { pino } from "pino";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ModelsReply } from "../../src/server/page-api.ts";
 import { writeStudy } from "../server/study-directory.ts";
 import { browserPath, launch, watched } from "./browser.ts";
 
@@ -39,7 +40,7 @@ describe.skipIf(!browserPath)("pictures of the page", () => {
   });
 
   it("one prompt on two models, each with its cache", async () => {
-    const size = { viewport: { width: 1180, height: 960 }, deviceScaleFactor: 1.5 };
+    const size = { viewport: { width: 1180, height: 960 }, deviceScaleFactor: 1.25 };
     await using window = await watched(browser, `${server.url}/#chat`, size);
     const { page, problems } = window;
     await page.locator("details.settings summary").click();
@@ -55,8 +56,43 @@ describe.skipIf(!browserPath)("pictures of the page", () => {
     expect(problems).toEqual([]);
   });
 
+  it("the caches while requests run", async () => {
+    const size = { viewport: { width: 1180, height: 980 }, deviceScaleFactor: 1.25 };
+    await using window = await watched(browser, `${server.url}/#cache`, size);
+    const { page, problems } = window;
+    await page.locator(".engine").nth(1).waitFor();
+    const shown = await page.locator(".engine h2").allInnerTexts();
+    const cards = ((await (await fetch(`${server.url}/api/models`)).json()) as ModelsReply).models;
+    const ids = shown.map((name) => cards.find((card) => card.name === name && card.loaded)?.id);
+    let taken = false;
+    const beginning = "Fellow citizens of the Senate and House of Representatives: ".repeat(4);
+    const asking = Array.from({ length: 16 }, async (_, i) => {
+      const body = { model: ids[i % 2], prompt: `${beginning}${i}`, max_tokens: 100, ignore_eos: true };
+      while (!taken) {
+        const headers = { "content-type": "application/json" };
+        const answer = await fetch(`${server.url}/v1/completions`, {
+          method: "POST",
+          headers,
+          body: JSON.stringify(body),
+        });
+        expect(answer.status).toBe(200);
+        await answer.json();
+      }
+    });
+    for (const i of [0, 1]) {
+      const times = page.locator(".engine").nth(i).locator("[data-row=perToken] td");
+      await expect.poll(() => times.allInnerTexts()).not.toContain("–");
+    }
+    await page.getByRole("img", { name: /^Tokens per second/ }).waitFor();
+    const picture = await page.screenshot({ path: join(target, "cache.png") });
+    taken = true;
+    await Promise.all(asking);
+    expect(picture.length).toBeGreaterThan(20_000);
+    expect(problems).toEqual([]);
+  });
+
   it("the study", async () => {
-    const size = { viewport: { width: 1180, height: 900 }, deviceScaleFactor: 1.5 };
+    const size = { viewport: { width: 1180, height: 900 }, deviceScaleFactor: 1.25 };
     await using window = await watched(browser, `${server.url}/#study`, size);
     const { page, problems } = window;
     await page.getByRole("img", { name: /perplexity against KV cache/ }).waitFor();
