@@ -55,7 +55,7 @@ const flushBytes = 1 << 26;
 
 /**
  * Writes `tensors` to the file at `path`, which appears whole or not at all. Wide types come first; otherwise the order is
- * kept. The next piece is read while one is written and hashed.
+ * kept. The next piece is read while one is written.
  * @throws InputError if the disk is full, and whatever the tensors' bytes throw; TypeError if they are not as many as said.
  */
 export async function writeChecked(
@@ -75,9 +75,8 @@ export async function writeChecked(
     for (const tensor of ordered) {
       const end = at + storedBytes(tensor);
       for await (const piece of ahead(tensor.bytes())) {
-        const writing = file.writing(piece, at);
-        hash.update(piece); // while the system writes
-        await writing;
+        hash.update(piece);
+        file.write(piece, at);
         at += piece.length;
         if (at - flushedUntil < flushBytes) continue;
         await flushing;

@@ -1,17 +1,7 @@
 // Files that are whole or absent: written beside their place under a temporary name, synced, and renamed over it. A
 // crash at any moment leaves the old file or the new one. Knows no format.
 
-import {
-  closeSync,
-  fdatasync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  unlinkSync,
-  write,
-  writeSync,
-} from "node:fs";
+import { closeSync, fdatasync, fsyncSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileError } from "./file-error.ts";
@@ -73,21 +63,6 @@ export class AtomicFile implements Disposable {
         done += writeSync(file, bytes, done, Math.min(bytes.length - done, largestWrite), at + done);
       }
     });
-  }
-
-  /**
-   * As `write`, while the program goes on. The bytes must not change meanwhile; wait for it before the file is finished or given
-   * up. @throws InputError if the disk is full.
-   */
-  async writing(bytes: Uint8Array, at: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const file = this.#open();
-      done += await new Promise<number>((resolve, reject) => {
-        write(file, bytes, done, Math.min(bytes.length - done, largestWrite), at + done, (error, written) =>
-          error ? reject(fileError("write", this.#path, error)) : resolve(written),
-        );
-      });
-    }
   }
 
   /**
