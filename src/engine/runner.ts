@@ -7,7 +7,7 @@ import { type Graph, input, trace } from "../graph/trace.ts";
 import type { KvMemory, Span } from "../kv/kv-memory.ts";
 import type { DecoderConfig, ModelConfig } from "../model/config.ts";
 import type { WeightDtype } from "../model/formats.ts";
-import { hasLongBlocks, keptWeights } from "../model/quantized-weights.ts";
+import { keptWeights } from "../model/quantized-weights.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type Buffer, type Device, type Program, putAll } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
@@ -45,29 +45,18 @@ export function spansOf(slices: readonly Slice[]): Span[] {
   });
 }
 
-/** A token that is nobody's, in the row after `count` others: it attends to itself, and nothing is kept of it. */
-function nobodys(count: number): Span {
-  return { blocks: [], start: 0, row: count, count: 1 };
-}
-
 /** A compiled model with its memory. */
 export class Runner implements StepRunner {
   readonly config: ModelConfig;
   readonly memory: KvMemory;
   readonly #device: Device;
   readonly #program: Program;
-  /**
-   * Whether a step has an even number of rows. ONNX Runtime 1.30 multiplies long blocks by pairs of rows, and an odd last row
-   * in another order of sums: in pairs, a row has the same bits whatever is computed beside it.
-   */
-  readonly #inPairs: boolean;
 
-  private constructor(device: Device, config: ModelConfig, memory: KvMemory, program: Program, inPairs: boolean) {
+  private constructor(device: Device, config: ModelConfig, memory: KvMemory, program: Program) {
     this.#device = device;
     this.config = config;
     this.memory = memory;
     this.#program = program;
-    this.#inPairs = inPairs;
   }
 
   /** Compiles a model to attend to what `memory` holds. Weights are kept as they are, or rounded in blocks: `dtype`. */
@@ -83,7 +72,7 @@ export class Runner implements StepRunner {
     }
     const constants = keptWeights(config, weights, dtype);
     const program = await device.compile(servingGraph(config, memory, dtype), { constants, shared: true });
-    return new Runner(device, config, memory, program, hasLongBlocks(config, dtype));
+    return new Runner(device, config, memory, program);
   }
 
   get seconds(): number {
@@ -109,19 +98,15 @@ export class Runner implements StepRunner {
     const { memory, config } = this;
     const spans = spansOf(slices);
     const count = spans.reduce((sum, span) => sum + span.count, 0);
-    const rest = (rows: number) => (this.#inPairs ? rows % 2 : 0);
-    const computed = rest(count) === 0 ? spans : [...spans, nobodys(count)];
-    const tokens = new Int32Array(count + rest(count));
-    const ends = new Int32Array(last.length + rest(last.length));
-    ends.set(last);
+    const tokens = new Int32Array(count);
     for (const [i, { start, row, count }] of spans.entries()) {
       tokens.set((slices[i] as Slice).sequence.tokens(start, start + count), row);
     }
     const own = putAll(this.#device, {
-      tokens: { dtype: "int32", shape: [tokens.length], data: tokens },
-      last: { dtype: "int32", shape: [ends.length], data: ends },
+      tokens: { dtype: "int32", shape: [count], data: tokens },
+      last: { dtype: "int32", shape: [last.length], data: Int32Array.from(last) },
     });
-    const outputs = await this.#program.run({ ...memory.inputs(computed), ...own }); // the larger first: V8 copies it whole
+    const outputs = await this.#program.run({ ...memory.inputs(spans), ...own }); // the larger first: V8 copies it whole
     await memory.take(outputs, spans);
     const scores = (await (outputs.logits as Buffer).read()).data as Float32Array;
     for (const buffer of [...Object.values(own), ...Object.values(outputs)]) buffer[Symbol.dispose]();

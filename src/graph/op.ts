@@ -43,7 +43,7 @@ interface OpTable<V> {
   matmul: Op<[a: V, b: V], [V], { transA: boolean; transB: boolean; alpha: number }>;
   integerMatmul: Op<[a: V, b: V, zero: V], [V]>;
   /** x · wᵀ, w in blocks of `bits` bits a number. */
-  quantizedMatmul: Op<[x: V, codes: V, scales: V], [V], { bits: 4 | 8; block: 32 | 128 }>;
+  quantizedMatmul: Op<[x: V, codes: V, scales: V], [V], { bits: 4 | 8 }>;
 
   reshape: Op<[x: V], [V], { shape: readonly Dim[] }>;
   transpose: Op<[x: V], [V], { perm: readonly number[] }>;

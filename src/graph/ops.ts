@@ -22,6 +22,6 @@ export {
 export { gather, pick, pickAdd, scatterAdd } from "./ops/lookup.ts";
 export { integerMatmul, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { logSumExp, rmsNorm, softmax, softmaxWeighted } from "./ops/normalize.ts";
-export { type QuantizedBits, type QuantizedBlock, quantizedMatmul } from "./ops/quantized-matmul.ts";
+export { type QuantizedBits, quantizedBlock, quantizedMatmul } from "./ops/quantized-matmul.ts";
 export { max, sum, sumSquares, sumTo } from "./ops/reduce.ts";
 export { rotary } from "./ops/rotary.ts";

@@ -1,7 +1,7 @@
 // How numbers are kept, a row a format. Bytes, types, choices and the engine's packing follow from these rows. `usesOf`
 // says which parameters are rounded; `kv/` writes and reads keys and values.
 
-import type { QuantizedBlock } from "../graph/ops.ts";
+import { quantizedBlock } from "../graph/ops.ts";
 import { bytesPer } from "../tensor/dtype.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 
@@ -70,26 +70,13 @@ export function isRounded(format: WeightFormat): format is QuantizedDtype {
   return weightFormats[format].rounded;
 }
 
-/** Numbers of a row from which on 8 bits are kept in long blocks. */
-const longRow = 512;
-
 /**
- * How many neighbours in a row of `inputs` share a scale. In blocks of 128 numbers of 8 bits are multiplied nearly twice as fast
- * for many rows, and take 8.25 bits instead of 9; what that costs is measured in docs/inference.md. In short rows, whose
- * products take no time, and in 4 bits, where it would cost more, blocks are of 32.
- */
-export function blockOf(inputs: number, format: QuantizedDtype): QuantizedBlock {
-  return format === "int8" && inputs >= longRow ? 128 : 32;
-}
-
-/**
- * The shapes of what a matrix [out, in] is rounded to: for each row ⌈in / block⌉ blocks, the last one filled up, of bytes
+ * The shapes of what a matrix [out, in] is rounded to: for each row ⌈in / 32⌉ blocks, the last one filled up, of bytes
  * that hold one number of 8 bits or two of 4; and a float32 scale for each block. There is no zero point.
  */
 export function roundedShapes([outputs, inputs]: readonly number[], format: QuantizedDtype) {
-  const block = blockOf(inputs as number, format);
-  const scales = [outputs as number, Math.ceil((inputs as number) / block)] as const;
-  return { codes: [...scales, (block * weightFormats[format].bits) / 8] as const, scales };
+  const scales = [outputs as number, Math.ceil((inputs as number) / quantizedBlock)] as const;
+  return { codes: [...scales, (quantizedBlock * weightFormats[format].bits) / 8] as const, scales };
 }
 
 /** Bytes of a tensor of this shape that a format rounds. */

@@ -2,11 +2,12 @@
 // float32. A tied embedding table is kept twice: in float32 for looking tokens up, and rounded as the head.
 
 import { InputError } from "../error.ts";
+import { quantizedBlock } from "../graph/ops.ts";
 import { input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import { sizeOf, type Tensor, type Tensors } from "../tensor/tensor.ts";
 import type { DecoderConfig, ModelConfig } from "./config.ts";
-import { blockOf, isRounded, type QuantizedDtype, roundedShapes, type WeightDtype, weightFormats } from "./formats.ts";
+import { isRounded, type QuantizedDtype, roundedShapes, type WeightDtype, weightFormats } from "./formats.ts";
 import { parameters, usesOf } from "./parameters.ts";
 
 /** The names of what a matrix becomes; see `quantizedMatmul` for what they hold. */
@@ -15,14 +16,6 @@ export const quantizedNames = (matrix: string) => ({ codes: `${matrix}.q`, scale
 /** Weights as the engine keeps them in `dtype`. @throws InputError as `quantizeWeights` does. */
 export function keptWeights(config: ModelConfig, weights: Tensors, dtype: WeightDtype): Tensors {
   return isRounded(dtype) ? quantizeWeights(config, weights, dtype) : weights;
-}
-
-/** Whether a matrix of the model is kept in blocks of more than 32 numbers. */
-export function hasLongBlocks(config: DecoderConfig, dtype: WeightDtype): boolean {
-  if (!isRounded(dtype)) return false;
-  return parameters(config).some(
-    (parameter) => usesOf(config, parameter).product && blockOf(parameter.shape[1] as number, dtype) > 32,
-  );
 }
 
 /** Graph inputs for what `quantizeWeights` makes, by name: what `weightsOf` takes instead of `weightInputs`. */
@@ -76,7 +69,6 @@ function quantizeMatrix(
   const shapes = roundedShapes(shape, dtype);
   const [, blocks] = shapes.scales;
   const columns = shape[1] as number;
-  const length = blockOf(columns, dtype);
   const { bits } = weightFormats[dtype];
   const zero = 2 ** (bits - 1);
   const top = 2 * zero - 1;
@@ -85,8 +77,8 @@ function quantizeMatrix(
   let nothing = 0; // NaN once something is not finite
   for (let block = 0, place = 0; block < scales.length; block++) {
     const row = Math.floor(block / blocks);
-    const start = row * columns + (block - row * blocks) * length;
-    const end = Math.min(start + length, (row + 1) * columns);
+    const start = row * columns + (block - row * blocks) * quantizedBlock;
+    const end = Math.min(start + quantizedBlock, (row + 1) * columns);
     let extreme = 0;
     for (let i = start; i < end; i++) {
       const number = data[i] as number;
@@ -96,7 +88,7 @@ function quantizeMatrix(
     const scale = Math.fround(-extreme / zero);
     const inverse = scale === 0 ? 0 : 1 / scale;
     scales[block] = scale;
-    for (let i = start; i < start + length; place++) {
+    for (let i = start; i < start + quantizedBlock; place++) {
       let byte = 0;
       for (let shift = 0; shift < 8; shift += bits, i++) {
         const number = i < end ? (data[i] as number) : 0; // the rest of a block cut short is zeros

@@ -3,6 +3,7 @@
 
 import { type Dim, sameDim } from "../graph/dim.ts";
 import type { ComputedOp } from "../graph/op.ts";
+import { quantizedBlock } from "../graph/ops.ts";
 import type { Node, Shape, Value } from "../graph/value.ts";
 import type { DType } from "../tensor/dtype.ts";
 
@@ -117,7 +118,7 @@ export const lowerings: Lowerings = {
 
   integerMatmul: plain("MatMulInteger"),
   // accuracy_level 4 multiplies in 8 bits; without it the product of 8-bit codes takes 50 times as long (1.30).
-  quantizedMatmul: ({ inputs, outputs, attributes: { bits, block } }, to) => {
+  quantizedMatmul: ({ inputs, outputs, attributes: { bits } }, to) => {
     const [x, codes] = inputs;
     to.emit(
       "MatMulNBits",
@@ -127,7 +128,7 @@ export const lowerings: Lowerings = {
         K: { int: fixed(x.shape.at(-1) as Dim) },
         N: { int: fixed(codes.shape[0] as Dim) },
         bits: { int: bits },
-        block_size: { int: block },
+        block_size: { int: quantizedBlock },
         accuracy_level: { int: 4 },
       },
       microsoft,

@@ -1,6 +1,7 @@
 // How the host computes every operation, one row each: plain loops over numbers, no regard for speed.
 
 import type { BinaryOp, ComputedOp, Operands, Results, UnaryOp } from "../graph/op.ts";
+import { quantizedBlock } from "../graph/ops.ts";
 import type { Node, Shape, Value } from "../graph/value.ts";
 import { sizeOf } from "../tensor/tensor.ts";
 import { combine, foldRows, generate, map, multiply, type Numbers, placeOf, stridesIn } from "./host-arrays.ts";
@@ -65,12 +66,12 @@ const hostOperations: { readonly [N in ComputedOp]: HostOperation<N> } = {
       b,
     ),
   ],
-  quantizedMatmul: ({ attributes: { bits, block: length } }, [x, codes, scales]) => {
+  quantizedMatmul: ({ attributes: { bits } }, [x, codes, scales]) => {
     const [rows, blocks, bytes] = codes.shape as [number, number, number];
     const [perByte, zero] = [8 / bits, 2 ** (bits - 1)];
     const weights = generate([rows, x.shape.at(-1) as number], ([row, k]) => {
-      const block = (row as number) * blocks + Math.floor((k as number) / length);
-      const place = (k as number) % length;
+      const block = (row as number) * blocks + Math.floor((k as number) / quantizedBlock);
+      const place = (k as number) % quantizedBlock;
       const byte = codes.data[block * bytes + Math.floor(place / perByte)] as number;
       const code = (byte >> (bits * (place % perByte))) & (2 ** bits - 1);
       return (code - zero) * (scales.data[block] as number);

@@ -2,6 +2,7 @@
 // float32 whatever goes in and comes out. Knows nothing of modules.
 
 import type { BinaryOp, OpName, Results, UnaryOp } from "../graph/op.ts";
+import { quantizedBlock } from "../graph/ops.ts";
 import { fixedShape, type Node, type Value } from "../graph/value.ts";
 import { attentionInBlocks, attentionInBlocksGrad } from "./block-attention.ts";
 import type { Body, Ref } from "./body.ts";
@@ -64,13 +65,13 @@ const lowerings: { readonly [N in OpName]: Lowering<N> } = {
     const [a, b] = [body.binary("subtract", codes, point), body.convert(ref(right), "int32")];
     return [multiply(body, a, b, false, false, typeOf(out))];
   },
-  quantizedMatmul: ({ inputs: [given, codes, scales], outputs: [out], attributes: { bits, block } }, { body, ref }) => {
+  quantizedMatmul: ({ inputs: [given, codes, scales], outputs: [out], attributes: { bits } }, { body, ref }) => {
     const x = ref(given);
-    const numbers = body.convert(unpacked(body, ref(codes), bits), "float32"); // [M, blocks, block]
+    const numbers = body.convert(unpacked(body, ref(codes), bits), "float32"); // [M, blocks, 32]
     const signed = body.with("subtract", numbers, 2 ** (bits - 1));
     const weights = body.binary("multiply", signed, body.broadcast(ref(scales), numbers.shape, [0, 1]));
     const [rows, blocks] = numbers.shape as readonly [number, number];
-    const matrix = body.slice(body.reshape(weights, [rows, blocks * block]), 1, 0, x.shape.at(-1) as number);
+    const matrix = body.slice(body.reshape(weights, [rows, blocks * quantizedBlock]), 1, 0, x.shape.at(-1) as number);
     return [multiply(body, x, matrix, false, true, typeOf(out))];
   },
 

@@ -104,10 +104,6 @@ const models: Record<string, Model> = {
   "H16-MQA": { config: namedModel("H16-MQA", family) },
   "H16-MQA-CLA2": { config: namedModel("H16-MQA-CLA2", family) },
   "H16-GQA2-CLA2-KeepEnds, int8 weights": { config: namedModel("H16-GQA2-CLA2-KeepEnds", family), weights: "int8" },
-  "H16-MQA-CLA2, int8 weights in long blocks": {
-    config: namedModel("H16-MQA-CLA2", { ...family, layers: 2, mlpWidth: 520 }),
-    weights: "int8",
-  },
   "H16-MHA-CLA4, int4 weights": { config: namedModel("H16-MHA-CLA4", family), weights: "int4" },
 };
 

@@ -89,10 +89,10 @@ const evaluators: { readonly [N in OpName]: Evaluator<N> } = {
   integerMatmul: (_, [a, b, zero]) => [
     multiply({ shape: a.shape, data: a.data.map((v) => v - (zero.data[0] as number)) }, b, false, false, 1),
   ],
-  quantizedMatmul: ({ attributes: { bits, block: length } }, [x, codes, scales]) => {
+  quantizedMatmul: ({ attributes: { bits } }, [x, codes, scales]) => {
     const perByte = 8 / bits;
     const weights = generate([codes.shape[0] as number, x.shape.at(-1) as number], ([row, k]) => {
-      const [block, place] = [Math.floor((k as number) / length), (k as number) % length];
+      const [block, place] = [Math.floor((k as number) / 32), (k as number) % 32];
       const byte = at(codes, [row as number, block, Math.floor(place / perByte)]);
       const code = Math.floor(byte / 2 ** (bits * (place % perByte))) % 2 ** bits;
       return (code - 2 ** (bits - 1)) * at(scales, [row as number, block]);

@@ -8,7 +8,7 @@ import { float, type Graph, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { causalStore } from "../../src/model/causal-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { blockOf, type QuantizedDtype } from "../../src/model/formats.ts";
+import type { QuantizedDtype } from "../../src/model/formats.ts";
 import type { Weights } from "../../src/model/layers.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { quantizedInputs, quantizeWeights } from "../../src/model/quantized-weights.ts";
@@ -29,8 +29,7 @@ describe.each(dtypes)("%s", (dtype) => {
   test("numbers are off by half a step at most, by one where they are opposite to their block's largest", () => {
     const anything = fc.float({ noNaN: true, noDefaultInfinity: true });
     const alike = fc.float({ min: -1, max: 1, noNaN: true });
-    const lengths = fc.oneof(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 510, max: 530 }));
-    const rows = lengths.chain((columns) => {
+    const rows = fc.integer({ min: 1, max: 70 }).chain((columns) => {
       const row = (number: fc.Arbitrary<number>) => fc.array(number, { minLength: columns, maxLength: columns });
       return fc.tuple(row(anything), row(alike), row(fc.constantFrom(0, 0.5, -0.5, 1e-45)));
     });
@@ -91,10 +90,7 @@ describe.each(dtypes)("%s", (dtype) => {
       const weights = quantizeWeights(config, lively(config, 1), dtype);
       using program = await compile(logitsGraph(config, dtype), { constants: weights });
       const found = await program.run({ tokens });
-      const expected = interpret(
-        logitsGraph(config, dtype, (weights) => rounding(weights, dtype)),
-        { ...weights, tokens },
-      );
+      const expected = interpret(logitsGraph(config, dtype, rounding), { ...weights, tokens });
       expectClose(found.logits, expected.logits, 0.02);
     }
   });
@@ -113,15 +109,14 @@ test("a missing matrix is named", () => {
   expect(() => quantizeWeights(tinyConfig([0]), weights, "int8")).toThrow("no tensor for layers.0.attn.q");
 });
 
-/** Every sharing of three layers and kind of heads, embeddings tied in every other, biases in some, one with long rows; tokens to read. */
+/** Every sharing of three layers and kind of heads, embeddings tied in every other, biases in some; tokens to read. */
 function models(): [ModelConfig, Tensor][] {
   const every = (Object.keys(kvHeads) as Heads[]).flatMap((heads) =>
     allSharings(3).map((sharing) => ({ heads, sharing })),
   );
   return every.map(({ heads, sharing }, i) => {
     const biases = { qkv: i % 2 === 0, output: i % 3 === 0, mlp: i % 5 === 0 };
-    const mlpWidth = i === 0 ? 520 : 50;
-    const config = tinyConfig(sharing, heads, { width: 40, mlpWidth, tiedEmbeddings: i % 2 === 1, biases });
+    const config = tinyConfig(sharing, heads, { width: 40, mlpWidth: 50, tiedEmbeddings: i % 2 === 1, biases });
     return [config, randomTokens(config, [tokenCount], 2)];
   });
 }
@@ -139,15 +134,14 @@ function logitsGraph(config: ModelConfig, dtype?: QuantizedDtype, through = (wei
   });
 }
 
-/** Weights that multiply by x rounded, in the blocks of each row, to whole multiples of the block's largest / 127. */
-function rounding(weights: Weights, dtype: QuantizedDtype): Weights {
+/** Weights that multiply by x rounded, in blocks of 32 of each row, to whole multiples of the block's largest / 127. */
+function rounding(weights: Weights): Weights {
   const rounded = (x: Value) => {
     const [rows, inner] = x.shape as [number, number];
-    const block = blockOf(inner, dtype);
-    const blocks = Math.ceil(inner / block);
-    const split = reshape(pad(x, 1, 0, blocks * block - inner), [rows, blocks, block]);
+    const blocks = Math.ceil(inner / 32);
+    const split = reshape(pad(x, 1, 0, blocks * 32 - inner), [rows, blocks, 32]);
     const step = mul(max(abs(split), [-1], true), float(1 / 127));
-    return slice(reshape(mul(round(div(split, step)), step), [rows, blocks * block]), 1, 0, inner);
+    return slice(reshape(mul(round(div(split, step)), step), [rows, blocks * 32]), 1, 0, inner);
   };
   return Object.assign((name: string) => weights(name), {
     project: (name: string, x: Value) => weights.project(name, rounded(x)),
@@ -170,14 +164,12 @@ function restored(weights: Tensors, name: string, columns: number) {
   const result = { numbers: [] as number[], codes: [] as number[], scales: [] as number[] };
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const isByte = bytes !== 16;
-      const length = isByte ? bytes : 32;
-      const block = row * blocks + Math.floor(column / length);
-      const place = column % length;
-      const byte = codes.data[block * bytes + (isByte ? place : place >> 1)] as number;
-      const code = isByte ? byte : place % 2 === 0 ? byte & 15 : byte >> 4;
+      const block = row * blocks + Math.floor(column / 32);
+      const place = column % 32;
+      const byte = codes.data[block * bytes + (bytes === 32 ? place : place >> 1)] as number;
+      const code = bytes === 32 ? byte : place % 2 === 0 ? byte & 15 : byte >> 4;
       const scale = scales.data[block] as number;
-      result.numbers.push((code - (isByte ? 128 : 8)) * scale + 0);
+      result.numbers.push((code - (bytes === 32 ? 128 : 8)) * scale + 0);
       result.codes.push(code);
       result.scales.push(scale);
     }
