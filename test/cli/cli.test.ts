@@ -209,8 +209,11 @@ describe("crosslayer study", () => {
     const { out, status } = await crosslayer(args);
     expect(status).toBe(0);
     expect(out).toContain("H8-MQA-CLA2");
-    const end = out.slice(out.lastIndexOf(" writes: "));
-    expect(end).toMatch(/the same memory holds 2× the tokens of H8-MQA\.\nTest perplexity is /); // a screen ends with it
+    const [, last] = out
+      .slice(0, out.indexOf("\nWritten: "))
+      .trimEnd()
+      .split(/\n\n(?!.*\n\n)/s); // what a screen ends with
+    expect(last).toMatch(/^.*the same memory holds 2× the tokens of H8-MQA\.\nTest perplexity is .*\.$/);
     const written = ["loss.svg", "memory.svg", "pareto.svg", "report.html", "results.jsonl", "summary.md"];
     expect(readdirSync(at("study"))).toEqual(expect.arrayContaining(written));
     const rows = readFileSync(join(at("study"), "results.jsonl"), "utf8")
