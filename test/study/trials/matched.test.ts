@@ -37,5 +37,7 @@ test("they are named with their MLP's width, in contrasts too; the largest keeps
 
 test("contrasts of models that are not in the plan are refused", () => {
   const contrasts = [{ model: "H64-MQA-CLA3", against: "H64-MQA" }];
-  expect(() => studyPlan({ ...input, contrasts })).toThrow(/contrasts name "H64-MQA-CLA3".*did you mean H64-MQA-CLA2\?/);
+  expect(() => studyPlan({ ...input, contrasts })).toThrow(
+    /contrasts name "H64-MQA-CLA3".*did you mean H64-MQA-CLA2\?/,
+  );
 });
