@@ -2,7 +2,7 @@
 // says what the rows were made with, so that no other weights or options continue it. One process at a time writes.
 
 import { once } from "node:events";
-import { createWriteStream, existsSync, statSync } from "node:fs";
+import { closeSync, constants, createWriteStream, existsSync, openSync, statSync } from "node:fs";
 import { finished } from "node:stream/promises";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -70,8 +70,10 @@ export class OutputRows implements AsyncDisposable {
       if (isFile) lock = lockFile(path);
       const done = isFile ? await doneRows(path) : new Map<number, Done>();
       if (isFile && about) await checkAbout(path, about, done.size > 0);
+      const probe = found?.isFIFO() ? openSync(path, constants.O_WRONLY | constants.O_NONBLOCK) : undefined; // nobody reads: refused
       const file = createWriteStream(path, { flags: "a" });
       await once(file, "open");
+      if (probe !== undefined) closeSync(probe);
       return new OutputRows(done, file, path, lock);
     } catch (error) {
       lock?.[Symbol.dispose]();

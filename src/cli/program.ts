@@ -1,6 +1,8 @@
 // The subcommands of `crosslayer`, one file each.
 
 import { Command } from "commander";
+import { InputError } from "../error.ts";
+import { kebabCase } from "../options.ts";
 import { ownVersion } from "../study/trials/versions.ts";
 
 /** The subcommands, loaded when they are asked for. */
@@ -31,10 +33,32 @@ export async function commandLine(asked: string | undefined): Promise<Command> {
   return program;
 }
 
+/** Options that name a place. */
+const paths = [
+  "out",
+  "data",
+  "tokenizer",
+  "file",
+  "samples",
+  "tasksDir",
+  "config",
+  "validation",
+  "test",
+  "init",
+  "teacher",
+];
+
+/** Throws InputError for a place without a name, which would be taken for the one that the command runs in. */
+function checkPaths(options: Readonly<Record<string, unknown>>): void {
+  const empty = paths.find((name) => options[name] === "");
+  if (empty !== undefined) throw new InputError(`--${kebabCase(empty)}: is empty; name a place`);
+}
+
 function root(): Command {
   return new Command("crosslayer")
     .description("Language models whose layers share one KV cache: train them, compare them, run them.")
     .version(ownVersion())
+    .hook("preAction", (_, command) => checkPaths(command.opts()))
     .enablePositionalOptions() // what follows `study merge` is of merge, not of study
     .exitOverride()
     .showHelpAfterError("(--help shows what there is)")

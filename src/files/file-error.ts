@@ -52,10 +52,16 @@ export function systemError(error: unknown): unknown {
   const { syscall, path, message } = error as NodeJS.ErrnoException;
   const isRefused =
     error instanceof RangeError && /allocation failed|Invalid (?:typed )?array (?:buffer )?length/i.test(message);
-  if (isRefused || /\bbad_alloc\b|Failed to allocate memory|WebAssembly\.\w+\(\): Out of memory/.test(message)) {
-    return new InputError(`memory: there is less than this needs (${message}); ask for less, or free some`, {
-      cause: error,
-    });
+  if (
+    isRefused ||
+    /\bbad_alloc\b|Failed to allocate memory|Cannot allocate memory|WebAssembly\.\w+\(\): Out of memory/.test(message)
+  ) {
+    return new InputError(
+      `memory: there is less than this needs (${message.split("\n")[0]?.slice(0, 200)}); ask for less, or free some`,
+      {
+        cause: error,
+      },
+    );
   }
   return error instanceof InputError ? error : fileError(syscall ?? "use", path ?? "a file", error);
 }

@@ -36,6 +36,7 @@ export async function newFolder<T>(path: string, fill: (folder: string) => Promi
     try {
       renameSync(temporary, place);
     } catch (error) {
+      checkNewFolder(path); // another process may have been quicker
       throw fileError("create", path, error);
     }
     return made;
