@@ -9,6 +9,7 @@ import { ApiError, apiError } from "./api-error.ts";
 import { type AppOptions, serverApp } from "./app.ts";
 import { askWhetherHeard } from "./half-closed.ts";
 import { canonicalHost } from "./host-check.ts";
+import { oneAtATime } from "./pipelining.ts";
 import type { ServerLog } from "./server-log.ts";
 
 /** Where to listen. */
@@ -64,11 +65,12 @@ export class HttpServer {
       return new ApiError(400, `is no request: ${error.message}`).response;
     };
     const listener = getRequestListener(app.fetch, { hostname: "localhost", errorHandler }); // as HTTP/1.0 need not say
-    const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, (request, response) => {
+    const answer = oneAtATime((request, response) => {
       const { headers } = request;
       if (headers.host !== undefined) headers.host = canonicalHost(headers.host); // the listener takes no other form
       return listener(request, response);
     });
+    const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, answer);
     Object.assign(server, { httpAllowHalfOpen: true }); // an option that Node's types lack
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => {
