@@ -2,7 +2,7 @@
 // do the same work in turns, A B, B A, …, and what counts is the ratio within a pair: a machine that speeds up or slows
 // down does so for both. Usage: README.md.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { median } from "../src/tensor/estimate.ts";
@@ -13,6 +13,15 @@ interface Report {
   readonly ms: number;
   readonly cpuMs: number;
 }
+
+/** The same of checkouts that are too far apart for one worker: each takes its own contenders' steps, a step a turn. */
+const ownWorks: Readonly<Record<string, readonly string[]>> = {
+  "step b": ["crosslayer_step.mjs", "--serve", "--size", "b"],
+  "decode 1:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024"],
+  "decode 1:4096, int8 KV": ["crosslayer_decode.mjs", "--contexts", "4096", "--kv-dtype", "int8"],
+  "decode 16:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024", "--batch", "16"],
+  "decode 16:4096, int8 KV": ["crosslayer_decode.mjs", "--contexts", "4096", "--batch", "16", "--kv-dtype", "int8"],
+};
 
 /** What is timed, as options of checkout_worker.mjs. */
 const works: Readonly<Record<string, readonly string[]>> = {
@@ -34,6 +43,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string", default: "2" },
     only: { type: "string", default: "" },
     share: { type: "string", default: "2" },
+    own: { type: "boolean", default: false },
   },
 });
 if (positionals.length !== 2) throw new Error("give two built checkouts: npx tsx bench/checkouts.ts A B");
@@ -43,16 +53,23 @@ const worker = fileURLToPath(new URL("checkout_worker.mjs", import.meta.url));
 console.log(`A ${roots[0]}\nB ${roots[1]}\n${values.pairs} pairs, ${values.threads} threads each\n`);
 console.log("| | A, ms | B, ms | B/A, time (95%) | B/A, processor time (95%) |");
 console.log("|---|--:|--:|--:|--:|");
-for (const [name, options] of Object.entries(works)) if (name.includes(values.only)) await compare(name, options);
+for (const [name, options] of Object.entries(values.own ? ownWorks : works))
+  if (name.includes(values.only)) await compare(name, options);
 
 async function compare(name: string, options: readonly string[]): Promise<void> {
-  const more = ["--threads", values.threads, "--share", values.share];
-  const both = roots.map(
-    (root) => new Contender<Report>(root, [process.execPath, worker, "--root", root, ...options, ...more]),
-  ) as [Contender<Report>, Contender<Report>];
+  const more = ["--threads", values.threads, ...(name.startsWith("step b") ? [] : ["--share", values.share])];
+  const command = (root: string) => {
+    const [script = "", ...rest] = options;
+    return values.own ? [join(root, "bench", script), ...rest, ...more] : [worker, "--root", root, ...options, ...more];
+  };
+  const both = roots.map((root) => new Contender<Report>(root, [process.execPath, ...command(root)])) as [
+    Contender<Report>,
+    Contender<Report>,
+  ];
   try {
     for (const contender of both) {
-      if ((await contender.ready()) !== "ready") throw new Error(`${contender.name} does not start: is it built?`);
+      if (!(await contender.ready())?.startsWith("ready"))
+        throw new Error(`${contender.name} does not start: is it built?`);
       for (let i = 0; i < 3; i++) await contender.step(); // compiles, allocates, settles: not counted
     }
     const times: [Report, Report][] = [];
