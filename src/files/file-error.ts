@@ -28,6 +28,9 @@ const advice: Readonly<Record<string, string>> = {
   ETXTBSY: "a program of this name runs; choose another path",
 };
 
+/** Calls of the system whose names are no words. */
+const words: Readonly<Record<string, string>> = { copyfile: "copy", scandir: "list", mkdir: "make", rmdir: "remove" };
+
 /** The system's code of an error, such as `ENOENT`; undefined if it has none. */
 export function errorCode(error: unknown): string | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
@@ -49,7 +52,7 @@ export function fileError(action: string, path: string, error: unknown): unknown
  * that cannot be had is told, too.
  */
 export function systemError(error: unknown): unknown {
-  const { syscall, path, message } = error as NodeJS.ErrnoException;
+  const { syscall = "use", path = "a file", dest, message } = error as NodeJS.ErrnoException & { dest?: string };
   const isRefused =
     error instanceof RangeError && /allocation failed|Invalid (?:typed )?array (?:buffer )?length/i.test(message);
   if (
@@ -63,5 +66,6 @@ export function systemError(error: unknown): unknown {
       },
     );
   }
-  return error instanceof InputError ? error : fileError(syscall ?? "use", path ?? "a file", error);
+  const place = dest === undefined ? path : `${path} to ${dest}`;
+  return error instanceof InputError ? error : fileError(words[syscall] ?? syscall, place, error);
 }

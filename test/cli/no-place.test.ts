@@ -29,3 +29,10 @@ test.each(["std::bad_alloc", "pthread_create failed, error code: 12 error msg: C
     expect(told.message).toMatch(/^memory: there is less than this needs .*; ask for less, or free some$/);
   },
 );
+
+test("what the system refuses is told in words, with both places of a copy", () => {
+  const refused = (more: object) => systemError(Object.assign(new Error("system"), { code: "ENOSPC", ...more }));
+  const copy = refused({ syscall: "copyfile", path: "a/x", dest: "b/x" }) as Error;
+  expect(copy.message).toContain("cannot copy a/x to b/x: the disk is full");
+  expect((refused({ syscall: "mkdir", path: "b" }) as Error).message).toContain("cannot make b: the disk is full");
+});
