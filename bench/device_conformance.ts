@@ -3,23 +3,14 @@
 // Usage: npx tsx bench/device_conformance.ts [--device cuda]; prints what is off, and counts.
 
 import { parseArgs } from "node:util";
-import { specialize } from "../src/graph/specialize.ts";
 import type { Precision } from "../src/model/precision.ts";
 import { share, unshared } from "../src/model/sharing.ts";
-import { type Device, putAll, readAll } from "../src/runtime/device.ts";
+import type { Device } from "../src/runtime/device.ts";
 import { openDevice } from "../src/runtime/open-device.ts";
 import { differenceOf } from "../test/graph/difference.ts";
-import { interpret } from "../test/graph/interpreter.ts";
-import { type Case, RandomInputs } from "../test/graph/random-inputs.ts";
+import type { Case } from "../test/graph/random-inputs.ts";
 import { type Heads, kvHeads, tinyConfig } from "../test/model/tiny.ts";
-import {
-  bfloat16Cases,
-  bfloat16Tolerance,
-  caseGraph,
-  cases,
-  sizesOf,
-  tolerance,
-} from "../test/runtime/conformance-cases.ts";
+import { bfloat16Cases, bfloat16Tolerance, cases, runCase, tolerance } from "../test/runtime/conformance-cases.ts";
 import { furthest, run } from "../test/train/short-run.ts";
 
 const { values: flags } = parseArgs({ options: { device: { type: "string", default: "cuda" } } });
@@ -62,12 +53,7 @@ async function judge(name: string, wrong: () => Promise<string | undefined>): Pr
 
 /** What is wrong with a case on a device. */
 async function computed(on: Device, build: Case, allowed: number): Promise<string | undefined> {
-  const given = new RandomInputs(7);
-  const open = caseGraph(build, given);
-  const expected = interpret(open, given.feeds);
-  const graph = on.traits.shapes === "fixed" ? specialize(open, sizesOf(open, given.feeds)) : open;
-  using program = await on.compile(graph);
-  const found = await readAll(await program.run(putAll(on, given.feeds)));
+  const { found, expected } = await runCase(on, build);
   const differences = Object.entries(expected).map(([name, numbers]) => differenceOf(found[name], numbers, allowed));
   return differences.find((difference) => difference !== undefined);
 }

@@ -1,8 +1,8 @@
 // Room for large bodies that are being received or read: who sends many and finishes none must not fill the memory. Small ones
 // need none. Knows no requests.
 
-/** Bytes from which on a body needs room. */
-const largeBytes = 1 << 16;
+/** Bytes from which on a body is large, and needs room. */
+export const largeBytes = 1 << 16;
 
 /** So many bodies of the largest size find room. */
 const mostBodies = 64;

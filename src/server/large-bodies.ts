@@ -5,6 +5,7 @@ import { type ErrorData, errorOf } from "../error.ts";
 import type { Tool } from "../text/chat-message.ts";
 import type { ChatTemplate } from "../text/chat-template.ts";
 import { ApiError, type ApiErrorData } from "./api-error.ts";
+import { largeBytes } from "./body-room.ts";
 import { type BodyName, bodySchemas, type CheckedBody } from "./body-schemas.ts";
 import { type Messages, templateMessages } from "./chat-messages.ts";
 import { checkBody } from "./checked-body.ts";
@@ -35,8 +36,8 @@ export interface Read<Name extends BodyName> {
   readonly large: boolean;
 }
 
-/** From so many bytes, or values, on a body is large. */
-const [largeBytes, largeValues] = [1 << 16, 256];
+/** From so many values on a body is large, however few its bytes. */
+const largeValues = 256;
 
 const thread = new Thread<Question, Answer>(new URL("./body-thread.js", import.meta.url));
 

@@ -45,12 +45,15 @@ import {
   transpose,
 } from "../../src/graph/ops.ts";
 import { inputName } from "../../src/graph/replaced.ts";
+import { specialize } from "../../src/graph/specialize.ts";
 import { constant, float, type Graph, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
+import { type Device, putAll, readAll } from "../../src/runtime/device.ts";
 import { allocate, type DType } from "../../src/tensor/dtype.ts";
 import { Random } from "../../src/tensor/random.ts";
 import { sizeOf, type Tensors } from "../../src/tensor/tensor.ts";
-import type { Case, Cases, RandomInputs } from "../graph/random-inputs.ts";
+import { interpret } from "../graph/interpreter.ts";
+import { type Case, type Cases, RandomInputs } from "../graph/random-inputs.ts";
 
 const broadcasting = (op: (a: Value, b: Value) => Value): Cases["add"] => ({
   "equal shapes": (g) => op(g.normal([3, 4]), g.positive([3, 4])),
@@ -402,8 +405,21 @@ export function caseGraph(build: Case, given: RandomInputs): Graph {
   return trace(() => Object.fromEntries([build(given)].flat().map((value, i) => [`y${i}`, value as Value])));
 }
 
+/** What a device makes of a case, and what it should make of it. */
+export async function runCase(
+  device: Device,
+  build: Case,
+): Promise<{ graph: Graph; found: Tensors; expected: ReturnType<typeof interpret> }> {
+  const given = new RandomInputs(7);
+  const open = caseGraph(build, given);
+  const expected = interpret(open, given.feeds);
+  const graph = device.traits.shapes === "fixed" ? specialize(open, sizesOf(open, given.feeds)) : open;
+  using program = await device.compile(graph);
+  return { graph, found: await readAll(await program.run(putAll(device, given.feeds))), expected };
+}
+
 /** The sizes of named dimensions, from what is fed. */
-export function sizesOf(graph: Graph, feeds: Tensors): Record<string, number> {
+function sizesOf(graph: Graph, feeds: Tensors): Record<string, number> {
   const sizes = graph.inputs.flatMap((made) =>
     made.shape.map((dim, axis) => [dim, feeds[inputName(made)]?.shape[axis]] as const),
   );

@@ -2,40 +2,24 @@
 
 import { afterAll, describe, expect, test } from "vitest";
 import { add, mul, neg } from "../../src/graph/ops.ts";
-import { specialize } from "../../src/graph/specialize.ts";
 import { float, input, trace } from "../../src/graph/trace.ts";
 import { putAll } from "../../src/runtime/device.ts";
 import { scalar } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
-import { interpret } from "../graph/interpreter.ts";
-import { RandomInputs } from "../graph/random-inputs.ts";
-import {
-  bfloat16Cases,
-  bfloat16Tolerance,
-  caseGraph,
-  cases,
-  sizesOf,
-  tolerance,
-  wholeBytes,
-} from "./conformance-cases.ts";
+import { bfloat16Cases, bfloat16Tolerance, cases, runCase, tolerance, wholeBytes } from "./conformance-cases.ts";
 import { devices } from "./devices.ts";
 import { compile } from "./program.ts";
 
 describe.each(await devices())("$name", (device) => {
   afterAll(() => device[Symbol.asyncDispose]());
-  const { shapes, attention, exactIntegerSums } = device.traits;
+  const { attention, exactIntegerSums } = device.traits;
   const uses = Object.entries(cases)
     .filter(([op]) => attention === "fused" || !op.startsWith("causalAttention"))
     .flatMap(([op, all]) => Object.entries(all).map(([use, build]) => ({ op, use, build })))
     .filter(({ use }) => exactIntegerSums || !use.startsWith(wholeBytes));
 
   test.each(uses)("$op: $use", async ({ build }) => {
-    const given = new RandomInputs(7);
-    const open = caseGraph(build, given);
-    const expected = interpret(open, given.feeds);
-    const graph = shapes === "fixed" ? specialize(open, sizesOf(open, given.feeds)) : open;
-    using program = await compile(graph, { device });
-    const found = await program.run(given.feeds);
+    const { graph, found, expected } = await runCase(device, build);
     expect(Object.keys(found)).toEqual(Object.keys(expected));
     for (const [name, numbers] of Object.entries(expected)) {
       expect(found[name]?.dtype).toBe(graph.outputs[name]?.dtype);
@@ -45,11 +29,7 @@ describe.each(await devices())("$name", (device) => {
 
   const narrow = attention === "fused" ? Object.entries(bfloat16Cases) : [];
   test.each(narrow)("bfloat16: %s", async (_, build) => {
-    const given = new RandomInputs(7);
-    const graph = caseGraph(build, given);
-    const expected = interpret(graph, given.feeds);
-    using program = await compile(graph, { device });
-    const found = await program.run(given.feeds);
+    const { found, expected } = await runCase(device, build);
     for (const [name, numbers] of Object.entries(expected)) expectClose(found[name], numbers, bfloat16Tolerance);
   });
 
