@@ -14,15 +14,6 @@ interface Report {
   readonly cpuMs: number;
 }
 
-/** The same of checkouts that are too far apart for one worker: each takes its own contenders' steps, a step a turn. */
-const ownWorks: Readonly<Record<string, readonly string[]>> = {
-  "step b": ["crosslayer_step.mjs", "--serve", "--size", "b"],
-  "decode 1:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024"],
-  "decode 1:4096, int8 KV": ["crosslayer_decode.mjs", "--contexts", "4096", "--kv-dtype", "int8"],
-  "decode 16:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024", "--batch", "16"],
-  "decode 16:4096, int8 KV": ["crosslayer_decode.mjs", "--contexts", "4096", "--batch", "16", "--kv-dtype", "int8"],
-};
-
 /** What is timed, as options of checkout_worker.mjs. */
 const works: Readonly<Record<string, readonly string[]>> = {
   step: ["--work", "step"],
@@ -46,6 +37,26 @@ const { values, positionals } = parseArgs({
     own: { type: "boolean", default: false },
   },
 });
+const share = ["--share", values.share];
+
+/** The same of checkouts that are too far apart for one worker: each takes its own contenders' steps, a step a turn. */
+const ownWorks: Readonly<Record<string, readonly string[]>> = {
+  "step b": ["crosslayer_step.mjs", "--serve", "--size", "b"],
+  "decode 1:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024", ...share],
+  "decode 1:4096, int8 KV": ["crosslayer_decode.mjs", "--contexts", "4096", "--kv-dtype", "int8", ...share],
+  "decode 16:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024", "--batch", "16", ...share],
+  "decode 16:4096, int8 KV": [
+    "crosslayer_decode.mjs",
+    "--contexts",
+    "4096",
+    "--batch",
+    "16",
+    "--kv-dtype",
+    "int8",
+    ...share,
+  ],
+};
+
 if (positionals.length !== 2) throw new Error("give two built checkouts: npx tsx bench/checkouts.ts A B");
 const roots = positionals.map((path) => resolve(path)) as [string, string];
 const worker = fileURLToPath(new URL("checkout_worker.mjs", import.meta.url));
@@ -57,7 +68,7 @@ for (const [name, options] of Object.entries(values.own ? ownWorks : works))
   if (name.includes(values.only)) await compare(name, options);
 
 async function compare(name: string, options: readonly string[]): Promise<void> {
-  const more = ["--threads", values.threads, ...(name.startsWith("step b") ? [] : ["--share", values.share])];
+  const more = ["--threads", values.threads, ...(values.own ? [] : share)];
   const command = (root: string) => {
     const [script = "", ...rest] = options;
     return values.own ? [join(root, "bench", script), ...rest, ...more] : [worker, "--root", root, ...options, ...more];
