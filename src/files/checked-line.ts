@@ -1,10 +1,10 @@
 // JSON lines that know a checksum of themselves, as `check`, their last field: a flipped bit in a row is noticed. Does not
 // know what the rows are.
 
-import { createHash } from "node:crypto";
 import { InputError } from "../error.ts";
 import { isObject } from "./json-file.ts";
 import type { JsonLine } from "./json-lines.ts";
+import { digestOf } from "./sealed-json.ts";
 
 /** How a line ends that has a checksum, whatever a flipped bit has made of the field's name. */
 const ending = /(?:,|(?<=^\{))"([^"]*)":"([0-9a-f]{8})"\}$/;
@@ -33,5 +33,5 @@ export function checkedRow(path: string, { number, text, value }: JsonLine): Rec
 }
 
 function checkOf(row: string): string {
-  return createHash("sha256").update(row).digest("hex").slice(0, 8);
+  return digestOf(row).slice(0, 8);
 }

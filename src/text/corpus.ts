@@ -1,8 +1,8 @@
 // Text made ready for models: a tokenizer and token shards in one directory, made once and found the next time.
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { makeDirectory } from "../files/directory.ts";
+import { digestOf } from "../files/sealed-json.ts";
 import { type Dataset, prepareDataset, trainTokenizer } from "./dataset.ts";
 import { isPrepared, openPrepared, preparedVocab } from "./prepared.ts";
 import { openSource } from "./source.ts";
@@ -78,7 +78,7 @@ export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
     if (options.tokenizer !== undefined) return openTokenizer(options.tokenizer);
     const heldOut = [validationFraction, ...(testFraction ? [testFraction] : [])];
     const from = JSON.stringify([source.name, await source.fingerprint?.(), vocab, ...heldOut]);
-    const key = createHash("sha256").update(from).digest("hex").slice(0, 16);
+    const key = digestOf(from).slice(0, 16);
     const path = join(directory, `${key}-tokenizer.json`);
     const kept = keptTokenizer(path);
     if (kept) return kept;
@@ -94,7 +94,5 @@ export async function openCorpus(options: CorpusOptions): Promise<Corpus> {
 
 /** A hash of what a model learns from: the tokenizer and the tokens of all sides, in their order. */
 function identityOf({ json }: Tokenizer, { train, validation, test }: Dataset): string {
-  return createHash("sha256")
-    .update(JSON.stringify([json, train.digest, validation.digest, ...(test ? [test.digest] : [])]))
-    .digest("hex");
+  return digestOf(JSON.stringify([json, train.digest, validation.digest, ...(test ? [test.digest] : [])]));
 }
