@@ -2,7 +2,7 @@
 // do the same work in turns, A B, B A, …, and what counts is the ratio within a pair: a machine that speeds up or slows
 // down does so for both. Usage: README.md.
 
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { median } from "../src/tensor/estimate.ts";
@@ -39,7 +39,10 @@ const { values, positionals } = parseArgs({
 });
 const share = ["--share", values.share];
 
-/** The same of checkouts that are too far apart for one worker: each takes its own contenders' steps, a step a turn. */
+/**
+ * The same of checkouts that are too far apart for one worker: each takes its own contenders' steps, a step a turn. Prompts
+ * have no contender in the first house, so that today's knows both.
+ */
 const ownWorks: Readonly<Record<string, readonly string[]>> = {
   "step b": ["crosslayer_step.mjs", "--serve", "--size", "b"],
   "decode 1:1024, float32 KV": ["crosslayer_decode.mjs", "--contexts", "1024", ...share],
@@ -55,15 +58,19 @@ const ownWorks: Readonly<Record<string, readonly string[]>> = {
     "int8",
     ...share,
   ],
+  "prefill 2048, float32 KV": ["checkout_prompt.mjs", "--kv-dtype", "float32", ...share],
+  "prefill 2048, int8 KV": ["checkout_prompt.mjs", ...share],
 };
 
 if (positionals.length !== 2) throw new Error("give two built checkouts: npx tsx bench/checkouts.ts A B");
 const roots = positionals.map((path) => resolve(path)) as [string, string];
-const worker = fileURLToPath(new URL("checkout_worker.mjs", import.meta.url));
+const [worker, prompts] = ["checkout_worker.mjs", "checkout_prompt.mjs"].map((name) =>
+  fileURLToPath(new URL(name, import.meta.url)),
+) as [string, string];
 
 console.log(`A ${roots[0]}\nB ${roots[1]}\n${values.pairs} pairs, ${values.threads} threads each\n`);
-console.log("| | A, ms | B, ms | B/A, time (95%) | B/A, processor time (95%) |");
-console.log("|---|--:|--:|--:|--:|");
+console.log("| | A, ms | B, ms | B/A, time (95%) | B/A, processor time (95%) | A, peak MB | B, peak MB |");
+console.log("|---|--:|--:|--:|--:|--:|--:|");
 for (const [name, options] of Object.entries(values.own ? ownWorks : works))
   if (name.includes(values.only)) await compare(name, options);
 
@@ -71,7 +78,9 @@ async function compare(name: string, options: readonly string[]): Promise<void> 
   const more = ["--threads", values.threads, ...(values.own ? [] : share)];
   const command = (root: string) => {
     const [script = "", ...rest] = options;
-    return values.own ? [join(root, "bench", script), ...rest, ...more] : [worker, "--root", root, ...options, ...more];
+    if (!values.own) return [worker, "--root", root, ...options, ...more];
+    if (script === basename(prompts)) return [prompts, "--root", root, ...rest, ...more];
+    return [join(root, "bench", script), ...rest, ...more];
   };
   const both = roots.map((root) => new Contender<Report>(root, [process.execPath, ...command(root)])) as [
     Contender<Report>,
@@ -99,9 +108,9 @@ async function compare(name: string, options: readonly string[]): Promise<void> 
       return `${ratio.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`;
     };
     const middle = (i: 0 | 1) => median(times.map((pair) => pair[i].ms)).toFixed(1);
-    console.log(
-      `| ${name} | ${middle(0)} | ${middle(1)} | ${ratioOf(({ ms }) => ms)} | ${ratioOf(({ cpuMs }) => cpuMs)} |`,
-    );
+    const [time, processor] = [ratioOf(({ ms }) => ms), ratioOf(({ cpuMs }) => cpuMs)];
+    const peaks = both.map((contender) => contender.peakMB()?.toFixed(0) ?? "not known");
+    console.log(`| ${[name, middle(0), middle(1), time, processor, ...peaks].join(" | ")} |`);
   } finally {
     for (const contender of both) await contender.stop();
   }

@@ -3,6 +3,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 /** A running contender: answers one step at a time. */
@@ -31,6 +32,13 @@ export class Contender<Report> {
     this.#child.stdin.write("step\n");
     const line = await this.#line();
     return line === undefined ? undefined : (JSON.parse(line) as Report);
+  }
+
+  /** The most memory that it had so far; undefined where the system has no /proc. */
+  peakMB(): number | undefined {
+    const file = `/proc/${this.#child.pid}/status`;
+    const peak = existsSync(file) && /VmHWM:\s*(\d+) kB/.exec(readFileSync(file, "utf8"))?.[1];
+    return peak ? Number(peak) / 1024 : undefined;
   }
 
   async stop(): Promise<void> {

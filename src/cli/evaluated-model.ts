@@ -4,10 +4,10 @@ import type { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { CachedScorer } from "../eval/cached-scorer.ts";
 import { BucketJudge, type Judge, plainJudge } from "../eval/judge.ts";
-import { type Judged, Scorer, type WindowScorer } from "../eval/scorer.ts";
+import type { WindowScorer } from "../eval/scorer.ts";
 import type { KvDtype, WeightDtype } from "../model/formats.ts";
 import type { Precision } from "../model/precision.ts";
-import { type Buffers, type Device, putAll } from "../runtime/device.ts";
+import { type Device, putAll } from "../runtime/device.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type DeviceFlags, openAsked, precisionOn } from "./device-options.ts";
 
@@ -23,10 +23,13 @@ export interface EvaluatedModel {
   readonly tokenizer: Tokenizer;
   /** Windows of any lengths, in any number. */
   readonly judge: Judge;
-  /** Windows of the whole context, as they come. */
+  /** Windows of texts, most of them as long as the context, as they come. */
   readonly scorer: WindowScorer;
   readonly device: Device;
 }
+
+/** Windows of texts shorter than this many tokens are padded to it, as a study that measures a trial pads them. */
+const shortestText = 1024;
 
 /** Opens a run's model, does `work` with it, and closes it. @throws InputError where --window is beyond its context. */
 export async function withModel<T>(
@@ -51,31 +54,6 @@ export async function withModel<T>(
   }
   const placed = putAll(device, tensors);
   using judge = new BucketJudge(device, config, placed, { longest, precision });
-  using scorer = new LazyScorer(() => Scorer.create(device, config, { precision }), placed);
-  return await work({ device, tokenizer, judge, scorer });
-}
-
-/** A scorer that is compiled when it is first asked. */
-class LazyScorer implements WindowScorer, Disposable {
-  readonly #create: () => Promise<Scorer>;
-  readonly #weights: Buffers;
-  #scorer: Scorer | undefined;
-
-  constructor(create: () => Promise<Scorer>, weights: Buffers) {
-    this.#create = create;
-    this.#weights = weights;
-  }
-
-  async *score(windows: Parameters<WindowScorer["score"]>[0]): AsyncGenerator<Float32Array> {
-    for await (const { scores } of this.judge(windows)) yield scores;
-  }
-
-  async *judge(windows: Parameters<WindowScorer["judge"]>[0]): AsyncGenerator<Judged> {
-    this.#scorer ??= await this.#create();
-    yield* this.#scorer.with(this.#weights).judge(windows);
-  }
-
-  [Symbol.dispose](): void {
-    this.#scorer?.[Symbol.dispose]();
-  }
+  using texts = new BucketJudge(device, config, placed, { longest, shortest: shortestText, precision });
+  return await work({ device, tokenizer, judge, scorer: texts.stream });
 }

@@ -4,6 +4,7 @@
 import type { ModelConfig } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
 import type { Buffers, Device } from "../runtime/device.ts";
+import { inGroups } from "./groups.ts";
 import { type Judged, Scorer, type Window, type WindowScorer } from "./scorer.ts";
 
 /** Scores any number of windows, in whatever order suits it, and gives them back in theirs. */
@@ -14,11 +15,14 @@ export interface Judge {
   judge(windows: readonly Window[], told?: (done: number) => void): Promise<Judged[]>;
 }
 
-/** The shortest length that is compiled. */
-const shortest = 16;
+/** The shortest length that is compiled, if nothing else is asked. */
+const shortestLength = 16;
+
+/** Windows of a stream that are sorted by length together, at least. */
+const sortedWindows = 16;
 
 /** Lengths to compile: powers of two, and halfway between them where compiling takes no time; the longest at last. */
-export function bucketLengths(longest: number, shapes: "any" | "fixed"): number[] {
+export function bucketLengths(longest: number, shapes: "any" | "fixed", shortest = shortestLength): number[] {
   const lengths: number[] = [];
   for (let length = shortest; length < longest; length *= 2) {
     lengths.push(length);
@@ -26,6 +30,13 @@ export function bucketLengths(longest: number, shapes: "any" | "fixed"): number[
     if (shapes === "any" && halfway < longest) lengths.push(halfway);
   }
   return [...lengths, longest];
+}
+
+/** How a judge is made. */
+export interface JudgeOptions {
+  readonly longest?: number;
+  readonly shortest?: number;
+  readonly precision?: Precision | undefined;
 }
 
 /** Programs for windows of several lengths, compiled when the first window needs one. */
@@ -38,19 +49,22 @@ export class BucketJudge implements Judge, Disposable {
   readonly #lengths: readonly number[];
   readonly #scorers = new Map<number, Scorer>();
 
-  /** Of windows up to `longest` tokens, the model's context if not given; `weights` stay the caller's. */
+  /**
+   * Of windows up to `longest` tokens, the model's context if not given; none is compiled for fewer than `shortest`.
+   * `weights` stay the caller's.
+   */
   constructor(
     device: Device,
     config: ModelConfig,
     weights: Buffers,
-    { longest = config.context, precision }: { longest?: number; precision?: Precision | undefined } = {},
+    { longest = config.context, shortest, precision }: JudgeOptions = {},
   ) {
     this.longest = longest;
     this.#device = device;
     this.#config = config;
     this.#weights = weights;
     this.#precision = precision;
-    this.#lengths = bucketLengths(longest, device.traits.shapes);
+    this.#lengths = bucketLengths(longest, device.traits.shapes, shortest);
   }
 
   async judge(windows: readonly Window[], told: (done: number) => void = () => {}): Promise<Judged[]> {
@@ -71,6 +85,21 @@ export class BucketJudge implements Judge, Disposable {
       }
     }
     return found;
+  }
+
+  /** The judge for windows that come one after another, as those of long texts do: a few at a time are sorted. */
+  get stream(): WindowScorer {
+    const judge = (group: Window[]) => this.judge(group);
+    const batch = Math.max(1, Math.floor(this.#device.traits.scoredTokens / (this.#lengths[0] as number)));
+    const size = batch * Math.ceil(sortedWindows / batch); // whole batches of the shortest length
+    return {
+      async *score(windows) {
+        for await (const { scores } of this.judge(windows)) yield scores;
+      },
+      async *judge(windows) {
+        for await (const group of inGroups(windows, size)) yield* await judge(group);
+      },
+    };
   }
 
   async #scorerOf(length: number): Promise<WindowScorer> {

@@ -1,9 +1,10 @@
 // Likelihoods of continuations by buckets, against one window at a time through a graph of its very length.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { CachedScorer } from "../../src/eval/cached-scorer.ts";
 import { BucketJudge, bucketLengths, plainJudge } from "../../src/eval/judge.ts";
 import { fitOf, loglikelihoods, rollingLoglikelihoods } from "../../src/eval/loglikelihood.ts";
+import { Scorer } from "../../src/eval/scorer.ts";
 import { putAll } from "../../src/runtime/device.ts";
 import { lively, logitsGraph, randomTokens, tinyConfig } from "../model/tiny.ts";
 import { compile, cpu1 } from "../runtime/program.ts";
@@ -38,6 +39,8 @@ describe("buckets", () => {
     expect(bucketLengths(100, "fixed")).toEqual([16, 32, 64, 100]);
     expect(bucketLengths(100, "any")).toEqual([16, 24, 32, 48, 64, 96, 100]);
     expect(bucketLengths(8, "fixed")).toEqual([8]);
+    expect(bucketLengths(100, "any", 64)).toEqual([64, 96, 100]);
+    expect(bucketLengths(100, "any", 1024)).toEqual([100]);
   });
 
   it("give windows of any lengths back in order, with what each scores alone", async () => {
@@ -56,6 +59,20 @@ describe("buckets", () => {
       const { logprob } = await plainly([...inputs, labels.at(-1) as number], inputs.length);
       expect(scores.reduce((sum, x) => sum + x, 0)).toBeCloseTo(logprob, 3);
     }
+  });
+
+  it("judge a stream in its order, each window by a program of about its length", async () => {
+    const compiled = vi.spyOn(Scorer, "create");
+    using judge = new BucketJudge(cpu1, config, putAll(cpu1, weights), { shortest: 8 });
+    const windows = Array.from({ length: 300 }, (_, i) => {
+      const tokens = someTokens(2 + (i % 9), i);
+      return { inputs: tokens.slice(0, -1), labels: tokens.slice(1) };
+    });
+    const scores: Float32Array[] = [];
+    for await (const found of judge.stream.score(windows)) scores.push(found);
+    expect(compiled.mock.calls.map(([, { context }]) => context).sort()).toEqual([12, 8]);
+    expect(scores).toEqual((await judge.judge(windows)).map((one) => one.scores));
+    compiled.mockRestore();
   });
 
   it("refuse a window that is longer than the longest", async () => {
