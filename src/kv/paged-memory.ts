@@ -3,12 +3,12 @@
 
 import type { DecoderConfig } from "../model/config.ts";
 import type { KvDtype } from "../model/formats.ts";
+import type { Rounding } from "../model/integer-rows.ts";
 import { rotaryTables } from "../model/rotary.ts";
 import { type Buffer, type Buffers, type Device, putAll, readAll } from "../runtime/device.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import { HostPools } from "./host-pools.ts";
 import type { KvMemory, ServingStore, Span } from "./kv-memory.ts";
-import type { Rounding } from "./kv-quantization.ts";
 import { pagedStore } from "./paged-store.ts";
 import { layPieces } from "./piece-layout.ts";
 import { pieceStore } from "./piece-store.ts";

@@ -24,7 +24,7 @@ import {
 import { constant, float } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { HeadSizes } from "../model/attention.ts";
-import { type IntegerRows, integerProduct, positiveRows, type Rounding } from "./kv-quantization.ts";
+import { type IntegerRows, integerProduct, positiveRows, type Rounding } from "../model/integer-rows.ts";
 
 /**
  * A piece of S positions, or c of them one after another: int8 keys `[X, G, D, c·S]` with float32 scales of keys and

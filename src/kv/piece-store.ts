@@ -8,11 +8,12 @@ import { add, cast, concat, gather, max, mul, reshape, transpose } from "../grap
 import { constant, float, input } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { DecoderConfig } from "../model/config.ts";
+import { type IntegerRows, type Rounding, signedRows } from "../model/integer-rows.ts";
 import { Written } from "../model/kv.ts";
 import { ownedBy, type Source } from "../model/sharing.ts";
 import { rowsOfTokens, tokensOfPieces, tokensOfRows, turnedTo } from "./head-rows.ts";
 import type { ServingStore } from "./kv-memory.ts";
-import { type IntegerRows, type QuantizedRows, quantizeRows, type Rounding, signedRows } from "./kv-quantization.ts";
+import { type QuantizedRows, quantizeRows } from "./kv-quantization.ts";
 import { inputsOf, type PieceInput, type PoolArray, pieceInputs, poolArrays } from "./paged-inputs.ts";
 import { type Attended, attendPieces, attendSelf, mergePieces, type Pieces } from "./piece-attention.ts";
 
