@@ -1,6 +1,7 @@
 // crosslayer's engine core as a contender of decode.ts. Its model is the file that llama.cpp reads, imported, or with
-// --bfloat16 a folder of the weights that the file was rounded from; it reads the same prompts. For every line `step` it decodes one token of all sequences or, with --prompt, reads one new prompt to its
-// first token. With --share n, n layers share keys and values. Usage: README.md.
+// --bfloat16 a folder of the weights that the file was rounded from, kept in --weights; it reads the same prompts. For every
+// line `step` it decodes one token of all sequences or, with --prompt, reads one new prompt to its first token. With --share n,
+// n layers share keys and values. Usage: README.md.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,9 +20,11 @@ const {
   prompt: readsPrompts,
   check,
   bfloat16,
+  weights: weightDtype,
   "kv-dtype": dtype,
 } = options({
   bfloat16: { type: "boolean" },
+  weights: { type: "string", default: "int8" },
   share: { type: "string", default: "1" },
   "kv-dtype": { type: "string", default: "float32" },
 });
@@ -30,7 +33,7 @@ const blocks = contexts.reduce((sum, context) => sum + Math.ceil((context + room
 const { config, weights } = await imported();
 const device = await openDevice(`cpu:${threads}`);
 const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
-const runner = await Runner.create(device, config, weights, memory, "int8");
+const runner = await Runner.create(device, config, weights, memory, weightDtype);
 
 if (check) await compare();
 else if (readsPrompts) await prompts();

@@ -55,7 +55,10 @@ const alike: readonly Entry[] = [
   { name: "GroupQueryAttention, float32", command: node("gqa_decode.mjs"), against: f16, stepsAlone: true },
   { name: "llama.cpp, Q8_0, flash", command: llama("--kv", "Q8_0", "--flash", "on"), against: [] },
   { name: "crosslayer, int8", command: ours("--kv-dtype", "int8"), against: q8 },
+  { name: "crosslayer w8a8, float32", command: ours("--weights", "w8a8"), against: f16 },
+  { name: "crosslayer w8a8, int8", command: ours("--weights", "w8a8", "--kv-dtype", "int8"), against: q8 },
   { name: "crosslayer of bfloat16, float32", command: ours("--bfloat16"), against: f16 },
+  { name: "crosslayer w8a8 of bfloat16, float32", command: ours("--bfloat16", "--weights", "w8a8"), against: f16 },
 ];
 const sharing: readonly Entry[] = [
   { name: "crosslayer CLA2, float32", command: ours("--share", "2"), against: ["crosslayer, float32"] },

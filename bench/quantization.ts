@@ -16,8 +16,10 @@ const kinds = [
   { title: "KV int8", kv: "int8", weights: "float32" },
   { title: "weights int8", kv: "float32", weights: "int8" },
   { title: "weights int4", kv: "float32", weights: "int4" },
+  { title: "weights w8a8", kv: "float32", weights: "w8a8" },
   { title: "KV int8 + weights int8", kv: "int8", weights: "int8" },
   { title: "KV int8 + weights int4", kv: "int8", weights: "int4" },
+  { title: "KV int8 + weights w8a8", kv: "int8", weights: "w8a8" },
 ];
 
 const named = process.argv.slice(2);

@@ -6,9 +6,8 @@ import { RunDirectory } from "../checkpoint/run-directory.ts";
 import { InputError } from "../error.ts";
 import { type FloatDtype, floatDtypes } from "../export/dtypes.ts";
 import { exportHuggingFace, exportLmEngine } from "../export/export-checkpoint.ts";
-import { exportOnnx } from "../export/export-onnx.ts";
+import { exportOnnx, type OnnxDtype, onnxDtypes } from "../export/export-onnx.ts";
 import { type TargetName, targetNames } from "../export/targets.ts";
-import { type WeightDtype, weightDtypes } from "../model/formats.ts";
 import { memorySize } from "../plan/memory-size.ts";
 import { interruptible } from "./interrupt.ts";
 import { type Progress, progress } from "./progress.ts";
@@ -38,7 +37,7 @@ export function exportCommand(): Command {
     )
     .option(
       "--dtype <type>",
-      `of weights: ${floatDtypes.join(", ")} (default: as they are); onnx: ${weightDtypes.join(", ")} (default: float32)`,
+      `of weights: ${floatDtypes.join(", ")} (default: as they are); onnx: ${onnxDtypes.join(", ")} (default: float32)`,
     )
     .option("--shard <size>", "huggingface, lm-engine: the most of a file of weights, as in 2GB (default: 5GB)")
     .action(runExport);
@@ -78,7 +77,7 @@ async function written(
   if (to === "onnx") {
     if (shard !== undefined)
       throw new InputError("--shard: is of safetensors; onnx keeps its data in files below 2 GB");
-    const dtype = chosen<WeightDtype>(flags.dtype, weightDtypes) ?? "float32";
+    const dtype = chosen<OnnxDtype>(flags.dtype, onnxDtypes) ?? "float32";
     const { bytes, slots, file } = await exportOnnx(run, out, { dtype, ...watch });
     const past = `past_key_values.0 … ${slots - 1}`;
     return { lines: [`${file}, ${bytesText(bytes)}; its past is ${past}`, `written to ${out}`], notes: [] };

@@ -26,7 +26,10 @@ export const coreSchema = z.object({
   /** How keys and values are kept; int8 takes about a quarter of float32. */
   kvDtype: z.enum(kvDtypes).default("float32").describe("how keys and values are kept"),
   /** How weights are kept; int8 and int4 are rounded when they are loaded. */
-  weights: z.enum(weightDtypes).default("float32").describe("how weights are kept"),
+  weights: z
+    .enum(weightDtypes)
+    .default("float32")
+    .describe("how weights are kept; w8a8 rounds what they multiply to 8 bits too, and is the fastest"),
   /** Tokens of a block of the cache. */
   blockSize: count.default(blockSize).describe("tokens of a block of the cache"),
 });

@@ -7,6 +7,7 @@ import { type Graph, input, trace } from "../graph/trace.ts";
 import type { KvMemory, Span } from "../kv/kv-memory.ts";
 import type { DecoderConfig, ModelConfig } from "../model/config.ts";
 import type { WeightDtype } from "../model/formats.ts";
+import type { Rounding } from "../model/integer-rows.ts";
 import { keptWeights } from "../model/quantized-weights.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../model/transformer.ts";
 import { type Buffer, type Device, type Program, putAll } from "../runtime/device.ts";
@@ -26,9 +27,14 @@ export interface StepRunner extends Disposable {
 }
 
 /** Tokens `[N]` to the logits `[L, V]` of the rows `last [L]` and the memory's new rows (see `ServingStore`). */
-export function servingGraph(config: DecoderConfig, memory: KvMemory, dtype: WeightDtype = "float32"): Graph {
+export function servingGraph(
+  config: DecoderConfig,
+  memory: KvMemory,
+  dtype: WeightDtype = "float32",
+  rounding: Rounding = "full",
+): Graph {
   return trace(() => {
-    const weights = weightsOf(weightInputs(config, dtype));
+    const weights = weightsOf(weightInputs(config, dtype), "float32", rounding);
     const store = memory.store();
     const hidden = transformer(config, weights, input("tokens", "int32", ["N"]), store);
     return { logits: logits(config, weights, gather(hidden, input("last", "int32", ["L"]))), ...store.outputs };
@@ -59,7 +65,7 @@ export class Runner implements StepRunner {
     this.#program = program;
   }
 
-  /** Compiles a model to attend to what `memory` holds. Weights are kept as they are, or rounded in blocks: `dtype`. */
+  /** Compiles a model to attend to what `memory` holds. Weights are kept as they are, or rounded: `dtype`. */
   static async create(
     device: Device,
     config: ModelConfig,
@@ -71,7 +77,9 @@ export class Runner implements StepRunner {
       throw new InputError(`engine: ${device.name} trains and scores; it does not serve yet, use the CPU`);
     }
     const constants = keptWeights(config, weights, dtype);
-    const program = await device.compile(servingGraph(config, memory, dtype), { constants, shared: true });
+    const rounding = device.traits.exactIntegerSums ? "full" : "reduced";
+    const graph = servingGraph(config, memory, dtype, rounding);
+    const program = await device.compile(graph, { constants, shared: true });
     return new Runner(device, config, memory, program);
   }
 

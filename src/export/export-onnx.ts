@@ -20,7 +20,7 @@ import { type TokenFiles, tokenFiles } from "./token-files.ts";
 /** What an export leaves open. */
 export interface OnnxExportOptions extends Watch {
   /** What matrices are kept in; rounded ones need an operator of ONNX Runtime's own (MatMulNBits). */
-  readonly dtype?: WeightDtype;
+  readonly dtype?: OnnxDtype;
   /** The most bytes of a file of data, and of those in the model's own file. */
   readonly fileBytes?: number;
 }
@@ -36,7 +36,11 @@ export interface ExportedOnnx {
 }
 
 /** How files are called by what matrices are kept in, as transformers.js looks for them. */
-const suffixes: Readonly<Record<WeightDtype, string>> = { float32: "", int8: "_int8", int4: "_q4" };
+const suffixes = { float32: "", int8: "_int8", int4: "_q4" } as const satisfies Partial<Record<WeightDtype, string>>;
+
+/** What an exported model's matrices can be kept in. */
+export type OnnxDtype = keyof typeof suffixes;
+export const onnxDtypes = Object.keys(suffixes) as OnnxDtype[];
 
 /** The most bytes of a file of data: browsers hold no more in one piece. */
 const usualFileBytes = 2e9;

@@ -9,10 +9,10 @@ import { sizeOf } from "../tensor/tensor.ts";
 interface WeightRow {
   readonly bits: number;
   /**
-   * Whether it is whole numbers in blocks of a row, with a float32 scale each. Only what rows are multiplied by is kept
-   * so, all else stays float32. Floating point holds every parameter.
+   * How matrices are whole numbers: a float32 scale for each block of a row, or for each row. Only what rows are multiplied
+   * by is kept so, all else stays float32. Floating point, false, holds every parameter.
    */
-  readonly rounded: boolean;
+  readonly rounded: "blocks" | "rows" | false;
   /** Whether the engine runs it; others are planned with alone. */
   readonly runs: boolean;
 }
@@ -21,8 +21,9 @@ interface WeightRow {
 export const weightFormats = {
   float32: { bits: 32, rounded: false, runs: true },
   float16: { bits: 16, rounded: false, runs: false },
-  int8: { bits: 8, rounded: true, runs: true },
-  int4: { bits: 4, rounded: true, runs: true },
+  int8: { bits: 8, rounded: "blocks", runs: true },
+  int4: { bits: 4, rounded: "blocks", runs: true },
+  w8a8: { bits: 8, rounded: "rows", runs: true }, // what meets it is rounded to 8 bits a row, too
 } as const satisfies Readonly<Record<string, WeightRow>>;
 
 /** How keys and values are kept: bytes of an element, and beside the elements of a token and head. */
@@ -49,7 +50,10 @@ export type WeightFormat = keyof typeof weightFormats;
 export type WeightDtype = Having<typeof weightFormats, { runs: true }>;
 
 /** What a matrix can be rounded to. */
-export type QuantizedDtype = Having<typeof weightFormats, { rounded: true }>;
+export type QuantizedDtype = Having<typeof weightFormats, { rounded: "blocks" | "rows" }>;
+
+/** What a matrix can be rounded to in blocks of its rows. */
+export type BlockDtype = Having<typeof weightFormats, { rounded: "blocks" }>;
 
 /** Any format of keys and values. */
 export type KvFormat = keyof typeof kvFormats;
@@ -67,21 +71,27 @@ function running(rows: Readonly<Record<string, { readonly runs: boolean }>>): st
 
 /** Whether a format rounds matrices to whole numbers. */
 export function isRounded(format: WeightFormat): format is QuantizedDtype {
-  return weightFormats[format].rounded;
+  return weightFormats[format].rounded !== false;
+}
+
+/** Whether whole numbers have a scale for each block of a row. */
+export function isInBlocks(format: QuantizedDtype): format is BlockDtype {
+  return weightFormats[format].rounded === "blocks";
 }
 
 /**
- * The shapes of what a matrix [out, in] is rounded to: for each row ⌈in / 32⌉ blocks, the last one filled up, of bytes
+ * The shapes of what a matrix [out, in] is rounded to in blocks: for each row ⌈in / 32⌉, the last one filled up, of bytes
  * that hold one number of 8 bits or two of 4; and a float32 scale for each block. There is no zero point.
  */
-export function roundedShapes([outputs, inputs]: readonly number[], format: QuantizedDtype) {
+export function blockShapes([outputs, inputs]: readonly number[], format: BlockDtype) {
   const scales = [outputs as number, Math.ceil((inputs as number) / quantizedBlock)] as const;
   return { codes: [...scales, (quantizedBlock * weightFormats[format].bits) / 8] as const, scales };
 }
 
 /** Bytes of a tensor of this shape that a format rounds. */
 export function roundedBytes(shape: readonly number[], format: QuantizedDtype): number {
-  const { codes, scales } = roundedShapes(shape, format);
+  if (!isInBlocks(format)) return sizeOf(shape) + bytesPer.float32 * (shape[0] as number);
+  const { codes, scales } = blockShapes(shape, format);
   return sizeOf(codes) + bytesPer.float32 * sizeOf(scales);
 }
 

@@ -22,31 +22,38 @@ export interface Site {
   readonly bias?: keyof DecoderConfig["biases"];
   /** Whether a model has it; every model if absent. */
   readonly if?: (config: DecoderConfig) => boolean;
+  /** The norm of the residual stream that what it multiplies comes from; of the embedding table, where it is the head too. */
+  readonly reads?: (config: DecoderConfig) => StreamNorm;
 }
+
+/** A norm of the residual stream. */
+export type StreamNorm = "attn.norm" | "attn.kv_norm" | "mlp.norm" | "norm";
 
 const norm = { axes: ["width"], kind: "norm", init: "ones" } as const;
 const headNorm = { axes: ["head"], kind: "norm", init: "ones" } as const;
+const reading = (reads: (config: DecoderConfig) => StreamNorm) => ({ kind: "matrix", init: "std", reads }) as const;
+const kvStream = ({ kvNorm }: DecoderConfig): StreamNorm => (kvNorm === "own" ? "attn.kv_norm" : "attn.norm");
 
 /** Every site, in the order of the data flow; a bias stands behind its matrix. */
 export const sites = {
-  embed: { in: "entry", axes: ["vocab", "width"], kind: "embedding", init: "std" },
+  embed: { in: "entry", axes: ["vocab", "width"], kind: "embedding", init: "std", reads: () => "norm" },
   "attn.norm": { in: "layer", ...norm },
-  "attn.q": { in: "layer", axes: ["queries", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.q": { in: "layer", axes: ["queries", "width"], ...reading(() => "attn.norm"), bias: "qkv" },
   "attn.q_norm": { in: "layer", ...headNorm, if: ({ headNorms }) => headNorms !== undefined },
   /** Of keys "after" they turn, as this layer reads them. */
   "attn.read_norm": { in: "layer", ...headNorm, if: ({ headNorms }) => headNorms === "after" },
   "attn.kv_norm": { in: "either", ...norm, if: ({ kvNorm }) => kvNorm === "own" },
-  "attn.k": { in: "keys", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.k": { in: "keys", axes: ["keys", "width"], ...reading(kvStream), bias: "qkv" },
   "attn.k_norm": { in: "keys", ...headNorm, if: ({ headNorms }) => headNorms === "before" },
-  "attn.v": { in: "values", axes: ["keys", "width"], kind: "matrix", init: "std", bias: "qkv" },
+  "attn.v": { in: "values", axes: ["keys", "width"], ...reading(kvStream), bias: "qkv" },
   "attn.o": { in: "layer", axes: ["width", "queries"], kind: "matrix", init: "output", bias: "output" },
   "mlp.norm": { in: "layer", ...norm },
-  "mlp.gate": { in: "layer", axes: ["mlp", "width"], kind: "matrix", init: "std", bias: "mlp" },
-  "mlp.up": { in: "layer", axes: ["mlp", "width"], kind: "matrix", init: "std", bias: "mlp" },
+  "mlp.gate": { in: "layer", axes: ["mlp", "width"], ...reading(() => "mlp.norm"), bias: "mlp" },
+  "mlp.up": { in: "layer", axes: ["mlp", "width"], ...reading(() => "mlp.norm"), bias: "mlp" },
   "mlp.down": { in: "layer", axes: ["width", "mlp"], kind: "matrix", init: "output", bias: "mlp" },
   norm: { in: "exit", ...norm },
   head: {
-    ...{ in: "exit", axes: ["vocab", "width"], kind: "embedding", init: "std" },
+    ...{ in: "exit", axes: ["vocab", "width"], kind: "embedding", init: "std", reads: () => "norm" },
     if: ({ tiedEmbeddings }) => !tiedEmbeddings,
   },
 } as const satisfies Readonly<Record<string, Site>>;

@@ -1,10 +1,11 @@
 // The decoder, defined once. What kind of graph it becomes (training, evaluation, decoding) is up to the KvStore.
 
-import { add, cast, gather, matmul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
+import { add, cast, gather, matmul, mul, quantizedMatmul, rmsNorm } from "../graph/ops.ts";
 import { input, scope } from "../graph/trace.ts";
 import type { Value } from "../graph/value.ts";
 import type { DecoderConfig } from "./config.ts";
 import { isRounded, type WeightDtype } from "./formats.ts";
+import { integerProduct, type Rounding, signedRows } from "./integer-rows.ts";
 import type { KvStore } from "./kv.ts";
 import { attention, mlp, type Weights } from "./layers.ts";
 import { headName, parameters } from "./parameters.ts";
@@ -25,9 +26,14 @@ export function weightInputs(
 
 /**
  * Looks parameters up; a name the model does not have is a defect of the caller. Matrices multiply as they are there:
- * in `precision`, or as codes and scales (see `quantizedInputs`).
+ * in `precision`, or as codes and scales (see `quantizedInputs`). Where a scale is a row's, what it multiplies is rounded
+ * by `rounding`.
  */
-export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precision = "float32"): Weights {
+export function weightsOf(
+  values: ReadonlyMap<string, Value>,
+  precision: Precision = "float32",
+  rounding: Rounding = "full",
+): Weights {
   const find = (name: string) => {
     const found = values.get(name);
     if (!found) throw new TypeError(`weights: the model has no parameter ${name}`);
@@ -35,8 +41,10 @@ export function weightsOf(values: ReadonlyMap<string, Value>, precision: Precisi
   };
   const dtypes = precisions[precision];
   const project = (name: string, x: Value, to: "compute" | "reduce" = "compute") => {
-    const { codes, scales } = quantizedNames(name);
-    if (values.has(codes)) return quantizedMatmul(x, find(codes), find(scales));
+    const names = quantizedNames(name);
+    const codes = values.get(names.codes);
+    if (codes?.dtype === "uint8") return quantizedMatmul(x, codes, find(names.scales));
+    if (codes) return mul(integerProduct(signedRows(x, rounding), codes), find(names.scales));
     const [rows, matrix] = [cast(x, dtypes.compute), cast(find(name), dtypes.compute)];
     return cast(matmul(rows, matrix, { transB: true, to: dtypes[to] }), dtypes.reduce);
   };

@@ -105,6 +105,7 @@ const models: Record<string, Model> = {
   "H16-MQA-CLA2": { config: namedModel("H16-MQA-CLA2", family) },
   "H16-GQA2-CLA2-KeepEnds, int8 weights": { config: namedModel("H16-GQA2-CLA2-KeepEnds", family), weights: "int8" },
   "H16-MHA-CLA4, int4 weights": { config: namedModel("H16-MHA-CLA4", family), weights: "int4" },
+  "H16-GQA2-CLA2, w8a8 weights": { config: namedModel("H16-GQA2-CLA2", family), weights: "w8a8" },
 };
 
 describe.each(Object.entries(models))("%s", (_, model) => {

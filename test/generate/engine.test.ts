@@ -232,7 +232,7 @@ test("a longer context is recorded in the config", async () => {
   expect(found?.tokens).toHaveLength(900);
 });
 
-test.each(["int8", "int4"] as const)("weights of %s generate", async (weights) => {
+test.each(["int8", "int4", "w8a8"] as const)("weights of %s generate", async (weights) => {
   await using small = await Engine.load(run, { kvMemory: "1MB", threads: 1, weights, kvDtype: "int8" });
   const [found] = await collect("we", { maxTokens: 10, ignoreEnd: true }, small);
   expect(found?.tokens).toHaveLength(10);

@@ -8,19 +8,21 @@ import { float, type Graph, input, trace } from "../../src/graph/trace.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { causalStore } from "../../src/model/causal-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import type { QuantizedDtype } from "../../src/model/formats.ts";
+import type { BlockDtype, QuantizedDtype } from "../../src/model/formats.ts";
+import type { Rounding } from "../../src/model/integer-rows.ts";
 import type { Weights } from "../../src/model/layers.ts";
-import { parameters } from "../../src/model/parameters.ts";
+import { parameters, usesOf } from "../../src/model/parameters.ts";
 import { quantizedInputs, quantizeWeights } from "../../src/model/quantized-weights.ts";
 import { allSharings } from "../../src/model/sharing.ts";
 import { logits, transformer, weightInputs, weightsOf } from "../../src/model/transformer.ts";
+import { turnedWeights } from "../../src/model/turned-weights.ts";
 import type { Tensor, Tensors } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { type Feeds, interpret } from "../graph/interpreter.ts";
-import { compile } from "../runtime/program.ts";
+import { compile, cpu1 } from "../runtime/program.ts";
 import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "./tiny.ts";
 
-const dtypes: readonly QuantizedDtype[] = ["int8", "int4"];
+const dtypes: readonly BlockDtype[] = ["int8", "int4"];
 const bits = { int8: 8, int4: 4 } as const;
 
 describe.each(dtypes)("%s", (dtype) => {
@@ -104,6 +106,69 @@ describe.each(dtypes)("%s", (dtype) => {
   });
 });
 
+describe("w8a8", () => {
+  test("numbers of the turned model are off by half a step at most, a step a row", () => {
+    for (const [config] of models()) {
+      const weights = lively(config, 1);
+      const turned = turnedWeights(config, weights);
+      const quantized = quantizeWeights(config, weights, "w8a8");
+      for (const parameter of parameters(config)) {
+        if (!usesOf(config, parameter).product) continue;
+        const { name, shape } = parameter;
+        const [rows, columns] = shape as [number, number];
+        const numbers = turned.product(parameter).data;
+        const [codes, scales] = [quantized[`${name}.q`]!, quantized[`${name}.scales`]!];
+        expect([codes.shape, scales.shape]).toEqual([[columns, rows], [rows]]);
+        for (const [i, number] of numbers.entries()) {
+          const [row, column] = [Math.floor(i / columns), i % columns];
+          const step = scales.data[row] as number;
+          const found = (codes.data[column * rows + row] as number) * step;
+          expect(Math.abs(found - number)).toBeLessThanOrEqual(0.5 * step * (1 + 1e-5));
+        }
+      }
+    }
+  });
+
+  test.each(["full", "reduced"] as const)("a graph with codes multiplies rows rounded by %s", (kind) => {
+    for (const [config, tokens] of models()) {
+      const weights = quantizeWeights(config, lively(config, 1), "w8a8");
+      const found = interpret(logitsGraph(config, "w8a8", undefined, kind), { ...weights, tokens });
+      const untied = { ...config, tiedEmbeddings: false };
+      const feeds = { ...byRows(untied, weights), tokens };
+      const most = kind === "full" ? 127 : 63;
+      expectClose(found.logits, interpret(logitsGraph(untied, undefined, roundingRows(most)), feeds).logits, 1e-6);
+    }
+  });
+
+  test("ONNX Runtime computes it", async () => {
+    const kind = cpu1.traits.exactIntegerSums ? "full" : "reduced";
+    for (const [config, tokens] of models()) {
+      const weights = quantizeWeights(config, lively(config, 1), "w8a8");
+      const graph = logitsGraph(config, "w8a8", undefined, kind);
+      using program = await compile(graph, { constants: weights });
+      const found = await program.run({ tokens });
+      expectClose(found.logits, interpret(graph, { ...weights, tokens }).logits, 0.02);
+    }
+  });
+
+  test("a dimension of the stream that is huge costs the others little: it is spread", () => {
+    const config = tinyConfig([0, 0, 2], "GQA", { width: 48, mlpWidth: 50, tiedEmbeddings: false });
+    const weights = lively(config, 1);
+    const embed = weights.embed as Tensor<"float32">;
+    const data = embed.data.map((x, i) => (i % config.width === 5 ? 100 * x : x));
+    const outlier = { ...weights, embed: { ...embed, data } };
+    const tokens = randomTokens(config, [tokenCount], 2);
+    const exact = interpret(logitsGraph(config), { ...outlier, tokens }).logits!.data;
+    const distance = (graph: Graph, feeds: Feeds) => {
+      const found = interpret(graph, { ...feeds, tokens }).logits!.data;
+      return Math.sqrt(exact.reduce((sum, x, i) => sum + (x - found[i]!) ** 2, 0));
+    };
+    const plainly = distance(logitsGraph(config, undefined, roundingRows(127)), rowsRounded(config, outlier));
+    const turned = distance(logitsGraph(config, "w8a8"), quantizeWeights(config, outlier, "w8a8"));
+    expect(turned).toBeLessThan(0.75 * plainly);
+  });
+});
+
 test("a missing matrix is named", () => {
   const { "layers.0.attn.q": _, ...weights } = lively(tinyConfig([0]), 1);
   expect(() => quantizeWeights(tinyConfig([0]), weights, "int8")).toThrow("no tensor for layers.0.attn.q");
@@ -124,9 +189,15 @@ function models(): [ModelConfig, Tensor][] {
 const tokenCount = 6;
 
 /** `tokens` to `logits`, with rounded weights where a dtype is given, used as `through` says. */
-function logitsGraph(config: ModelConfig, dtype?: QuantizedDtype, through = (weights: Weights) => weights): Graph {
+function logitsGraph(
+  config: ModelConfig,
+  dtype?: QuantizedDtype,
+  through = (weights: Weights) => weights,
+  kind?: Rounding,
+): Graph {
   return trace(() => {
-    const weights = through(weightsOf(dtype ? quantizedInputs(config, dtype) : weightInputs(config)));
+    const values = dtype ? quantizedInputs(config, dtype) : weightInputs(config);
+    const weights = through(weightsOf(values, "float32", kind));
     const kv = causalStore(config, { batch: 1, length: tokenCount });
     return {
       logits: logits(config, weights, transformer(config, weights, input("tokens", "int32", [tokenCount]), kv)),
@@ -148,8 +219,54 @@ function rounding(weights: Weights): Weights {
   });
 }
 
+/** Weights that multiply by x rounded, each row of it, to whole multiples of its largest / `most`. */
+function roundingRows(most: number) {
+  return (weights: Weights): Weights => {
+    const rounded = (x: Value) => {
+      const step = mul(max(abs(x), [-1], true), float(1 / most));
+      return mul(round(div(x, step)), step);
+    };
+    return Object.assign((name: string) => weights(name), {
+      project: (name: string, x: Value) => weights.project(name, rounded(x)),
+    });
+  };
+}
+
+/** A model whose matrices are rounded as they are, in whole multiples of a row's largest / 127. */
+function rowsRounded(config: ModelConfig, weights: Tensors): Tensors {
+  const rounded = parameters(config).flatMap((parameter) => {
+    const { name, shape } = parameter;
+    const tensor = weights[name] as Tensor<"float32">;
+    if (!usesOf(config, parameter).product) return [];
+    const columns = shape[1] as number;
+    const data = tensor.data.map((x, i) => {
+      const start = i - (i % columns);
+      const step = Math.max(...tensor.data.subarray(start, start + columns).map(Math.abs)) / 127;
+      return Math.round(x / step) * step;
+    });
+    return [[name, { ...tensor, data }] as const];
+  });
+  return { ...weights, ...Object.fromEntries(rounded) };
+}
+
+/** The parameters of an untied model: kept tensors, and what codes by rows stand for, a rounded table's as the head. */
+function byRows(config: ModelConfig, weights: Tensors): Feeds {
+  const feeds = parameters(config).map(({ name, shape }) => {
+    const source = name === "head" && "embed.q" in weights ? "embed" : name;
+    const [codes, scales] = [weights[`${source}.q`], weights[`${source}.scales`]];
+    if (!codes || !scales || name === "embed") return [name, weights[name]!] as const;
+    const [rows, columns] = shape as [number, number];
+    const data = Array.from({ length: rows * columns }, (_, i) => {
+      const row = Math.floor(i / columns);
+      return (codes.data[(i % columns) * rows + row] as number) * (scales.data[row] as number);
+    });
+    return [name, { shape, data }] as const;
+  });
+  return Object.fromEntries(feeds);
+}
+
 /** A model's weights among which one matrix, `name`, has these numbers. */
-function quantizedMatrix(columns: number, numbers: readonly number[], dtype: QuantizedDtype) {
+function quantizedMatrix(columns: number, numbers: readonly number[], dtype: BlockDtype) {
   const rows = numbers.length / columns;
   const config = tinyConfig([0], "MQA", { width: rows, mlpWidth: columns });
   const name = "layers.0.mlp.down";

@@ -25,7 +25,7 @@ describe("stages of one device each", () => {
       fc.property(layouts, ({ model, layout }) => {
         const devices = stageDevices(model, { ...layout, tensor: tensorSplit(model, 1) });
         const { weights, cuts } = layout;
-        const bytes = { float32: 4, float16: 2, int8: 0, int4: 0 }[weights];
+        const bytes = { float32: 4, float16: 2, int8: 0, int4: 0, w8a8: 0 }[weights];
         const twice = model.tiedEmbeddings && cuts.length > 0 ? bytes * model.vocab * model.width : 0;
         expect(sum(devices, (device) => device.weightBytes)).toBe(weightBytes(model, weights) + twice);
       }),

@@ -18,7 +18,7 @@ const configs = allSharings(3).flatMap((sharing) =>
   ]),
 );
 
-describe.each(["int8", "int4"] as const)("%s", (dtype) => {
+describe.each(["int8", "int4", "w8a8"] as const)("%s", (dtype) => {
   test("weights take what the rounded tensors take", () => {
     for (const config of configs) {
       const tensors = quantizeWeights(config, initialize(config, new Random(1)), dtype);
@@ -48,6 +48,7 @@ test("floating point takes 4 or 2 bytes of every parameter", () => {
 test("a matrix of 100 inputs has 4 blocks of 32 in each row: 36 bytes each in 8 bits, 20 in 4", () => {
   const matrix = { name: "layers.0.attn.q", shape: [10, 100], rounded: true };
   expect([tensorBytes(matrix, "int8"), tensorBytes(matrix, "int4")]).toEqual([10 * 4 * 36, 10 * 4 * 20]);
+  expect(tensorBytes(matrix, "w8a8")).toBe(10 * 104); // a scale a row
 });
 
 test("the paper's 1B model: 16 bits take half of 32, 8 and 4 bits less, down to the float32 table", () => {
