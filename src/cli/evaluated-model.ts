@@ -49,7 +49,7 @@ export async function withModel<T>(
   const precision = precisionOn(device, flags.precision ?? (device.traits.memory === "device" ? stored : undefined));
   if (flags.kvDtype !== undefined || flags.weights !== undefined) {
     const { kvDtype = "float32", weights = "float32" } = flags;
-    using cached = await CachedScorer.create(device, config, tensors, { kvDtype, weights });
+    using cached = await CachedScorer.create(device, config, tensors, { longest, kvDtype, weights });
     return await work({ device, tokenizer, judge: plainJudge(cached, longest), scorer: cached });
   }
   const placed = putAll(device, tensors);

@@ -17,6 +17,8 @@ const stepTokens = 256;
 
 /** How a model is kept. */
 export interface CachedScorerOptions {
+  /** Tokens of the longest window; the model's context if not said. */
+  readonly longest?: number;
   readonly kvDtype?: KvDtype;
   readonly weights?: WeightDtype;
 }
@@ -25,27 +27,29 @@ export interface CachedScorerOptions {
 export class CachedScorer implements WindowScorer, Disposable {
   readonly #runner: Runner;
   readonly #batch: number;
+  readonly #longest: number;
 
-  private constructor(runner: Runner, batch: number) {
+  private constructor(runner: Runner, batch: number, longest: number) {
     this.#runner = runner;
     this.#batch = batch;
+    this.#longest = longest;
   }
 
   /**
-   * Compiles a model with its weights. Blocks and chunks are at most a quarter of the context (but 4 tokens at least),
-   * so that three quarters of a full window's tokens read the cache; and at most the engine's default block.
+   * Compiles a model with its weights. Blocks and chunks are at most a quarter of the longest window (but 4 tokens at
+   * least), so that three quarters of its tokens read the cache; and at most the engine's default block.
    */
   static async create(
     device: Device,
     config: ModelConfig,
     weights: Tensors,
-    { kvDtype: dtype = "float32", weights: weightDtype }: CachedScorerOptions = {},
+    { longest = config.context, kvDtype: dtype = "float32", weights: weightDtype }: CachedScorerOptions = {},
   ): Promise<CachedScorer> {
-    const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(config.context / 4))));
+    const blockSize = Math.min(longestBlock, 2 ** Math.max(2, Math.floor(Math.log2(longest / 4))));
     const batch = Math.max(1, Math.floor(stepTokens / blockSize));
-    const blocks = batch * Math.ceil(config.context / blockSize);
+    const blocks = batch * Math.ceil(longest / blockSize);
     const memory = new PagedMemory(device, config, { blocks, blockSize, dtype });
-    return new CachedScorer(await Runner.create(device, config, weights, memory, weightDtype), batch);
+    return new CachedScorer(await Runner.create(device, config, weights, memory, weightDtype), batch, longest);
   }
 
   async *score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
@@ -57,19 +61,19 @@ export class CachedScorer implements WindowScorer, Disposable {
   }
 
   async #run(group: Window[]): Promise<Judged[]> {
-    const { context } = this.#runner.config;
+    const longest = this.#longest;
     const { blockSize } = this.#runner.memory;
-    const windowBlocks = Math.ceil(context / blockSize);
+    const windowBlocks = Math.ceil(longest / blockSize);
     const texts = group.map(({ inputs, labels }, i) => {
-      if (inputs.length > context || inputs.length !== labels.length) {
-        throw new RangeError(`score: a window of ${inputs.length} tokens, at most ${context} fit`);
+      if (inputs.length > longest || inputs.length !== labels.length) {
+        throw new RangeError(`score: a window of ${inputs.length} tokens, at most ${longest} fit`);
       }
       const sequence = new Sequence(i, inputs, { maxTokens: 0, blockSize });
       for (let block = 0; block < sequence.blocksNeeded; block++) sequence.blocks.push(i * windowBlocks + block);
       const [scores, best] = [new Float32Array(inputs.length), new Float32Array(inputs.length)];
       return { sequence, labels, scores, best };
     });
-    for (let start = 0; start < context; start += blockSize) {
+    for (let start = 0; start < longest; start += blockSize) {
       const reading = texts.filter(({ sequence }) => sequence.pending > 0);
       if (reading.length === 0) break;
       const slices = reading.map(({ sequence }) => ({ sequence, count: Math.min(blockSize, sequence.pending) }));

@@ -105,8 +105,7 @@ export class BucketJudge implements Judge, Disposable {
   async #scorerOf(length: number): Promise<WindowScorer> {
     let scorer = this.#scorers.get(length);
     if (!scorer) {
-      const config = { ...this.#config, context: length };
-      scorer = await Scorer.create(this.#device, config, { precision: this.#precision });
+      scorer = await Scorer.create(this.#device, this.#config, { length, precision: this.#precision });
       this.#scorers.set(length, scorer);
     }
     return scorer.with(this.#weights);

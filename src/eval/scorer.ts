@@ -37,6 +37,8 @@ export interface WindowScorer {
 
 /** How to compile a scorer. */
 export interface ScorerOptions {
+  /** Tokens of the longest window; the model's context if not said. */
+  readonly length?: number;
   /** Windows at a time; as many tokens as suit the device if not given. */
   readonly batch?: number;
   /** What matrices are multiplied in; float32 if not said. */
@@ -62,15 +64,14 @@ export class Scorer implements Disposable {
     this.#length = length;
   }
 
-  /** Compiles for windows of up to the model's context. */
+  /** Compiles for windows of up to `length` tokens. */
   static async create(
     device: Device,
     config: ModelConfig,
-    { batch: asked, precision, shard }: ScorerOptions = {},
+    { length = config.context, batch: asked, precision, shard }: ScorerOptions = {},
   ): Promise<Scorer> {
-    const length = config.context;
     const { attention, attentionBlock, logitElements, mesh, scoredTokens } = device.traits;
-    const least = asked ?? Math.max(1, Math.floor(scoredTokens / config.context));
+    const least = asked ?? Math.max(1, Math.floor(scoredTokens / length));
     const batch = Math.ceil(least / mesh.data) * mesh.data; // every card gets as many
     const graph = trace(() => {
       const flat = (name: string) => reshape(input(name, "int32", [batch, length]), [batch * length]);

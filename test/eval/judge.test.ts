@@ -70,9 +70,33 @@ describe("buckets", () => {
     });
     const scores: Float32Array[] = [];
     for await (const found of judge.stream.score(windows)) scores.push(found);
-    expect(compiled.mock.calls.map(([, { context }]) => context).sort()).toEqual([12, 8]);
+    expect(compiled.mock.calls.map(([, , options]) => options?.length).sort()).toEqual([12, 8]);
     expect(scores).toEqual((await judge.judge(windows)).map((one) => one.scores));
     compiled.mockRestore();
+  });
+
+  it.each([
+    { type: "dynamic", factor: 4, originalContext: 10 },
+    { type: "longrope", originalContext: 10, amplitude: 1.1, shortFactors: [1, 1, 1, 1], longFactors: [1, 2, 3, 4] },
+  ] as const)("turn positions as the whole context does, by $type too", async (ropeScaling) => {
+    const stretched = { ...config, ropeScaling };
+    const placed = putAll(cpu1, weights);
+    using whole = await Scorer.create(cpu1, stretched);
+    using judge = new BucketJudge(cpu1, stretched, placed);
+    using cached = await CachedScorer.create(cpu1, stretched, weights, { longest: 8 });
+    const windows = [7, 3].map((length, i) => {
+      const tokens = someTokens(length + 1, i);
+      return { inputs: tokens.slice(0, -1), labels: tokens.slice(1) };
+    });
+    const [inBuckets, byEngine] = [await judge.judge(windows), plainJudge(cached, 8).judge(windows)];
+    let i = 0;
+    for await (const scores of whole.with(placed).score(windows)) {
+      for (const found of [inBuckets[i], (await byEngine)[i]]) {
+        for (const [at, score] of scores.entries()) expect(found?.scores[at]).toBeCloseTo(score, 4);
+      }
+      i++;
+    }
+    expect(i).toBe(2);
   });
 
   it("refuse a window that is longer than the longest", async () => {
