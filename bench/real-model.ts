@@ -59,6 +59,7 @@ for (const name of readdirSync(out).filter((name) => /-(huggingface|onnx|lm-engi
 if (values.python) {
   for (const [run, name] of [[imported, "whole"] as const, [uptrained, "shared"] as const]) {
     const expected = crosslayer(...["generate", run, values.prompt, "--temperature", "0", "--max-tokens", "24"]);
+    if (expected.trim() === "") throw new Error(`${run} writes nothing after that prompt: give another, --prompt "…"`);
     const script = join(import.meta.dirname, "exported/read_exports.py");
     const asked = [script, place(`${name}-huggingface`), place(`${name}-onnx`), values.prompt, expected];
     const { stdout, stderr, status } = spawnSync(values.python, asked, { encoding: "utf8" });
