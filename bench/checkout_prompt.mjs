@@ -2,9 +2,9 @@
 // imports the built files of the checkout at --root, today's or those of the first house, whose engine opened its own device.
 
 import { existsSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { serve } from "./decode_workload.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -30,15 +30,8 @@ const core = openDevice
   : await EngineCore.create(config, randomWeights(config), { ...options, threads });
 const prompt = Int32Array.from({ length: context }, (_, i) => ((i + 1) * 7919 + 104729) % serving.vocab);
 
-console.log("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() !== "step") continue;
-  const cpu = process.cpuUsage();
-  const start = performance.now();
+await serve({}, async () => {
   core.add({ prompt, maxTokens: 1, sampling: { temperature: 0 } });
   while (!core.idle) await core.step();
-  const ms = performance.now() - start;
-  const { user, system } = process.cpuUsage(cpu);
-  console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000 }));
-}
+});
 process.exit(0);

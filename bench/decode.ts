@@ -14,7 +14,6 @@ import { pairedRatio } from "./paired-ratio.ts";
 interface Report {
   readonly ms: number;
   readonly cpuMs: number;
-  readonly peakMB: number;
 }
 
 const { values } = parseArgs({
@@ -105,7 +104,6 @@ async function compare(batch: number | undefined, context: number): Promise<void
       }
     }
   }
-  for (const { contender } of runners) await contender.stop();
   const least = contexts.length > 1 ? ` … ${contexts.at(-1)}` : "";
   const what = batch === undefined ? `a prompt of ${context} tokens` : `batch ${batch}, contexts ${context}${least}`;
   const tokens = batch ?? context;
@@ -113,23 +111,23 @@ async function compare(batch: number | undefined, context: number): Promise<void
   table(runners, tokens, alike);
   console.log("\nWhat sharing adds\n");
   table(runners, tokens, sharing);
+  for (const { contender } of runners) await contender.stop();
 }
 
 function table(runners: readonly Runner[], tokens: number, entries: readonly Entry[]): void {
   console.log("| keys and values | ms, median (least) | tokens/s | time ÷ (95%) | CPU ms | peak MB |");
   console.log("|---|--:|--:|--:|--:|--:|");
-  for (const { entry, reports } of runners.filter(({ entry }) => entries.includes(entry))) {
+  for (const { entry, contender, reports } of runners.filter(({ entry }) => entries.includes(entry))) {
     const ms = timeOf(reports);
     const least = Math.min(...reports.map((report) => report.ms));
     const cpu = median(reports.map(({ cpuMs }) => cpuMs));
-    const peak = Math.max(...reports.map(({ peakMB }) => peakMB));
     const cells = [
       entry.name,
       `${ms.toFixed(1)} (${least.toFixed(1)})`,
       ((tokens * 1000) / ms).toFixed(0),
       against(entry, reports, runners),
       cpu.toFixed(1),
-      peak.toFixed(0),
+      contender.peakMB()?.toFixed(0) ?? "not known",
     ];
     console.log(`| ${cells.join(" | ")} |`);
   }

@@ -142,7 +142,7 @@ export function generated(script, sizeName, ending) {
   return file;
 }
 
-/** Says "ready" and `facts`, then answers every line "step": `ms`, `cpuMs` of all threads, resident and peak memory. */
+/** Says "ready" and `facts`, then answers every line "step": `ms` and `cpuMs` of all threads. */
 export async function serve(facts, step) {
   console.log(`ready ${JSON.stringify(facts)}`);
   let count = 0;
@@ -154,15 +154,8 @@ export async function serve(facts, step) {
     await step(count++);
     const ms = performance.now() - start;
     const { user, system } = process.cpuUsage(cpu);
-    console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000, ...memory() }));
+    console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000 }));
   }
-}
-
-function memory() {
-  if (!existsSync("/proc/self/status")) return { rssMB: process.memoryUsage.rss() / 2 ** 20 };
-  const status = readFileSync("/proc/self/status", "utf8");
-  const megabytes = (field) => Number(new RegExp(`${field}:\\s*(\\d+)`).exec(status)[1]) / 1024;
-  return { rssMB: megabytes("VmRSS"), peakMB: megabytes("VmHWM") };
 }
 
 /** MurmurHash3's finaliser. */

@@ -10,7 +10,7 @@ import { blockSize as longestBlock } from "../plan/kv-blocks.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Tensors } from "../tensor/tensor.ts";
 import { inGroups } from "./groups.ts";
-import type { Judged, Window, WindowScorer } from "./scorer.ts";
+import { type Judged, scoresOf, type Window, type WindowScorer } from "./scorer.ts";
 
 /** Tokens of a step, unless one chunk has more. */
 const stepTokens = 256;
@@ -52,8 +52,8 @@ export class CachedScorer implements WindowScorer, Disposable {
     return new CachedScorer(await Runner.create(device, config, weights, memory, weightDtype), batch, longest);
   }
 
-  async *score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
-    for await (const { scores } of this.judge(windows)) yield scores;
+  score(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Float32Array> {
+    return scoresOf(this.judge(windows));
   }
 
   async *judge(windows: Iterable<Window> | AsyncIterable<Window>): AsyncGenerator<Judged> {

@@ -5,7 +5,7 @@ import type { ModelConfig } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
 import type { Buffers, Device } from "../runtime/device.ts";
 import { inGroups } from "./groups.ts";
-import { type Judged, Scorer, type Window, type WindowScorer } from "./scorer.ts";
+import { type Judged, Scorer, scoresOf, type Window, type WindowScorer, windowsAtOnce } from "./scorer.ts";
 
 /** Scores any number of windows, in whatever order suits it, and gives them back in theirs. */
 export interface Judge {
@@ -90,11 +90,11 @@ export class BucketJudge implements Judge, Disposable {
   /** The judge for windows that come one after another, as those of long texts do: a few at a time are sorted. */
   get stream(): WindowScorer {
     const judge = (group: Window[]) => this.judge(group);
-    const batch = Math.max(1, Math.floor(this.#device.traits.scoredTokens / (this.#lengths[0] as number)));
+    const batch = windowsAtOnce(this.#device, this.#lengths[0] as number);
     const size = batch * Math.ceil(sortedWindows / batch); // whole batches of the shortest length
     return {
-      async *score(windows) {
-        for await (const { scores } of this.judge(windows)) yield scores;
+      score(windows) {
+        return scoresOf(this.judge(windows));
       },
       async *judge(windows) {
         for await (const group of inGroups(windows, size)) yield* await judge(group);

@@ -35,6 +35,11 @@ export interface WindowScorer {
   judge(windows: Iterable<Window> | AsyncIterable<Window>): AsyncIterable<Judged>;
 }
 
+/** What `judge` gives, of which the scores alone are asked. */
+export async function* scoresOf(judged: AsyncIterable<Judged>): AsyncGenerator<Float32Array> {
+  for await (const { scores } of judged) yield scores;
+}
+
 /** How to compile a scorer. */
 export interface ScorerOptions {
   /** Tokens of the longest window; the model's context if not said. */
@@ -45,6 +50,12 @@ export interface ScorerOptions {
   readonly precision?: Precision | undefined;
   /** How the weights lie on a device of several cards, if not whole on each. */
   readonly shard?: Shard | undefined;
+}
+
+/** Windows of a batch, as many as suit the device if no number is asked; every card gets as many as the others. */
+export function windowsAtOnce({ traits: { mesh, scoredTokens } }: Device, length: number, asked?: number): number {
+  const least = asked ?? Math.max(1, Math.floor(scoredTokens / length));
+  return Math.ceil(least / mesh.data) * mesh.data;
 }
 
 /** Windows lie spread over a device's cards. */
@@ -70,9 +81,8 @@ export class Scorer implements Disposable {
     config: ModelConfig,
     { length = config.context, batch: asked, precision, shard }: ScorerOptions = {},
   ): Promise<Scorer> {
-    const { attention, attentionBlock, logitElements, mesh, scoredTokens } = device.traits;
-    const least = asked ?? Math.max(1, Math.floor(scoredTokens / length));
-    const batch = Math.ceil(least / mesh.data) * mesh.data; // every card gets as many
+    const { attention, attentionBlock, logitElements, mesh } = device.traits;
+    const batch = windowsAtOnce(device, length, asked);
     const graph = trace(() => {
       const flat = (name: string) => reshape(input(name, "int32", [batch, length]), [batch * length]);
       const weights = weightsOf(weightInputs(config, "float32", precision), precision);
@@ -89,8 +99,8 @@ export class Scorer implements Disposable {
     const run = (group: Window[]) => this.#run(weights, group);
     const batch = this.#batch;
     return {
-      async *score(windows) {
-        for await (const { scores } of this.judge(windows)) yield scores;
+      score(windows) {
+        return scoresOf(this.judge(windows));
       },
       async *judge(windows) {
         for await (const group of inGroups(windows, batch)) yield* await run(group);

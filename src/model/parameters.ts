@@ -103,6 +103,13 @@ export function usesOf(config: DecoderConfig, { site }: Parameter): { product: b
   return { product, plain: site.kind !== "matrix" && site !== sites.head };
 }
 
+/** A parameter's tensor among a model's weights. @throws TypeError if it is not there, a defect of the caller. */
+export function weightNamed(weights: Tensors, name: string): Tensor<"float32"> {
+  const tensor = weights[name] as Tensor<"float32"> | undefined;
+  if (!tensor) throw new TypeError(`weights: no tensor for ${name}`);
+  return tensor;
+}
+
 /** Initial values. A parameter's depend on the seed and its name alone, so models that share a layer start it alike. */
 export function initialize(config: DecoderConfig, random: Random): Tensors {
   return Object.fromEntries(parameters(config).map((parameter) => [parameter.name, initialValue(parameter, random)]));

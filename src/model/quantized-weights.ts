@@ -17,8 +17,8 @@ import {
   type WeightDtype,
   weightFormats,
 } from "./formats.ts";
-import { parameters, usesOf } from "./parameters.ts";
-import { type TurnedWeights, turnedWeights } from "./turned-weights.ts";
+import { type Parameter, parameters, usesOf, weightNamed } from "./parameters.ts";
+import { turnedWeights } from "./turned-weights.ts";
 
 /** The names of what a matrix becomes; see `quantizedMatmul` for what they hold in blocks, `quantizeRows` by rows. */
 export const quantizedNames = (matrix: string) => ({ codes: `${matrix}.q`, scales: `${matrix}.scales` });
@@ -54,13 +54,8 @@ export function quantizedInputs(config: DecoderConfig, dtype: QuantizedDtype): M
  * @throws InputError if a matrix holds NaN or infinities.
  */
 export function quantizeWeights(config: ModelConfig, weights: Tensors, dtype: QuantizedDtype): Tensors {
-  const find = (name: string) => {
-    const tensor = weights[name] as Tensor<"float32"> | undefined;
-    if (!tensor) throw new TypeError(`quantizeWeights: no tensor for ${name}`);
-    return tensor;
-  };
-  const asTheyAre: TurnedWeights = { plain: ({ name }) => find(name), product: ({ name }) => find(name) };
-  const numbers = isInBlocks(dtype) ? asTheyAre : turnedWeights(config, weights);
+  const find = ({ name }: Parameter) => weightNamed(weights, name);
+  const numbers = isInBlocks(dtype) ? { plain: find, product: find } : turnedWeights(config, weights);
   const result: Tensors = {};
   for (const parameter of parameters(config)) {
     const { name } = parameter;

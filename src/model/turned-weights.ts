@@ -6,7 +6,7 @@
 import { Random } from "../tensor/random.ts";
 import type { Tensor, Tensors } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Parameter, usesOf } from "./parameters.ts";
+import { type Parameter, usesOf, weightNamed } from "./parameters.ts";
 import { parameterName, type StreamNorm } from "./sites.ts";
 
 /** A parameter's numbers in a turned model. */
@@ -21,11 +21,7 @@ export interface TurnedWeights {
 export function turnedWeights(config: ModelConfig, weights: Tensors): TurnedWeights {
   const { width } = config;
   const turn = turning(width);
-  const find = (name: string) => {
-    const found = weights[name] as Tensor<"float32"> | undefined;
-    if (!found) throw new TypeError(`turnedWeights: no tensor for ${name}`);
-    return found;
-  };
+  const find = (name: string) => weightNamed(weights, name);
   let scratch = new Float32Array(0); // matrices are large, and one is needed at a time
   const copied = ({ data }: Tensor<"float32">) => {
     if (scratch.length < data.length) scratch = new Float32Array(data.length);

@@ -1,19 +1,16 @@
 // A model whose residual stream is turned computes what it computed before.
 
 import { expect, test } from "vitest";
-import { input, trace } from "../../src/graph/trace.ts";
-import { causalStore } from "../../src/model/causal-store.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { parameters, usesOf } from "../../src/model/parameters.ts";
 import { allSharings } from "../../src/model/sharing.ts";
-import { logits, transformer, weightInputs, weightsOf } from "../../src/model/transformer.ts";
 import { turnedWeights, turning } from "../../src/model/turned-weights.ts";
 import type { Tensor, Tensors } from "../../src/tensor/tensor.ts";
 import { expectClose } from "../graph/close.ts";
 import { interpret } from "../graph/interpreter.ts";
-import { type Heads, kvHeads, lively, randomTokens, tinyConfig } from "./tiny.ts";
+import { type Heads, kvHeads, lively, logitsGraph, randomTokens, tinyConfig } from "./tiny.ts";
 
-const length = 6;
+const layout = { batch: 1, length: 6 };
 
 test.each([1, 2, 3, 8, 12, 40, 45, 576])("turning %i numbers keeps every inner product, along any axis", (width) => {
   const unit = (at: number) => Float32Array.from({ length: width }, (_, i) => Number(i === at));
@@ -48,10 +45,10 @@ test("all of a huge number is spread over a width that is no power of two", () =
 test("logits are the same: every sharing and kind of heads, tied or not, with biases, norms of heads and of keys and values", () => {
   for (const config of models()) {
     const weights = lively(config, 1);
-    const tokens = randomTokens(config, [length], 2);
-    const expected = interpret(logitsGraph(config), { ...weights, tokens });
+    const tokens = randomTokens(config, [layout.length], 2);
+    const expected = interpret(logitsGraph(config, layout), { ...weights, tokens });
     const untied = { ...config, tiedEmbeddings: false };
-    const found = interpret(logitsGraph(untied), { ...turned(config, weights), tokens });
+    const found = interpret(logitsGraph(untied, layout), { ...turned(config, weights), tokens });
     expectClose(found.logits, expected.logits, 2e-5);
   }
 });
@@ -96,12 +93,4 @@ function turned(config: ModelConfig, weights: Tensors): Tensors {
 
 function copyOf(tensor: Tensor<"float32">): Tensor<"float32"> {
   return { ...tensor, data: tensor.data.slice() };
-}
-
-function logitsGraph(config: ModelConfig) {
-  return trace(() => {
-    const weights = weightsOf(weightInputs(config));
-    const kv = causalStore(config, { batch: 1, length });
-    return { logits: logits(config, weights, transformer(config, weights, input("tokens", "int32", [length]), kv)) };
-  });
 }
